@@ -1,0 +1,1 @@
+"""Locks on files of one machine, released by the kernel when their holder dies."""

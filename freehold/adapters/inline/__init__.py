@@ -1,0 +1,1 @@
+"""Steps as threads of this process."""

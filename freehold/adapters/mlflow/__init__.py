@@ -1,0 +1,1 @@
+"""Tracking in MLflow, by its own client."""

@@ -1,0 +1,1 @@
+"""pandas tables as Parquet."""

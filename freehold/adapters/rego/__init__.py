@@ -1,0 +1,1 @@
+"""Rego policies, evaluated in this process."""

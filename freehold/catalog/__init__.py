@@ -1,0 +1,1 @@
+"""Datasets, snapshots, contracts, model versions, lineage."""

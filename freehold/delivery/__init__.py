@@ -1,0 +1,1 @@
+"""How much traffic each variant gets; promote, hold, roll back."""

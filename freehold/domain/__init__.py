@@ -1,0 +1,1 @@
+"""The nouns, frozen. No clock, no disk, no network."""

@@ -1,0 +1,48 @@
+"""Canonical JSON, RFC 8785: one value, one sequence of bytes.
+
+The C encoder of the standard library gives the same bytes for values made of strings, integers,
+booleans, null, lists and objects whose keys are ASCII; anything else goes the slow, general way.
+"""
+
+import json
+from hashlib import sha256
+from typing import Any
+
+import rfc8785
+
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
+).encode
+_SAFE_INTEGER = 2**53 - 1
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 bytes of a JSON value.
+
+    Raises ValueError on NaN, infinity, integers beyond 2**53 - 1, lone surrogates, and on
+    anything that is not JSON.
+    """
+    if _is_plain(value):
+        return _encode(value).encode()
+    return rfc8785.dumps(value)
+
+
+def digest_of(value: Any) -> str:
+    """`sha256:` and the hexadecimal digest of the canonical bytes."""
+    return "sha256:" + sha256(canonical(value)).hexdigest()
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        return bool(-_SAFE_INTEGER <= value <= _SAFE_INTEGER)
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii() or not _is_plain(item):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, value))
+    return False

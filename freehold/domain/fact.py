@@ -1,0 +1,105 @@
+"""The envelope of a fact. Fixed from the first day; `tests/golden/fact.json` shows a change.
+
+No free text and no personal data stand in a fact. What has either is an attachment, referred to
+by a salted digest, so that it can be erased while every proof stays valid.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from freehold.domain.canonical import canonical
+from freehold.domain.hybrid_time import HybridTime
+from freehold.domain.merkle import leaf_hash
+
+ENVELOPE = 1
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a caller wants recorded. The ledger adds writer, sequence, time and seen heads."""
+
+    type: str
+    """`noun.verb`, as in `model.registered`."""
+    body: Mapping[str, Any]
+    """JSON. No free text, no personal data, no secret."""
+    version: int = 1
+    """Of the body's shape; upcasters read the older ones."""
+    cause: tuple[str, ...] = ()
+    """Names of the facts that this one follows from."""
+    actor: str = "system"
+    """A pseudonym of a person, service or site."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One immutable, typed, versioned statement of what happened."""
+
+    type: str
+    version: int
+    writer: str
+    sequence: int
+    """From 0, without gaps, within a writer's log."""
+    time: HybridTime
+    seen: Mapping[str, str]
+    """Heads of other writers' logs known then: writer → `size:root`."""
+    cause: tuple[str, ...]
+    actor: str
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """`writer/sequence`: what `cause` and people refer to."""
+        return f"{self.writer}/{self.sequence}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "actor": self.actor,
+            "body": dict(self.body),
+            "cause": list(self.cause),
+            "envelope": ENVELOPE,
+            "seen": dict(self.seen),
+            "sequence": self.sequence,
+            "time": {"logical": self.time.logical, "wall": self.time.wall},
+            "type": self.type,
+            "version": self.version,
+            "writer": self.writer,
+        }
+
+    def encoded(self) -> bytes:
+        """The canonical bytes that are hashed, stored and exported."""
+        return canonical(self.as_json())
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Fact":
+        """Raises ValueError if it is not a fact of an envelope that is known."""
+        if value.get("envelope") != ENVELOPE:
+            raise ValueError(f"envelope {value.get('envelope')!r} is not known")
+        try:
+            return cls(
+                type=value["type"],
+                version=value["version"],
+                writer=value["writer"],
+                sequence=value["sequence"],
+                time=HybridTime.from_json(value["time"]),
+                seen=value["seen"],
+                cause=tuple(value["cause"]),
+                actor=value["actor"],
+                body=value["body"],
+            )
+        except (KeyError, TypeError) as exc:
+            raise ValueError(f"not a fact: {exc}") from exc
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A fact as it stands in a log: its bytes and their leaf hash."""
+
+    fact: Fact
+    encoded: bytes
+    leaf: bytes
+
+    @classmethod
+    def of(cls, fact: Fact) -> "Entry":
+        encoded = fact.encoded()
+        return cls(fact, encoded, leaf_hash(encoded))

@@ -1,0 +1,1 @@
+"""Verdicts, signatures, and the proof of history."""

@@ -1,0 +1,1 @@
+"""Measurements into signals: drift, quality, proposals."""

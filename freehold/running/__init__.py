@@ -1,0 +1,1 @@
+"""Advance a run, one observed fact at a time; caching; retries; recovery."""

@@ -1,0 +1,1 @@
+"""Routing and request decoding: pure decisions on the hot path."""

@@ -1,0 +1,1 @@
+"""What is measured about a model before anyone relies on it."""
