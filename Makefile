@@ -1,0 +1,66 @@
+# Everything runs in .venv, made here from nothing but Python 3.11+, make and git.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info < (3,14))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+DEMO ?= demo-flights
+PYTEST_ARGS ?=
+
+.PHONY: help demo demo-short test test-all check lint types imports format lock clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/uv: 
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.13 found; say PYTHON=/path/to/python" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	@touch $@
+
+.venv/demo: .venv/uv requirements/demo.txt pyproject.toml
+	@echo "setting up .venv (once)" >&2
+	@test -e .venv/dev && test .venv/dev -nt requirements/demo.txt || $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/demo.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+.venv/dev: .venv/uv requirements/dev.txt pyproject.toml
+	@echo "setting up .venv (once)" >&2
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+demo: .venv/demo ## the whole loop on every flight of 2013, in a new folder that stays
+	@$(BIN)/freehold demo --into $(DEMO) $(DEMO_ARGS)
+
+demo-short: .venv/demo ## the same loop on a few weeks
+	@$(BIN)/freehold demo --short --into $(DEMO) $(DEMO_ARGS)
+
+test: .venv/dev ## all tests, with reduced counts
+	@$(BIN)/pytest -q -m "not long" $(PYTEST_ARGS)
+
+test-all: .venv/dev ## all tests, with full counts
+	@$(BIN)/pytest -q $(PYTEST_ARGS)
+
+check: .venv/dev lint types imports test ## format, lint, types, import contracts, budgets, tests
+
+lint: .venv/dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: .venv/dev
+	@$(BIN)/mypy
+
+imports: .venv/dev
+	@$(BIN)/lint-imports
+
+format: .venv/dev ## put the code in its standard form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: .venv/uv ## choose versions anew
+	@for set in core: demo:--extra=demo dev:--extra=dev; do \
+	  $(BIN)/uv pip compile pyproject.toml $${set#*:} --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate --upgrade --quiet -o requirements/$${set%%:*}.txt; done
+
+clean: ## remove what was made here, the environment too
+	@rm -rf .venv .environments .mypy_cache .ruff_cache .import_linter_cache demo-flights

@@ -1,0 +1,1 @@
+"""A project: begin one, read it, check it."""

@@ -1,0 +1,140 @@
+"""`freehold.yaml` from the disk, with every fault that can be seen without running anything."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from freehold.app.project.schema import Reader, invalid
+from freehold.domain.errors import Fault, NotFound, ProjectInvalid
+from freehold.domain.project import Project
+
+FILE = "freehold.yaml"
+
+
+@dataclass(frozen=True)
+class OpenProject:
+    """A project and the folder it lies in."""
+
+    root: Path
+    spec: Project
+    reader: Reader
+
+    @property
+    def state(self) -> Path:
+        """Where this site keeps what it knows of the project."""
+        return self.root / ".freehold"
+
+    def where(self, *path: str) -> str:
+        return self.reader.where(path)
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder, upwards, with a project file. Raises NotFound."""
+    for folder in (start, *start.parents):
+        if (folder / FILE).is_file():
+            return folder
+    raise NotFound(
+        "this is not a Freehold project",
+        why=f"no {FILE} here or in any folder above",
+        hint="go to your project's folder, or begin one: `freehold init my-project`",
+        code="project.not-found",
+    )
+
+
+def read_project(root: Path) -> OpenProject:
+    """Raises ProjectInvalid with all faults."""
+    reader = Reader(FILE)
+    try:
+        text = (root / FILE).read_text(encoding="utf-8")
+    except UnicodeDecodeError as exc:
+        raise ProjectInvalid(f"{FILE} is not UTF-8 text", why=str(exc)) from exc
+    spec = reader.read(text, Project)
+    if spec is None:
+        raise invalid(reader.faults, FILE)
+    project = OpenProject(root, spec, reader)
+    faults = [*_missing_files(project), *_missing_names(project), *_odd_numbers(project)]
+    if faults:
+        raise invalid(faults, FILE)
+    return project
+
+
+def _missing_files(project: OpenProject) -> list[Fault]:
+    faults = []
+    for name, address in project.spec.pipelines.items():
+        where = project.where("pipelines", name)
+        module, colon, function = address.partition(":")
+        if not colon or not function.isidentifier():
+            what = f"'{address}' is not an address like 'module:function'"
+            faults.append(Fault("project.address", what, where))
+        elif not module_path(project.root, module):
+            what = f"no file {module.replace('.', '/')}.py for pipeline '{name}'"
+            faults.append(Fault("project.missing-file", what, where))
+    for index, contract in enumerate(project.spec.contracts):
+        if not (project.root / contract.suite).is_file():
+            where = project.where("contracts", str(index), "suite")
+            faults.append(Fault("project.missing-file", f"no file {contract.suite}", where))
+    if project.spec.policies and not (project.root / project.spec.policies).is_dir():
+        what = f"no folder {project.spec.policies}"
+        faults.append(Fault("project.missing-file", what, project.where("policies")))
+    return faults
+
+
+def _missing_names(project: OpenProject) -> list[Fault]:
+    spec = project.spec
+    wanted: list[tuple[tuple[str, ...], str]] = [
+        (("models", name, "pipeline"), model.pipeline) for name, model in spec.models.items()
+    ]
+    if spec.replay:
+        wanted.append((("replay", "pipeline"), spec.replay.pipeline))
+    faults = [
+        Fault(
+            "project.unknown-name",
+            f"no pipeline named '{name}'",
+            project.where(*path),
+            f"there are: {', '.join(spec.pipelines) or 'none'}",
+        )
+        for path, name in wanted
+        if name not in spec.pipelines
+    ]
+    if spec.endpoint and spec.endpoint.model not in spec.models:
+        faults.append(
+            Fault(
+                "project.unknown-name",
+                f"no model named '{spec.endpoint.model}'",
+                project.where("endpoint", "model"),
+                f"there are: {', '.join(spec.models) or 'none'}",
+            )
+        )
+    return faults
+
+
+def _odd_numbers(project: OpenProject) -> list[Fault]:
+    spec, faults = project.spec, []
+    steps = spec.release.steps
+    if not steps or list(steps) != sorted(set(steps)) or steps[-1] != 100 or steps[0] <= 0:
+        what = "'release.steps' must grow, from above 0 to 100"
+        faults.append(Fault("project.wrong-value", what, project.where("release", "steps")))
+    positive = {
+        ("release", "minimum_rows"): spec.release.minimum_rows,
+        ("monitoring", "window_days"): spec.monitoring.window_days,
+        ("monitoring", "minimum_rows"): spec.monitoring.minimum_rows,
+    }
+    for path, value in positive.items():
+        if value < 1:
+            what = f"'{'.'.join(path)}' must be at least 1"
+            faults.append(Fault("project.wrong-value", what, project.where(*path)))
+    if not spec.project.replace("-", "").replace("_", "").isalnum():
+        what = "'project' may have letters, digits, '-' and '_' only"
+        faults.append(Fault("project.wrong-value", what, project.where("project")))
+    if spec.endpoint and not 0 <= spec.endpoint.port <= 65535:
+        what = "'endpoint.port' must be between 0 and 65535"
+        faults.append(Fault("project.wrong-value", what, project.where("endpoint", "port")))
+    return faults
+
+
+def module_path(root: Path, module: str) -> Path | None:
+    """The file of a project's module, or None."""
+    relative = Path(*module.split("."))
+    for candidate in (root / relative.with_suffix(".py"), root / relative / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None

@@ -1,0 +1,120 @@
+"""Model versions: what was made, from what, and what was found out about it.
+
+Facts
+  model.registered {model, version, run, package: {digest, size}, attestations: {name: digest},
+                    evidence: digest, headline: {name: number}, parameters: digest, rows}
+  model.judged     {model, version, allowed, rules: [name], policy: digest, verdict: digest}
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from freehold.domain.errors import NotFound
+from freehold.domain.fact import Fact
+from freehold.domain.projection import Change, Projection, State
+
+TABLE = "versions"
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    model: str
+    version: int
+    """From 1, without gaps."""
+    run: str
+    package: str
+    """Digest of the payload."""
+    attestations: Mapping[str, str]
+    """Name (`signature`, `evidence`, `card.md`, …) → digest."""
+    headline: Mapping[str, float]
+    registered: str
+    """Name of the fact."""
+    wall: int
+    actor: str
+    allowed: bool | None = None
+    """What the policies said; None before they were asked."""
+    denials: tuple[str, ...] = ()
+    """Rules that said no."""
+    judged: str = ""
+    """Name of the fact."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.model}@{self.version}"
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "ModelVersion":
+        return cls(**{**row, "denials": tuple(row["denials"])})
+
+
+def row_key(model: str, version: int) -> str:
+    return f"{model}/{version:08d}"
+
+
+def versions_of(state: State, model: str = "") -> Iterator[ModelVersion]:
+    """Oldest first; of every model if none is named."""
+    for _, row in state.scan(TABLE, f"{model}/" if model else ""):
+        yield ModelVersion.from_row(row)
+
+
+def version_of(state: State, model: str, version: int) -> ModelVersion:
+    """Raises NotFound."""
+    row = state.get(TABLE, row_key(model, version))
+    if row is None:
+        known = ", ".join(str(v.version) for v in versions_of(state, model)) or "none"
+        raise NotFound(
+            f"there is no {model}@{version}",
+            why=f"versions of {model}: {known}",
+            hint="`freehold models` lists them",
+            code="model.not-found",
+        )
+    return ModelVersion.from_row(row)
+
+
+def version_of_run(state: State, run: str) -> ModelVersion | None:
+    """The version that a run registered, if it did."""
+    return next((v for v in versions_of(state) if v.run == run), None)
+
+
+def next_version(state: State, model: str) -> int:
+    return 1 + max((v.version for v in versions_of(state, model)), default=0)
+
+
+def _fold(fact: Fact, state: State) -> Iterable[Change]:
+    body = fact.body
+    key = row_key(body["model"], body["version"])
+    if fact.type == "model.registered":
+        return [
+            Change(
+                TABLE,
+                key,
+                {
+                    "model": body["model"],
+                    "version": body["version"],
+                    "run": body["run"],
+                    "package": body["package"]["digest"],
+                    "attestations": body["attestations"],
+                    "headline": body["headline"],
+                    "registered": fact.name,
+                    "wall": fact.time.wall,
+                    "actor": fact.actor,
+                    "allowed": None,
+                    "denials": [],
+                    "judged": "",
+                },
+            )
+        ]
+    row = state.get(TABLE, key)
+    if row is None:
+        return []
+    verdict = {"allowed": body["allowed"], "denials": body["rules"], "judged": fact.name}
+    return [Change(TABLE, key, {**row, **verdict})]
+
+
+projection = Projection(
+    name="versions",
+    version=1,
+    types=frozenset({"model.registered", "model.judged"}),
+    fold=_fold,
+)

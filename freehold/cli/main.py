@@ -1,0 +1,92 @@
+"""`freehold`: finds the command, prints errors in one shape, and gives the exit code."""
+
+import importlib
+import json
+import sys
+
+import click
+
+from freehold.domain.errors import FreeholdError, WrongUsage
+
+COMMANDS = {
+    "init": "begin a project from a template",
+    "check": "the project file, the steps, the policies, the contracts: all faults at once",
+    "plan": "what would run, what is cached, and why",
+    "run": "run a pipeline; a model that it makes becomes a version",
+    "runs": "the runs so far",
+    "models": "versions, aliases, evidence, who and when",
+    "release": "move a version into traffic, step by step, under guardrails",
+    "serve": "answer predictions, and keep the loop going",
+    "status": "what serves, what is being released, what waits",
+    "signals": "drift and quality of what serves",
+    "approve": "act on a proposal that waits",
+    "replay": "play a recorded period against the endpoint, as if it were live",
+    "why": "the chain from trigger to traffic of a version, with proofs",
+    "audit": "verify or export the history",
+    "policy": "test the project's policies",
+    "demo": "the whole loop on every flight that left New York in 2013",
+    "step": "run one step from its manifest (what an engine starts)",
+}
+"""Name → one line of help. The module is `freehold.cli.<name>`, imported when it is used."""
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports only the one that is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"freehold.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, line in COMMANDS.items() if name != "step"])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="freehold")
+def freehold() -> None:
+    """The whole life of a model, on any mix of places, from one project definition."""
+
+
+def main() -> None:
+    """Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 something outside unreachable."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    as_json = "--json" in arguments
+    try:
+        freehold.main(arguments, prog_name="freehold", standalone_mode=False)
+    except FreeholdError as error:
+        return _failed(error, as_json)
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except click.Abort:
+        click.echo("stopped; nothing more was changed", err=True)
+        return 1
+    except click.ClickException as error:
+        hint = "`freehold --help` lists the commands"
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            hint = f"`{error.ctx.command_path} --help` shows how"
+        return _failed(WrongUsage(error.format_message(), hint=hint), as_json)
+    except KeyboardInterrupt:
+        click.echo("stopped by the keyboard", err=True)
+        return 1
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+def _failed(error: FreeholdError, as_json: bool) -> int:
+    if as_json:
+        click.echo(json.dumps(error.as_json(), indent=2))
+    else:
+        click.echo(str(error), err=True)
+    return error.exit_code

@@ -1,0 +1,116 @@
+"""A project: what `freehold.yaml` says. Unknown keys are errors; the reader reports all faults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ContractSpec:
+    """A data contract and the step whose output it is checked on."""
+
+    step: str
+    """Name of a step that returns a table."""
+    suite: str
+    """Path of a Great Expectations suite, relative to the project."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    pipeline: str
+    """Name of the pipeline that returns a Candidate of this model."""
+    purpose: str = ""
+    """One sentence for the model card."""
+    retrain: Mapping[str, str] = field(default_factory=dict)
+    """Pipeline parameters of a retraining; `today` stands for the day of the proposal."""
+
+
+@dataclass(frozen=True)
+class EndpointSpec:
+    model: str
+    host: str = "127.0.0.1"
+    port: int = 8100
+    runtime: str = "onnx"
+    """The runtime adapter that answers predictions; all give the same numbers."""
+
+
+@dataclass(frozen=True)
+class GuardrailSpec:
+    """A release goes back by itself when one of these is crossed beyond chance."""
+
+    error_rate: float = 0.01
+    """Share of rows that the canary failed to score."""
+    latency_ratio: float = 2.0
+    """The canary's 99th percentile over the champion's, same period."""
+    score_shift: float = 0.25
+    """PSI of the canary's scores against its own baseline, less the champion's."""
+    quality_drop: float = 0.02
+    """AUC lost against the champion on the same labelled rows."""
+
+
+@dataclass(frozen=True)
+class ReleaseSpec:
+    steps: tuple[int, ...] = (5, 25, 100)
+    """Per cent of traffic, growing, the last 100."""
+    minimum_rows: int = 300
+    """Rows that the canary answers before a step may be left upwards."""
+    guardrails: GuardrailSpec = GuardrailSpec()
+
+
+@dataclass(frozen=True)
+class MonitoringSpec:
+    window_days: int = 7
+    score_psi: float = 0.3
+    """Propose to retrain when the score's PSI over the window is above this."""
+    net_accuracy_drop: float = 0.05
+    """Propose to retrain when accuracy net of the majority class fell by more than this."""
+    feature_psi: float = 0.2
+    """Warn when a feature's PSI over the window is above this."""
+    cool_down_days: int = 14
+    minimum_rows: int = 500
+    act: Literal["automatic", "approve"] = "approve"
+    """Whether a proposal waits for `freehold approve`."""
+
+
+@dataclass(frozen=True)
+class ReplaySpec:
+    """A recorded period that can be played against the endpoint as if it were live."""
+
+    pipeline: str
+    """Returns one table, a row per request."""
+    id: str
+    asked_at: str
+    label: str
+    """Null where no label ever comes."""
+    labelled_at: str
+
+
+@dataclass(frozen=True)
+class TrackingSpec:
+    tracker: str
+    """Name of a tracker adapter."""
+    location: str = ""
+    """Empty: a file in the project's own state folder."""
+
+
+@dataclass(frozen=True)
+class Project:
+    project: str
+    """Its name."""
+    pipelines: Mapping[str, str]
+    """Name → `module:function`, relative to the project's folder."""
+    site: str = "local"
+    engine: str = "inline"
+    """The engine adapter that runs the steps."""
+    parallel: int = 0
+    """Steps at a time; 0 means as many as there are processors."""
+    cache: bool = True
+    policies: str = ""
+    """Folder of Rego files; empty means none, and then nothing can be released."""
+    contracts: tuple[ContractSpec, ...] = ()
+    models: Mapping[str, ModelSpec] = field(default_factory=dict)
+    endpoint: EndpointSpec | None = None
+    release: ReleaseSpec = ReleaseSpec()
+    monitoring: MonitoringSpec = MonitoringSpec()
+    replay: ReplaySpec | None = None
+    tracking: TrackingSpec | None = None

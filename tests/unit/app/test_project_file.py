@@ -1,0 +1,95 @@
+"""`freehold.yaml`: every fault at once, each with its line."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freehold.app.project.reading import find_root, read_project
+from freehold.app.project.schema import Reader
+from freehold.domain.errors import NotFound, ProjectInvalid
+from freehold.domain.project import Project
+
+GOOD = """\
+project: my-flights
+pipelines:
+  train: flights:train
+models:
+  flight-delay:
+    pipeline: train
+    retrain: {until: today}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "freehold.yaml").write_text(text)
+    (folder / "flights.py").write_text("")
+    return folder
+
+
+def faults_of(folder: Path, text: str) -> list[tuple[str, str]]:
+    with pytest.raises(ProjectInvalid) as caught:
+        read_project(write(folder, text))
+    return [(fault.code, fault.where) for fault in caught.value.faults]
+
+
+def test_a_good_file_is_read_with_defaults(tmp_path: Path) -> None:
+    project = read_project(write(tmp_path, GOOD))
+    assert project.spec.models["flight-delay"].retrain == {"until": "today"}
+    assert project.spec.release.steps == (5, 25, 100)
+    assert project.where("models", "flight-delay", "pipeline") == "freehold.yaml:6"
+
+
+def test_unknown_key_wrong_type_and_missing_key_are_reported_at_once(tmp_path: Path) -> None:
+    text = "pipelines: {train: flights:train}\ncolour: red\ncache: 1\nrelease: [5]\n"
+    assert faults_of(tmp_path, text) == [
+        ("project.missing-key", "freehold.yaml:1"),
+        ("project.unknown-key", "freehold.yaml:2"),
+        ("project.wrong-type", "freehold.yaml:3"),
+        ("project.wrong-type", "freehold.yaml:4"),
+    ]
+
+
+def test_missing_files_and_names_are_reported_at_once(tmp_path: Path) -> None:
+    text = GOOD + (
+        "contracts:\n  - {step: read, suite: contracts/none.json}\n"
+        "policies: rules\nendpoint: {model: other}\n"
+        "replay: {pipeline: no, id: a, asked_at: b, label: c, labelled_at: d}\n"
+    )
+    assert faults_of(tmp_path, text.replace("flights:train", "elsewhere:train")) == [
+        ("project.missing-file", "freehold.yaml:3"),
+        ("project.missing-file", "freehold.yaml:9"),
+        ("project.missing-file", "freehold.yaml:10"),
+        ("project.unknown-name", "freehold.yaml:11"),
+        ("project.unknown-name", "freehold.yaml:12"),
+    ]
+
+
+def test_steps_of_a_release_must_grow_to_the_whole(tmp_path: Path) -> None:
+    for steps in ("[5, 25]", "[25, 5, 100]", "[]", "[0, 100]", "[5, 5, 100]"):
+        text = GOOD + f"release: {{steps: {steps}}}\n"
+        assert faults_of(tmp_path, text) == [("project.wrong-value", "freehold.yaml:8")]
+
+
+def test_a_close_name_is_suggested(tmp_path: Path) -> None:
+    with pytest.raises(ProjectInvalid, match="did you mean 'models'"):
+        read_project(write(tmp_path, GOOD.replace("models:", "modles:")))
+
+
+def test_broken_yaml_names_its_line(tmp_path: Path) -> None:
+    assert faults_of(tmp_path, "project: x\npipelines: {a: [\n") == [
+        ("project.syntax", "freehold.yaml:3")
+    ]
+
+
+def test_without_a_project_the_remedy_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="freehold init"):
+        find_root(tmp_path)
+
+
+@given(st.text(max_size=300) | st.binary(max_size=300).map(lambda b: b.decode("latin-1")))
+def test_any_text_is_read_or_refused_with_faults(text: str) -> None:
+    reader = Reader("freehold.yaml")
+    value = reader.read(text, Project)
+    assert isinstance(value, Project) != bool(reader.faults)
