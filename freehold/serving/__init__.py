@@ -1,1 +1,1 @@
-"""Routing and request decoding: pure decisions on the hot path."""
+"""Decisions on the hot path: who answers a row, what a request says, what an answer looks like."""

@@ -1,0 +1,138 @@
+"""How an endpoint's traffic is shared among versions, and the signed document that says so."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from freehold.domain.canonical import canonical
+from freehold.domain.errors import IntegrityError
+from freehold.domain.signature import PublicKey
+
+KIND = "freehold.routing/1"
+"""Stands in the signed bytes, so that no other signed document passes for a routing table."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One version's share of an endpoint's traffic."""
+
+    version: int
+    digest: str
+    """Of the package's payload: `sha256:…`."""
+    weight: float
+    """Percent of the keys."""
+    alias: str
+    """`champion`, `challenger`, or another name without meaning to the endpoint."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "alias": self.alias,
+            "digest": self.digest,
+            "version": self.version,
+            "weight": self.weight,
+        }
+
+
+@dataclass(frozen=True)
+class RoutingTable:
+    """Frozen; an endpoint replaces it whole. Raises ValueError if it contradicts itself."""
+
+    version: int
+    """Grows with every change; an endpoint refuses a table older than the one it has."""
+    model: str
+    salt: str
+    """Mixed into the hash of keys. Constant during a release, so that keys stay where they are."""
+    variants: tuple[Variant, ...]
+    reference: int | None = None
+    """Version whose model also scores the rows of the other variants, for comparison."""
+
+    def __post_init__(self) -> None:
+        versions = [variant.version for variant in self.variants]
+        if not versions:
+            raise ValueError("a routing table needs a variant")
+        if len(set(versions)) < len(versions):
+            raise ValueError("a version stands twice in the routing table")
+        if any(not 0 <= v.weight <= 100 for v in self.variants):
+            raise ValueError("a weight is not between 0 and 100")
+        if not math.isclose(sum(v.weight for v in self.variants), 100.0, abs_tol=1e-9):
+            raise ValueError("the weights do not sum to 100")
+        if self.reference is not None and self.reference not in versions:
+            raise ValueError(f"the reference, version {self.reference}, is not a variant")
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "reference": self.reference,
+            "salt": self.salt,
+            "variants": [variant.as_json() for variant in self.variants],
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "RoutingTable":
+        """Raises ValueError on a missing field, a wrong type, or a contradiction."""
+        try:
+            reference = value["reference"]
+            return cls(
+                version=_typed(value["version"], int),
+                model=_typed(value["model"], str),
+                salt=_typed(value["salt"], str),
+                variants=tuple(
+                    Variant(
+                        version=_typed(item["version"], int),
+                        digest=_typed(item["digest"], str),
+                        weight=_typed(item["weight"], (int, float)),
+                        alias=_typed(item["alias"], str),
+                    )
+                    for item in _typed(value["variants"], list)
+                ),
+                reference=None if reference is None else _typed(reference, int),
+            )
+        except (KeyError, TypeError, AttributeError) as exc:
+            raise ValueError(f"not a routing table: {exc!r}") from exc
+
+
+def signed_bytes(table: RoutingTable) -> bytes:
+    """What the site's key signs: RFC 8785 bytes of the table under its kind."""
+    return canonical({"kind": KIND, "table": table.as_json()})
+
+
+def routing_document(table: RoutingTable, signature: bytes) -> bytes:
+    """The file `routing.json`: the table beside the DER signature over `signed_bytes`, in hex."""
+    return canonical({"kind": KIND, "signature": signature.hex(), "table": table.as_json()})
+
+
+def read_routing(document: bytes, key: PublicKey) -> RoutingTable:
+    """The table of a document that `key` signed.
+
+    Raises IntegrityError: `routing.malformed`, `routing.unsigned`.
+    """
+    try:
+        value = json.loads(document)
+        signature = bytes.fromhex(value["signature"])
+        if value["kind"] != KIND:
+            raise ValueError(f"its kind is not {KIND}")
+        table = RoutingTable.from_json(value["table"])
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        raise IntegrityError(
+            "the routing table cannot be read",
+            why=str(exc),
+            code="routing.malformed",
+            hint="release a version again; the table is then written anew",
+        ) from exc
+    if not key.verifies(signed_bytes(table), signature):
+        raise IntegrityError(
+            f"the routing table {table.version} is not signed by this site's key",
+            why="its signature does not verify",
+            code="routing.unsigned",
+            hint="release a version again; the table is then written and signed anew",
+        )
+    return table
+
+
+def _typed(value: Any, kind: type | tuple[type, ...]) -> Any:
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise TypeError(f"{value!r} is not of the type expected")
+    return value

@@ -1,0 +1,55 @@
+"""Which variant answers a key.
+
+Laws
+- Sticky: a key's variant depends on the salt, the key and the weights, on nothing else.
+- Monotone: while one variant grows at the champion's cost, keys move from the champion to it and
+  in no other direction.
+"""
+
+from hashlib import blake2b
+
+from freehold.domain.routing import RoutingTable, Variant
+
+_SPAN = 1 << 64
+
+
+class Division:
+    """The interval of hashes of each variant of one table; built once, asked for every row.
+
+    Variants lie in the table's order from zero up, the champion last, wherever the table names
+    it: what the others gain is taken from the near end of its interval.
+    """
+
+    def __init__(self, table: RoutingTable) -> None:
+        self._salt = table.salt.encode() + b"\0"
+        order = sorted(
+            range(len(table.variants)), key=lambda index: table.variants[index].alias == "champion"
+        )
+        self._bounds: list[tuple[int, int]] = []
+        reached = 0.0
+        for index in order:
+            reached += table.variants[index].weight
+            self._bounds.append((round(min(reached, 100.0) / 100 * _SPAN), index))
+        whole = [index for index in order if table.variants[index].weight > 0]
+        self._last = whole[-1]
+        self._only = whole[0] if len(whole) == 1 else None
+
+    def index(self, key: str) -> int:
+        """Position, in the table's `variants`, of the one that answers `key`."""
+        if self._only is not None:
+            return self._only
+        place = position(self._salt, key)
+        for bound, index in self._bounds:
+            if place < bound:
+                return index
+        return self._last
+
+
+def position(salt: bytes, key: str) -> int:
+    """A hash of `key`, even over [0, 2**64): BLAKE2b, RFC 7693, of eight bytes."""
+    return int.from_bytes(blake2b(salt + key.encode(), digest_size=8).digest(), "big")
+
+
+def choose(table: RoutingTable, key: str) -> Variant:
+    """The variant that answers `key`."""
+    return table.variants[Division(table).index(key)]
