@@ -1,0 +1,1 @@
+"""A site's own things: its ledger, key, objects and locks, opened together."""

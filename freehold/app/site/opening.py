@@ -1,0 +1,130 @@
+"""Opens a project's site: what its verbs work with."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from freehold.app import adapters
+from freehold.app.project.reading import OpenProject, find_root, read_project
+from freehold.app.site.people import People
+from freehold.catalog import versions
+from freehold.delivery import projection as delivery
+from freehold.domain.errors import IntegrityError
+from freehold.domain.fact import Draft
+from freehold.domain.projection import State
+from freehold.monitoring import proposals
+from freehold.ports.artifact_store import ArtifactStore
+from freehold.ports.attachment_store import AttachmentStore
+from freehold.ports.clock import Clock
+from freehold.ports.ledger import Ledger
+from freehold.ports.locks import Locks
+from freehold.ports.object_store import ObjectStore
+from freehold.ports.signer import Signer
+from freehold.running import projection as running
+
+PROJECTIONS = (
+    running.projection,
+    versions.projection,
+    delivery.projection,
+    proposals.projection,
+)
+
+
+def wall_clock() -> int:
+    """Microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True)
+class Site:
+    """A project at the place where it is being worked on."""
+
+    project: OpenProject
+    ledger: Ledger
+    objects: ObjectStore
+    artifacts: ArtifactStore
+    attachments: AttachmentStore
+    signer: Signer
+    locks: Locks
+    clock: Clock
+    people: People
+    actor: str
+    """Pseudonym of whoever runs this process."""
+
+    @property
+    def folder(self) -> Path:
+        return self.project.state
+
+    @property
+    def state(self) -> State:
+        return self.ledger.state
+
+    @property
+    def key_path(self) -> Path:
+        return key_path(self.folder)
+
+    @property
+    def serving(self) -> Path:
+        """What the endpoint reads."""
+        return self.folder / "serving"
+
+    def close(self) -> None:
+        self.ledger.close()
+
+    def __enter__(self) -> "Site":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def key_path(folder: Path) -> Path:
+    return folder / "keys" / "site.key"
+
+
+def open_site(start: Path | None = None, clock: Clock = wall_clock) -> Site:
+    """The site of the project in this folder or above it.
+
+    Raises ProjectInvalid, NotFound, IntegrityError (a key that others can read, a key that is
+    not the ledger's).
+    """
+    project = read_project(find_root(start or Path.cwd()))
+    folder = project.state
+    key = key_path(folder)
+    signer_class = adapters.load("signer", "keys")
+    begun = (folder / "ledger.db").exists()
+    if begun and not key.exists():
+        raise IntegrityError(
+            "this site's key is gone",
+            why=f"{key.relative_to(project.root)} is missing, though the ledger is there",
+            hint="put the key back from where you keep it; a new key would be a new writer",
+            code="key.missing",
+        )
+    signer: Signer = signer_class(key) if key.exists() else signer_class.create(key)
+    writer = f"{project.spec.site}-{signer.public.fingerprint.removeprefix('sha256:')[:8]}"
+    ledger = adapters.load("ledger", "sqlite")(
+        folder / "ledger.db",
+        writer=writer,
+        signer=signer,
+        clock=clock,
+        projections=PROJECTIONS,
+    )
+    objects = adapters.load("object_store", "disk")(folder / "objects")
+    people = People(folder / "people.json")
+    site = Site(
+        project=project,
+        ledger=ledger,
+        objects=objects,
+        artifacts=ArtifactStore(objects),
+        attachments=AttachmentStore(objects, os.urandom),
+        signer=signer,
+        locks=adapters.load("locks", "filelock")(folder / "locks"),
+        clock=clock,
+        people=people,
+        actor=people.me(writer),
+    )
+    if not begun:
+        body = {"key": signer.public.fingerprint, "site": project.spec.site}
+        ledger.append([Draft("site.opened", body, actor=site.actor)])
+    return site
