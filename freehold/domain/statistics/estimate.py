@@ -16,6 +16,7 @@ LEVEL = 0.95
 REASONS = {
     "empty": "there are no rows",
     "missing-column": "the rows lack this column",
+    "no-order": "categories have no order",
     "no-variation": "all scores are the same",
     "not-a-probability": "scores lie outside 0 to 1",
     "not-binary": "labels are not 0 and 1",

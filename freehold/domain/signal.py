@@ -1,0 +1,85 @@
+"""A measurement that crossed a line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["score-drift", "quality", "feature-drift"]
+Severity = Literal["action", "warning"]
+
+SEVERITIES: Mapping[Kind, Severity] = {
+    "feature-drift": "warning",
+    "quality": "action",
+    "score-drift": "action",
+}
+
+
+@dataclass(frozen=True)
+class Window:
+    """Days that were looked at, both included, as ISO dates."""
+
+    start: str
+    end: str
+
+
+@dataclass(frozen=True)
+class Signal:
+    kind: Kind
+    model: str
+    version: int
+    feature: str | None
+    """The column, for feature drift."""
+    value: float
+    """PSI; for quality the fall of net accuracy against the version's evidence."""
+    limit: float
+    """The line that `value` crossed."""
+    low: float
+    high: float
+    """Interval of `value` at `level`, for chance alone: rows of one week are not independent."""
+    level: float
+    rows: int
+    window: Window
+
+    @property
+    def severity(self) -> Severity:
+        """A warning is shown; only an action leads to a proposal."""
+        return SEVERITIES[self.kind]
+
+    @property
+    def subject(self) -> tuple[str, int, Kind, str | None]:
+        """What it is about, whenever it was measured."""
+        return self.model, self.version, self.kind, self.feature
+
+    def as_json(self) -> dict[str, Any]:
+        """Body of the fact `signal.raised`, version 1."""
+        return {
+            "feature": self.feature,
+            "high": self.high,
+            "kind": self.kind,
+            "level": self.level,
+            "limit": self.limit,
+            "low": self.low,
+            "model": self.model,
+            "rows": self.rows,
+            "severity": self.severity,
+            "value": self.value,
+            "version": self.version,
+            "window_end": self.window.end,
+            "window_start": self.window.start,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Signal":
+        return cls(
+            kind=value["kind"],
+            model=value["model"],
+            version=value["version"],
+            feature=value["feature"],
+            value=value["value"],
+            limit=value["limit"],
+            low=value["low"],
+            high=value["high"],
+            level=value["level"],
+            rows=value["rows"],
+            window=Window(value["window_start"], value["window_end"]),
+        )

@@ -1,0 +1,203 @@
+"""From signals to proposals, and what became of them.
+
+Facts, version 1 each; bodies hold numbers, codes, ISO dates and names of columns only:
+
+`signal.raised`      Signal.as_json()
+`proposal.made`      proposal, model, version, action, day, signals [{kind, feature, window_end}]
+`proposal.approved`  proposal, day           the actor is the fact's
+`proposal.rejected`  proposal, day
+`proposal.done`      proposal, day, made_version (the new version, or null when none came of it)
+
+    made → approved → done
+      └──→ rejected
+
+Tables: `signals`, by `model/window_end/kind/feature`, the body with the fact's name; `proposals`,
+by proposal, as Proposal.as_json() gives it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from freehold.domain.errors import Conflict
+from freehold.domain.fact import Draft, Fact
+from freehold.domain.projection import Change, Projection, State
+from freehold.domain.signal import Signal
+from freehold.monitoring.signals import MonitoringSettings, days_between
+
+Standing = Literal["made", "approved", "rejected", "done"]
+Settling = Literal["approved", "rejected", "done"]
+
+OPEN: frozenset[Standing] = frozenset({"made", "approved"})
+BEFORE: Mapping[Settling, Standing] = {
+    "approved": "made",
+    "done": "approved",
+    "rejected": "made",
+}
+"""The standing that a proposal must have for this to happen to it."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What the system wants to do about a signal."""
+
+    name: str
+    """`model/day`: a model gets one a day at most."""
+    model: str
+    version: int
+    """The version that the signals are about."""
+    day: str
+    """ISO date on which it was made."""
+    signals: tuple[Mapping[str, Any], ...]
+    """kind, feature and window_end of each signal behind it."""
+    action: str = "retrain"
+    standing: Standing = "made"
+    settled: str = ""
+    """ISO date of the last change of standing; empty while it stands as made."""
+    made_version: int | None = None
+    """What came of it."""
+    fact: str = ""
+    """Name of the fact that made it: what later facts have as their cause."""
+
+    @property
+    def open(self) -> bool:
+        return self.standing in OPEN
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "action": self.action,
+            "day": self.day,
+            "fact": self.fact,
+            "made_version": self.made_version,
+            "model": self.model,
+            "proposal": self.name,
+            "settled": self.settled,
+            "signals": [dict(one) for one in self.signals],
+            "standing": self.standing,
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Proposal":
+        return cls(
+            name=value["proposal"],
+            model=value["model"],
+            version=value["version"],
+            day=value["day"],
+            signals=tuple(value["signals"]),
+            action=value["action"],
+            standing=value.get("standing", "made"),
+            settled=value.get("settled", ""),
+            made_version=value.get("made_version"),
+            fact=value.get("fact", ""),
+        )
+
+
+def propose(
+    signals: Sequence[Signal],
+    history: Iterable[Proposal],
+    now_day: str,
+    settings: MonitoringSettings,
+) -> Proposal | None:
+    """To retrain the model that `signals` are about, or None.
+
+    None when no signal asks for action, while a proposal for the model is open, and until
+    `cool_down_days` have gone by since the last one was made or settled. Raises ValueError if the
+    signals are about several versions.
+    """
+    pressing = [one for one in signals if one.severity == "action"]
+    if not pressing:
+        return None
+    if len({(one.model, one.version) for one in signals}) > 1:
+        raise ValueError("signals of several model versions make no one proposal")
+    model, version = pressing[0].model, pressing[0].version
+    earlier = [one for one in history if one.model == model]
+    if any(one.open or one.day == now_day for one in earlier):
+        return None
+    last = max((max(one.day, one.settled) for one in earlier), default="")
+    if last and days_between(last, now_day) < settings.cool_down_days:
+        return None
+    behind = tuple(
+        {"feature": one.feature, "kind": one.kind, "window_end": one.window.end} for one in pressing
+    )
+    return Proposal(f"{model}/{now_day}", model, version, now_day, behind)
+
+
+def raised(signal: Signal, cause: Sequence[str] = ()) -> Draft:
+    return Draft("signal.raised", signal.as_json(), cause=tuple(cause))
+
+
+def made(proposal: Proposal, cause: Sequence[str] = ()) -> Draft:
+    """`cause`: names of the facts of its signals."""
+    body = {
+        "action": proposal.action,
+        "day": proposal.day,
+        "model": proposal.model,
+        "proposal": proposal.name,
+        "signals": [dict(one) for one in proposal.signals],
+        "version": proposal.version,
+    }
+    return Draft("proposal.made", body, cause=tuple(cause))
+
+
+def settle(
+    proposal: Proposal,
+    standing: Settling,
+    day: str,
+    *,
+    actor: str = "system",
+    made_version: int | None = None,
+) -> Draft:
+    """The fact that a proposal was approved, rejected or done.
+
+    Raises Conflict `proposal.not-open` if its standing does not allow that.
+    """
+    if proposal.standing != BEFORE[standing]:
+        raise Conflict(
+            f"proposal {proposal.name} cannot be {standing}",
+            why=f"it is {proposal.standing}; only one that is {BEFORE[standing]} can be",
+            hint="`freehold signals` lists the proposals that are open",
+            code="proposal.not-open",
+        )
+    body: dict[str, Any] = {"day": day, "proposal": proposal.name}
+    if standing == "done":
+        body["made_version"] = made_version
+    cause = (proposal.fact,) if proposal.fact else ()
+    return Draft(f"proposal.{standing}", body, cause=cause, actor=actor)
+
+
+def fold(fact: Fact, state: State) -> Iterable[Change]:
+    """Total: a fact that does not fit a proposal's standing changes nothing."""
+    body = fact.body
+    if fact.type == "signal.raised":
+        feature = body["feature"] or ""
+        key = f"{body['model']}/{body['window_end']}/{body['kind']}/{feature}"
+        return [Change("signals", key, {**body, "fact": fact.name})]
+    if fact.type == "proposal.made":
+        if state.get("proposals", body["proposal"]) is not None:
+            return []
+        row = Proposal.from_json({**body, "fact": fact.name}).as_json()
+        return [Change("proposals", row["proposal"], row)]
+    row = state.get("proposals", body["proposal"])
+    standing = fact.type.removeprefix("proposal.")
+    if row is None or row["standing"] != BEFORE[_settling(standing)]:
+        return []
+    settled = {**row, "standing": standing, "settled": body["day"]}
+    if standing == "done":
+        settled["made_version"] = body["made_version"]
+    return [Change("proposals", row["proposal"], settled)]
+
+
+def _settling(standing: str) -> Settling:
+    for one in BEFORE:
+        if one == standing:
+            return one
+    raise ValueError(f"proposal.{standing} is no fact of this projection")
+
+
+PROPOSALS = Projection(
+    name="proposals",
+    version=1,
+    types=frozenset({"signal.raised", "proposal.made", *(f"proposal.{one}" for one in BEFORE)}),
+    fold=fold,
+)

@@ -1,0 +1,149 @@
+"""Which measurements cross a line."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from freehold.domain.errors import Fault, ProjectInvalid
+from freehold.domain.signal import Kind, Signal, Window
+from freehold.domain.statistics.estimate import Estimate, difference
+from freehold.domain.statistics.figures import Measures
+from freehold.monitoring.drift import ColumnDrift, DriftReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringSettings:
+    """Lines. A figure must be over its line, not at it.
+
+    Raises ProjectInvalid `monitoring.out-of-range` with a fault for each figure that makes no
+    sense.
+    """
+
+    score_psi: float = 0.3
+    feature_psi: float = 0.2
+    net_accuracy_drop: float = 0.05
+    window_days: int = 7
+    cool_down_days: int = 14
+    minimum_rows: int = 500
+
+    def __post_init__(self) -> None:
+        least = {
+            "score_psi": 0,
+            "feature_psi": 0,
+            "net_accuracy_drop": 0,
+            "window_days": 1,
+            "cool_down_days": 0,
+            "minimum_rows": 1,
+        }
+        faults = [
+            Fault("monitoring.out-of-range", f"{getattr(self, name)} is less than {low}", name)
+            for name, low in least.items()
+            if not getattr(self, name) >= low
+        ]
+        if faults:
+            raise ProjectInvalid(
+                "monitoring cannot work with these settings",
+                faults=faults,
+                code="monitoring.out-of-range",
+            )
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was measured of one model version in one window."""
+
+    model: str
+    version: int
+    window: Window
+    drift: DriftReport | None = None
+    quality: Measures | None = None
+    """Of the window's labelled predictions."""
+    reference: Measures | None = None
+    """Of the version's evidence; without it quality gives no signal."""
+
+
+def assess(seen: Observation, settings: MonitoringSettings) -> list[Signal]:
+    """Signals of a window: score first, then quality, then features by their PSI, largest first.
+
+    Drift is a signal when the PSI is over its line and more than chance explains. Quality is one
+    when net accuracy, that is accuracy less the majority class's on the same rows, fell by more
+    than its line since the evaluation and the interval of the fall excludes 0. Accuracy alone
+    would follow the season's base rate. Too few rows give no signal.
+    """
+    signals: list[Signal] = []
+    report = seen.drift
+    if report is not None and report.score is not None:
+        signals += _drift(seen, "score-drift", report.score, settings.score_psi, settings)
+    signals += _quality(seen, settings)
+    if report is not None:
+        features = [
+            signal
+            for column in report.columns
+            for signal in _drift(seen, "feature-drift", column, settings.feature_psi, settings)
+        ]
+        signals += sorted(features, key=lambda one: -one.value)
+    return signals
+
+
+def fresh(
+    signals: Iterable[Signal], raised: Iterable[Signal], settings: MonitoringSettings
+) -> list[Signal]:
+    """Those whose subject was not `raised` within the cool-down, so that a drift that lasts is
+    recorded once in a while and not every day."""
+    latest: dict[tuple[object, ...], str] = {}
+    for one in raised:
+        latest[one.subject] = max(latest.get(one.subject, ""), one.window.end)
+    return [
+        one
+        for one in signals
+        if one.subject not in latest
+        or days_between(latest[one.subject], one.window.end) >= settings.cool_down_days
+    ]
+
+
+def days_between(start: str, end: str) -> int:
+    """From one ISO date to another; negative if the second is earlier."""
+    return (date.fromisoformat(end) - date.fromisoformat(start)).days
+
+
+def _drift(
+    seen: Observation, kind: Kind, column: ColumnDrift, limit: float, settings: MonitoringSettings
+) -> list[Signal]:
+    psi = column.shift.psi
+    feature = column.name if kind == "feature-drift" else None
+    if column.rows < settings.minimum_rows or psi.low is None or psi.low <= 0:
+        return []
+    return _crossed(seen, kind, feature, psi, limit)
+
+
+def _quality(seen: Observation, settings: MonitoringSettings) -> list[Signal]:
+    if seen.quality is None or seen.reference is None:
+        return []
+    if seen.quality.rows < settings.minimum_rows:
+        return []
+    fall = difference(seen.reference.net_accuracy, seen.quality.net_accuracy)
+    if fall.low is None or fall.low <= 0:
+        return []
+    return _crossed(seen, "quality", None, fall, settings.net_accuracy_drop)
+
+
+def _crossed(
+    seen: Observation, kind: Kind, feature: str | None, found: Estimate, limit: float
+) -> list[Signal]:
+    if found.value is None or found.low is None or found.high is None or found.value <= limit:
+        return []
+    return [
+        Signal(
+            kind=kind,
+            model=seen.model,
+            version=seen.version,
+            feature=feature,
+            value=found.value,
+            limit=limit,
+            low=found.low,
+            high=found.high,
+            level=found.level,
+            rows=found.count,
+            window=seen.window,
+        )
+    ]
