@@ -1,0 +1,96 @@
+"""Moving a model version into traffic, step by step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from freehold.domain.project import GuardrailSpec, ReleaseSpec
+
+Strategy = Literal["canary", "immediate"]
+Status = Literal["running", "completed", "rolled-back"]
+
+
+@dataclass(frozen=True)
+class Release:
+    """Raises ValueError if it is a canary beside nothing, or its steps do not grow to 100."""
+
+    id: str
+    """`model/number`; also the salt of the routing tables that it makes."""
+    model: str
+    version: int
+    previous: int | None
+    """The champion that it replaces."""
+    strategy: Strategy
+    settings: ReleaseSpec
+    step: int = 0
+    """Index into `steps`."""
+    status: Status = "running"
+    began: int = 0
+    """When the step began, in microseconds since 1970 UTC."""
+    fact: str = ""
+    """Name of the fact that began the step."""
+    guardrail: str = ""
+    """The one that was crossed, if it was rolled back."""
+
+    def __post_init__(self) -> None:
+        steps = self.settings.steps
+        if self.strategy == "canary" and self.previous is None:
+            raise ValueError("a canary needs a champion to stand beside")
+        if not steps or steps[0] <= 0 or steps[-1] != 100 or list(steps) != sorted(set(steps)):
+            raise ValueError("the steps must grow, from above 0 to 100")
+        if not 0 <= self.step < len(self.steps):
+            raise ValueError("the step is not one of the steps")
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Percents of traffic."""
+        return self.settings.steps if self.strategy == "canary" else (100,)
+
+    @property
+    def weight(self) -> int:
+        """Percent of the traffic that its version gets now."""
+        if self.status == "rolled-back":
+            return 0
+        return 100 if self.status == "completed" else self.steps[self.step]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "began": self.began,
+            "fact": self.fact,
+            "guardrail": self.guardrail,
+            "id": self.id,
+            "model": self.model,
+            "previous": self.previous,
+            "settings": settings_as_json(self.settings),
+            "status": self.status,
+            "step": self.step,
+            "strategy": self.strategy,
+            "version": self.version,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Release":
+        """Raises KeyError, TypeError or ValueError on anything but what `as_json` gave."""
+        return cls(**{**value, "settings": settings_from_json(value["settings"])})
+
+
+def settings_as_json(settings: ReleaseSpec) -> dict[str, Any]:
+    guardrails = settings.guardrails
+    return {
+        "guardrails": {
+            "error_rate": guardrails.error_rate,
+            "latency_ratio": guardrails.latency_ratio,
+            "quality_drop": guardrails.quality_drop,
+            "score_shift": guardrails.score_shift,
+        },
+        "minimum_rows": settings.minimum_rows,
+        "steps": list(settings.steps),
+    }
+
+
+def settings_from_json(value: Mapping[str, Any]) -> ReleaseSpec:
+    return ReleaseSpec(
+        steps=tuple(value["steps"]),
+        minimum_rows=value["minimum_rows"],
+        guardrails=GuardrailSpec(**value["guardrails"]),
+    )

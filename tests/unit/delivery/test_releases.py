@@ -1,0 +1,164 @@
+"""Facts make releases and aliases; a rollback beats whatever else was decided."""
+
+from collections.abc import Iterator, Sequence
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from freehold.delivery.decision import Complete, Hold, Promote, Rollback
+from freehold.delivery.releases import (
+    aliases_of,
+    conclude,
+    projection,
+    release_of,
+    releases_of,
+    running_release,
+    start,
+)
+from freehold.delivery.traffic import traffic
+from freehold.domain.errors import Conflict, NotFound
+from freehold.domain.fact import Draft, Fact
+from freehold.domain.hybrid_time import HybridTime
+from freehold.domain.project import ReleaseSpec
+
+SETTINGS = ReleaseSpec()
+ROLLBACK = Rollback("score-shift", 1.5, 0.25)
+
+
+class Folded:
+    """State after the facts that it was told."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], Any] = {}
+        self.count = 0
+
+    def get(self, table: str, key: str) -> Any | None:
+        return self.rows.get((table, key))
+
+    def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        for (where, key), value in sorted(self.rows.items()):
+            if where == table and key.startswith(prefix):
+                yield key, value
+
+    def tell(self, drafts: Sequence[Draft]) -> "Folded":
+        for draft in drafts:
+            time = HybridTime(1_000_000 * self.count, 0)
+            fact = Fact(
+                draft.type, 1, "w", self.count, time, {}, draft.cause, draft.actor, draft.body
+            )
+            fact.encoded()
+            self.count += 1
+            assert draft.type in projection.types
+            for change in projection.fold(fact, self):
+                if change.value is None:
+                    self.rows.pop((change.table, change.key), None)
+                else:
+                    self.rows[change.table, change.key] = change.value
+        return self
+
+
+def with_champion() -> Folded:
+    state = Folded()
+    return state.tell(start(state, "m", 1, "canary", SETTINGS))
+
+
+def with_canary() -> Folded:
+    state = with_champion()
+    return state.tell(start(state, "m", 2, "canary", SETTINGS))
+
+
+def test_the_first_release_has_nothing_to_stand_beside() -> None:
+    state = with_champion()
+    first = release_of(state, "m/1")
+    assert (first.strategy, first.status, first.weight) == ("immediate", "completed", 100)
+    assert aliases_of(state, "m") == {"champion": 1}
+    table = traffic(first, 1, {1: "sha256:a"})
+    assert table is not None and [v.weight for v in table.variants] == [100.0]
+
+
+def test_a_canary_walks_up_and_becomes_champion() -> None:
+    state = with_canary()
+    digests = {1: "sha256:a", 2: "sha256:b"}
+    weights = []
+    for decision in (Promote(25), Promote(100), Complete()):
+        now = running_release(state, "m")
+        assert now is not None and now.fact
+        table = traffic(now, state.count, digests)
+        assert table is not None and table.reference == 1 and table.salt == "m/2"
+        weights.append([v.weight for v in table.variants])
+        state.tell(conclude(state, now, decision, 300))
+    assert weights == [[95.0, 5.0], [75.0, 25.0], [0.0, 100.0]]
+    assert aliases_of(state, "m") == {"champion": 2}
+    assert running_release(state, "m") is None
+    assert [r.status for r in releases_of(state)] == ["completed", "completed"]
+
+
+def test_a_rollback_gives_everything_back() -> None:
+    state = with_canary()
+    now = release_of(state, "m/2")
+    drafts = conclude(state, now, ROLLBACK, 310, cause=("w/1",))
+    assert drafts[0].body["guardrail"] == "score-shift" and drafts[0].cause == ("w/1",)
+    state.tell(drafts)
+    back = release_of(state, "m/2")
+    assert (back.status, back.weight, back.guardrail) == ("rolled-back", 0, "score-shift")
+    assert aliases_of(state, "m") == {"champion": 1}
+    table = traffic(back, 9, {1: "sha256:a", 2: "sha256:b"})
+    assert table is not None and [v.version for v in table.variants] == [1]
+
+
+def test_a_completed_release_can_be_rolled_back_by_a_person() -> None:
+    state = with_canary()
+    for decision in (Promote(25), Promote(100), Complete()):
+        now = running_release(state, "m")
+        assert now is not None
+        state.tell(conclude(state, now, decision, 300))
+    state.tell(conclude(state, release_of(state, "m/2"), Rollback("person", 0.0, 0.0), 0))
+    assert aliases_of(state, "m") == {"champion": 1}
+    assert release_of(state, "m/2").status == "rolled-back"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_rollback_beats_concurrent_promotions_in_any_order(order: tuple[int, ...]) -> None:
+    state = with_canary()
+    now = release_of(state, "m/2")
+    decisions = [ROLLBACK, Promote(25), Complete()]
+    drafts = [conclude(state, now, decision, 300) for decision in decisions]
+    for index in order:
+        state.tell(drafts[index])
+    assert release_of(state, "m/2").status == "rolled-back"
+    assert aliases_of(state, "m") == {"champion": 1}
+
+
+def test_a_stale_promotion_is_refused() -> None:
+    state = with_canary()
+    stale = release_of(state, "m/2")
+    state.tell(conclude(state, stale, Promote(25), 300))
+    with pytest.raises(Conflict) as caught:
+        conclude(state, stale, Promote(25), 300)
+    assert caught.value.code == "release.finished"
+    assert conclude(state, stale, Hold("rows", 1, 300), 1) == ()
+
+
+def test_one_release_at_a_time() -> None:
+    state = with_canary()
+    with pytest.raises(Conflict) as caught:
+        start(state, "m", 3, "canary", SETTINGS)
+    assert caught.value.code == "release.running"
+    with pytest.raises(Conflict) as caught:
+        start(with_champion(), "m", 1, "canary", SETTINGS)
+    assert caught.value.code == "release.is-champion"
+
+
+def test_models_do_not_meet() -> None:
+    state = with_canary()
+    state.tell(start(state, "m2", 1, "canary", SETTINGS))
+    assert [r.id for r in releases_of(state, "m2")] == ["m2/1"]
+    assert aliases_of(state, "m") == {"champion": 1, "challenger": 2}
+    with pytest.raises(NotFound):
+        release_of(state, "m2/9")
+
+
+def test_an_alias_that_a_person_moves() -> None:
+    body = {"model": "m", "alias": "night", "version": 4, "previous": None, "release": ""}
+    assert aliases_of(Folded().tell([Draft("alias.moved", body)]), "m") == {"night": 4}
