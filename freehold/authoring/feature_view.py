@@ -1,6 +1,8 @@
 """Feature views, as a project defines them."""
 
 from freehold.domain.feature_view import (
+    Entity,
+    Feature,
     FeatureView,
     FromRow,
     Latest,
@@ -10,4 +12,14 @@ from freehold.domain.feature_view import (
     YearsSince,
 )
 
-__all__ = ["FeatureView", "FromRow", "Latest", "Lookup", "RateOver", "Source", "YearsSince"]
+__all__ = [
+    "Entity",
+    "Feature",
+    "FeatureView",
+    "FromRow",
+    "Latest",
+    "Lookup",
+    "RateOver",
+    "Source",
+    "YearsSince",
+]

@@ -14,6 +14,15 @@ _MICROSECONDS = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 
 
 @dataclass(frozen=True)
+class Entity:
+    """What features describe."""
+
+    name: str
+    key: str
+    """The spine's column that says which one a row is about; one may be asked about often."""
+
+
+@dataclass(frozen=True)
 class Source:
     """A table whose rows became known one by one."""
 
@@ -94,7 +103,7 @@ class FeatureView:
     """
 
     name: str
-    entity: str
+    entity: Entity
     asked_at: str
     features: Mapping[str, Feature] = field(hash=False)
 

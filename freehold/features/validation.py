@@ -38,6 +38,8 @@ def faults_of(
     `features.unknown-key`, `features.type`, `features.null-time`, `features.taken`,
     `features.length`, `features.time`, `features.key-not-unique`."""
     faults = list(_asked_at_faults(view, spine))
+    if view.entity.key not in spine.columns:
+        faults.append(_unknown(f"{view.name}.entity", spine, view.entity.key))
     for source in view.sources:
         faults += _source_faults(source, sources, spine)
     if not faults:

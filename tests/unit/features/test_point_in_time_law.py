@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.domain.feature_view import (
+    Entity,
     FeatureView,
     FromRow,
     Latest,
@@ -27,7 +28,7 @@ planes = Source("planes", keys=("tail",), known_at="known")
 makers = Source("makers", keys=("tail",))
 VIEW = FeatureView(
     name="all",
-    entity="flight",
+    entity=Entity("plane", key="tail"),
     asked_at="asked",
     features={
         "size": FromRow("raw"),

@@ -7,6 +7,7 @@ import pytest
 
 from freehold.domain.errors import ProjectInvalid
 from freehold.domain.feature_view import (
+    Entity,
     FeatureView,
     FromRow,
     Latest,
@@ -20,6 +21,7 @@ from freehold.features.point_in_time import point_in_time
 
 WEATHER = Source("weather", keys=("place",), event_time="seen", known_at="known")
 PLANES = Source("planes", keys=("tail",))
+FLIGHT = Entity("flight", key="raw")
 NOON = datetime(2013, 1, 1, 12, tzinfo=UTC)
 
 
@@ -51,7 +53,7 @@ def codes(view: FeatureView, spine: pl.DataFrame, tables: dict[str, pl.DataFrame
 
 
 def view(**features: object) -> FeatureView:
-    return FeatureView("v", "flight", "asked", features)  # type: ignore[arg-type]
+    return FeatureView("v", FLIGHT, "asked", features)  # type: ignore[arg-type]
 
 
 def test_every_fault_of_the_features_is_told(
@@ -103,6 +105,7 @@ def test_faults_of_the_spine(spine: pl.DataFrame, tables: dict[str, pl.DataFrame
     assert codes(raw, timeless, tables) == ["features.null-time"]
     temp = view(t=Latest(WEATHER, by="place", column="temp"))
     assert codes(temp, spine.drop("place"), tables) == ["features.unknown-column"]
+    assert codes(temp, spine.drop("raw"), tables) == ["features.unknown-column"]
 
 
 def test_a_feature_under_its_own_name_is_not_repeated(spine: pl.DataFrame) -> None:
