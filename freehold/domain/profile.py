@@ -14,7 +14,7 @@ SHAPE = 1
 class NumberProfile:
     rows: int
     nulls: int
-    """Rows that hold null, NaN or infinity."""
+    """Rows that hold null, NaN or infinity (beyond float32's range, too)."""
     edges: tuple[float, ...]
     """Quantiles e0 < e1 < … < ek, smallest and largest value included; none if all are null."""
     counts: tuple[int, ...]

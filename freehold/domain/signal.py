@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal
 
 Kind = Literal["score-drift", "quality", "feature-drift"]
@@ -83,3 +84,8 @@ class Signal:
             rows=value["rows"],
             window=Window(value["window_start"], value["window_end"]),
         )
+
+
+def days_between(start: str, end: str) -> int:
+    """From one ISO date to another; negative if the second is earlier."""
+    return (date.fromisoformat(end) - date.fromisoformat(start)).days

@@ -23,7 +23,7 @@ def profile(
     scores: npt.ArrayLike | None = None,
     categories: Collection[str] = (),
 ) -> Profile:
-    """Of every column: numbers by quantiles; text, booleans and those in `categories` by value.
+    """Of every column: numbers and booleans by quantiles; text and those in `categories` by value.
 
     `scores` [any number of rows]: the model's, best on rows that it was not trained on.
     Raises Refused `profile.column-type`, with a fault for each column that is neither.
@@ -52,12 +52,12 @@ def profile(
 
 
 def is_number(kind: pl.DataType) -> bool:
-    """A column of nothing but nulls counts as numbers."""
-    return kind.is_numeric() or kind == pl.Null
+    """A boolean is 0 or 1, as in a model's matrix; nothing but nulls counts as numbers."""
+    return kind.is_numeric() or kind in (pl.Boolean, pl.Null)
 
 
 def is_category(kind: pl.DataType) -> bool:
-    return kind in (pl.String, pl.Boolean, pl.Categorical, pl.Enum)
+    return kind in (pl.String, pl.Categorical, pl.Enum)
 
 
 def numbers(series: pl.Series) -> Floats:
@@ -66,8 +66,13 @@ def numbers(series: pl.Series) -> Floats:
 
 
 def ascending(values: Floats) -> Floats:
-    """The finite values, sorted."""
-    return np.sort(values[np.isfinite(values)])
+    """The finite values, sorted, to float32's precision: what a model sees.
+
+    A log that kept float32 would otherwise part values that were equal in training.
+    """
+    with np.errstate(over="ignore"):
+        seen = values.astype(np.float32)
+    return np.sort(seen[np.isfinite(seen)]).astype(np.float64)
 
 
 def number_profile(values: Floats) -> NumberProfile:

@@ -21,9 +21,9 @@ from typing import Any, Literal
 
 from freehold.domain.errors import Conflict
 from freehold.domain.fact import Draft, Fact
+from freehold.domain.project import MonitoringSpec
 from freehold.domain.projection import Change, Projection, State
-from freehold.domain.signal import Signal
-from freehold.monitoring.signals import MonitoringSettings, days_between
+from freehold.domain.signal import Signal, days_between
 
 Standing = Literal["made", "approved", "rejected", "done"]
 Settling = Literal["approved", "rejected", "done"]
@@ -97,7 +97,7 @@ def propose(
     signals: Sequence[Signal],
     history: Iterable[Proposal],
     now_day: str,
-    settings: MonitoringSettings,
+    settings: MonitoringSpec,
 ) -> Proposal | None:
     """To retrain the model that `signals` are about, or None.
 
@@ -176,8 +176,8 @@ def fold(fact: Fact, state: State) -> Iterable[Change]:
     if fact.type == "proposal.made":
         if state.get("proposals", body["proposal"]) is not None:
             return []
-        row = Proposal.from_json({**body, "fact": fact.name}).as_json()
-        return [Change("proposals", row["proposal"], row)]
+        begun = Proposal.from_json({**body, "fact": fact.name})
+        return [Change("proposals", begun.name, begun.as_json())]
     row = state.get("proposals", body["proposal"])
     standing = fact.type.removeprefix("proposal.")
     if row is None or row["standing"] != BEFORE[_settling(standing)]:

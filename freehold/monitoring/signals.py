@@ -2,50 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
-from freehold.domain.errors import Fault, ProjectInvalid
-from freehold.domain.signal import Kind, Signal, Window
+from freehold.domain.project import MonitoringSpec
+from freehold.domain.signal import Kind, Signal, Window, days_between
 from freehold.domain.statistics.estimate import Estimate, difference
 from freehold.domain.statistics.figures import Measures
 from freehold.monitoring.drift import ColumnDrift, DriftReport
-
-
-@dataclass(frozen=True, kw_only=True)
-class MonitoringSettings:
-    """Lines. A figure must be over its line, not at it.
-
-    Raises ProjectInvalid `monitoring.out-of-range` with a fault for each figure that makes no
-    sense.
-    """
-
-    score_psi: float = 0.3
-    feature_psi: float = 0.2
-    net_accuracy_drop: float = 0.05
-    window_days: int = 7
-    cool_down_days: int = 14
-    minimum_rows: int = 500
-
-    def __post_init__(self) -> None:
-        least = {
-            "score_psi": 0,
-            "feature_psi": 0,
-            "net_accuracy_drop": 0,
-            "window_days": 1,
-            "cool_down_days": 0,
-            "minimum_rows": 1,
-        }
-        faults = [
-            Fault("monitoring.out-of-range", f"{getattr(self, name)} is less than {low}", name)
-            for name, low in least.items()
-            if not getattr(self, name) >= low
-        ]
-        if faults:
-            raise ProjectInvalid(
-                "monitoring cannot work with these settings",
-                faults=faults,
-                code="monitoring.out-of-range",
-            )
 
 
 @dataclass(frozen=True)
@@ -62,13 +24,13 @@ class Observation:
     """Of the version's evidence; without it quality gives no signal."""
 
 
-def assess(seen: Observation, settings: MonitoringSettings) -> list[Signal]:
+def assess(seen: Observation, settings: MonitoringSpec) -> list[Signal]:
     """Signals of a window: score first, then quality, then features by their PSI, largest first.
 
-    Drift is a signal when the PSI is over its line and more than chance explains. Quality is one
-    when net accuracy, that is accuracy less the majority class's on the same rows, fell by more
-    than its line since the evaluation and the interval of the fall excludes 0. Accuracy alone
-    would follow the season's base rate. Too few rows give no signal.
+    Drift is a signal when the PSI is over its line (not at it) and more than chance explains.
+    Quality is one when net accuracy, that is accuracy less the majority class's on the same rows,
+    fell by more than its line since the evaluation and the interval of the fall excludes 0.
+    Accuracy alone would follow the season's base rate. Too few rows give no signal.
     """
     signals: list[Signal] = []
     report = seen.drift
@@ -86,7 +48,7 @@ def assess(seen: Observation, settings: MonitoringSettings) -> list[Signal]:
 
 
 def fresh(
-    signals: Iterable[Signal], raised: Iterable[Signal], settings: MonitoringSettings
+    signals: Iterable[Signal], raised: Iterable[Signal], settings: MonitoringSpec
 ) -> list[Signal]:
     """Those whose subject was not `raised` within the cool-down, so that a drift that lasts is
     recorded once in a while and not every day."""
@@ -101,13 +63,8 @@ def fresh(
     ]
 
 
-def days_between(start: str, end: str) -> int:
-    """From one ISO date to another; negative if the second is earlier."""
-    return (date.fromisoformat(end) - date.fromisoformat(start)).days
-
-
 def _drift(
-    seen: Observation, kind: Kind, column: ColumnDrift, limit: float, settings: MonitoringSettings
+    seen: Observation, kind: Kind, column: ColumnDrift, limit: float, settings: MonitoringSpec
 ) -> list[Signal]:
     psi = column.shift.psi
     feature = column.name if kind == "feature-drift" else None
@@ -116,7 +73,7 @@ def _drift(
     return _crossed(seen, kind, feature, psi, limit)
 
 
-def _quality(seen: Observation, settings: MonitoringSettings) -> list[Signal]:
+def _quality(seen: Observation, settings: MonitoringSpec) -> list[Signal]:
     if seen.quality is None or seen.reference is None:
         return []
     if seen.quality.rows < settings.minimum_rows:
