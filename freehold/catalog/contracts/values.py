@@ -1,0 +1,113 @@
+"""Between JSON and a column's values: bounds and sets on the way in, samples on the way out."""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+
+_GREATEST_SAFE_INTEGER = 2**53 - 1
+
+
+class Unfit(Exception):
+    """An expectation and a column that do not go together; the text says why."""
+
+
+def is_text(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
+
+
+def as_bound(value: Any, dtype: pl.DataType) -> Any:
+    """What a column of `dtype` can be compared with, in Python as in Polars.
+
+    A date or time is read by ISO 8601; one without a zone is in the column's own. Raises Unfit.
+    """
+    if dtype.is_numeric():
+        if isinstance(value, str):
+            raise Unfit(f"a column of {dtype} cannot be compared with the text {value!r}")
+        return value
+    if not isinstance(value, str):
+        raise Unfit(f"a column of {dtype} cannot be compared with the number {value!r}")
+    if is_text(dtype):
+        return value
+    return _as_moment(value, dtype)
+
+
+def _as_moment(value: str, dtype: pl.DataType) -> date | datetime | time:
+    try:
+        if isinstance(dtype, pl.Time):
+            return time.fromisoformat(value)
+        if not isinstance(dtype, pl.Date | pl.Datetime):
+            raise Unfit(f"a column of {dtype} has no order to compare by")
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise Unfit(f"{value!r} is not a {dtype.base_type()} of ISO 8601") from None
+    zone = dtype.time_zone if isinstance(dtype, pl.Datetime) else None
+    if zone is None:
+        if moment.tzinfo is not None:
+            raise Unfit(f"{value!r} has a time zone, the column has none")
+        return moment
+    return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+
+
+def literal(bound: Any, dtype: pl.DataType) -> pl.Expr:
+    """A bound as an expression that compares with a column of `dtype`."""
+    zone = dtype.time_zone if isinstance(dtype, pl.Datetime) else None
+    return pl.lit(bound).dt.convert_time_zone(zone) if zone is not None else pl.lit(bound)
+
+
+def as_set(values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    """The members of a set that a column of `dtype` can hold; the others match nothing."""
+    if dtype.is_integer():
+        limits = np.iinfo(str(dtype).lower()) if "128" not in str(dtype) else np.iinfo("int64")
+        whole = [int(v) for v in _numbers(values) if math.isfinite(v) and v == int(v)]
+        return pl.Series([v for v in whole if limits.min <= v <= limits.max], dtype=dtype)
+    if dtype.is_float():
+        return pl.Series([float(v) for v in _numbers(values)], dtype=pl.Float64).cast(dtype)
+    if isinstance(dtype, pl.Decimal):
+        return pl.Series([Decimal(str(v)) for v in _numbers(values)], dtype=pl.Decimal(38, 18))
+    if isinstance(dtype, pl.Boolean):
+        truths = [bool(v) for v in values if isinstance(v, bool | int | float) and v in (0, 1)]
+        return pl.Series(truths, dtype=pl.Boolean)
+    texts = [v for v in values if isinstance(v, str)]
+    if is_text(dtype):
+        return pl.Series(texts, dtype=pl.String)
+    if not isinstance(dtype, pl.Date | pl.Datetime | pl.Time):
+        raise Unfit(f"a column of {dtype} cannot be looked up in a set")
+    moments = [as_bound(text, dtype) for text in texts]
+    if isinstance(dtype, pl.Date):
+        midnights = [m.date() for m in moments if m.time() == time()]
+        return pl.Series(midnights, dtype=pl.Date)
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        stamps = pl.Series(moments, dtype=pl.Datetime("us", "UTC"))
+        return stamps.dt.convert_time_zone(dtype.time_zone).cast(dtype)
+    return pl.Series(moments, dtype=dtype)
+
+
+def _numbers(values: Sequence[Any]) -> list[int | float]:
+    return [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+
+
+def json_value(value: Any) -> Any:
+    """A value of a column as JSON: dates as ISO 8601, what JSON cannot hold as text."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= _GREATEST_SAFE_INTEGER else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list):
+        return [json_value(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): json_value(item) for key, item in value.items()}
+    return str(value)
