@@ -166,6 +166,16 @@ def settle(
     return Draft(f"proposal.{standing}", body, cause=cause, actor=actor)
 
 
+def signals_of(state: State, model: str) -> list[Signal]:
+    """All that were raised for a model, by their windows' ends."""
+    return [Signal.from_json(row) for _, row in state.scan("signals", f"{model}/")]
+
+
+def proposals_of(state: State, model: str) -> list[Proposal]:
+    """All that were made for a model, the oldest first."""
+    return [Proposal.from_json(row) for _, row in state.scan("proposals", f"{model}/")]
+
+
 def fold(fact: Fact, state: State) -> Iterable[Change]:
     """Total: a fact that does not fit a proposal's standing changes nothing."""
     body = fact.body

@@ -1,13 +1,16 @@
-"""Which measurements cross a line."""
+"""Which measurements cross a line. Imports no numpy: commands that only read signals stay quick."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from freehold.domain.project import MonitoringSpec
 from freehold.domain.signal import Kind, Signal, Window, days_between
 from freehold.domain.statistics.estimate import Estimate, difference
 from freehold.domain.statistics.figures import Measures
-from freehold.monitoring.drift import ColumnDrift, DriftReport
+
+if TYPE_CHECKING:
+    from freehold.monitoring.drift import ColumnDrift, DriftReport
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Observation:
     model: str
     version: int
     window: Window
-    drift: DriftReport | None = None
+    drift: "DriftReport | None" = None
     quality: Measures | None = None
     """Of the window's labelled predictions."""
     reference: Measures | None = None
@@ -64,7 +67,7 @@ def fresh(
 
 
 def _drift(
-    seen: Observation, kind: Kind, column: ColumnDrift, limit: float, settings: MonitoringSpec
+    seen: Observation, kind: Kind, column: "ColumnDrift", limit: float, settings: MonitoringSpec
 ) -> list[Signal]:
     psi = column.shift.psi
     feature = column.name if kind == "feature-drift" else None

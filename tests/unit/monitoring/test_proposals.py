@@ -13,7 +13,16 @@ from freehold.domain.fact import Draft, Fact
 from freehold.domain.hybrid_time import HybridTime
 from freehold.domain.project import MonitoringSpec
 from freehold.domain.signal import Kind, Signal, Window
-from freehold.monitoring.proposals import PROPOSALS, Proposal, made, propose, raised, settle
+from freehold.monitoring.proposals import (
+    PROPOSALS,
+    Proposal,
+    made,
+    proposals_of,
+    propose,
+    raised,
+    settle,
+    signals_of,
+)
 
 SETTINGS = MonitoringSpec()
 
@@ -44,7 +53,7 @@ class Tables:
         return fact.name
 
     def proposals(self) -> list[Proposal]:
-        return [Proposal.from_json(row) for _, row in self.scan("proposals")]
+        return [*proposals_of(self, "flight-delay"), *proposals_of(self, "m")]
 
 
 def signal(kind: Kind = "score-drift", day: str = "2013-07-07", version: int = 1) -> Signal:
@@ -74,6 +83,7 @@ def test_a_signal_becomes_a_proposal_and_is_seen_through() -> None:
         "2013-07-10",
     )
     assert Proposal.from_json(standing.as_json()) == standing
+    assert signals_of(tables, "flight-delay") == [signal()] and signals_of(tables, "m") == []
     assert tables.get("signals", "flight-delay/2013-07-07/score-drift/")["fact"] == cause
 
 
