@@ -1,0 +1,174 @@
+"""`@step`: a plain typed function that a pipeline may call."""
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import (
+    Any,
+    Generic,
+    ParamSpec,
+    TypeVar,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
+
+from freehold.authoring.source import line_of, place_of
+from freehold.authoring.tracing import current
+from freehold.domain.errors import Fault
+from freehold.domain.step import REQUIRED, Needs, Parameter, StepDefinition
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+
+
+@dataclass(frozen=True)
+class _Settings:
+    cpus: float = 1
+    memory: str | int = 0
+    accelerators: int = 0
+    retries: int = 0
+    timeout: float | None = None
+    cache: bool = True
+    labels: Mapping[str, str] = field(default_factory=dict)
+    after: Sequence[str] = ()
+
+
+class Step(Generic[P, R]):
+    """Called outside a pipeline it runs; inside one that is traced it gives a promise."""
+
+    def __init__(self, function: Callable[P, R], settings: _Settings) -> None:
+        self._function, self._settings = function, settings
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        tracer = current.get()
+        if tracer is None:
+            return self._function(*args, **kwargs)
+        return cast(R, tracer.record(self.definition, line_of(1), (args, kwargs)))
+
+    @functools.cached_property
+    def definition(self) -> StepDefinition:
+        """Its types are resolved when first asked for: an annotation may name what comes later."""
+        return _define(self._function, self._settings)
+
+
+@overload
+def step(function: Callable[P, R], /) -> Step[P, R]: ...
+
+
+@overload
+def step(
+    *,
+    cpus: float = 1,
+    memory: str | int = 0,
+    accelerators: int = 0,
+    retries: int = 0,
+    timeout: float | None = None,
+    cache: bool = True,
+    labels: Mapping[str, str] | None = None,
+    after: Sequence[str] = (),
+) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+
+
+def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
+    """Make a typed function a step.
+
+    `memory` is bytes or text such as `"1GB"`; `timeout` seconds, after which the step's process
+    is killed; `retries` how often it is tried again; `cache=False` runs it every time; `labels`
+    go on its outputs; `after` names steps that must finish first though no data comes from them.
+    """
+    if settings.get("labels", {}) is None:
+        del settings["labels"]
+    if function is not None:
+        return Step(function, _Settings())
+    return lambda decorated: Step(decorated, _Settings(**settings))
+
+
+def _define(function: Callable[..., Any], settings: _Settings) -> StepDefinition:
+    where, faults = place_of(function), list[Fault]()
+
+    def fault(code: str, what: str, hint: str = "") -> None:
+        faults.append(Fault(code, f"step '{function.__name__}': {what}", where, hint))
+
+    hints: dict[str, Any] = {}
+    try:
+        hints = get_type_hints(function)
+    except (NameError, TypeError, AttributeError) as exc:
+        fault("step.annotation", f"an annotation cannot be resolved: {exc}")
+    else:
+        _complain(function, hints, fault)
+    returned = hints.get("return", Any)
+    unpacks = _unpacks(returned)
+    return StepDefinition(
+        name=function.__name__,
+        module=function.__module__,
+        function=function,
+        parameters=tuple(_parameters(function, hints)),
+        returns=get_args(returned) if unpacks else (returned,),
+        unpacks=unpacks,
+        needs=Needs(settings.cpus, _bytes(settings.memory, fault), settings.accelerators),
+        retries=_checked(settings.retries, 0, "retries", fault),
+        timeout=_checked(settings.timeout, 0, "timeout", fault),
+        cache=settings.cache,
+        labels=dict(settings.labels),
+        after=tuple(settings.after),
+        where=where,
+        faults=tuple(faults),
+    )
+
+
+def _complain(
+    function: Callable[..., Any], hints: Mapping[str, Any], fault: Callable[[str, str], None]
+) -> None:
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            fault("step.parameter", f"parameter '{parameter.name}' cannot be passed by its name")
+        elif parameter.name not in hints:
+            fault("step.annotation", f"parameter '{parameter.name}' has no type")
+    if "return" not in hints:
+        fault("step.annotation", "it does not say what type it returns")
+    if "<locals>" in function.__qualname__ or function.__name__ == "<lambda>":
+        fault("step.local", "it is defined inside a function, where no other process finds it")
+
+
+def _parameters(function: Callable[..., Any], hints: Mapping[str, Any]) -> list[Parameter]:
+    return [
+        Parameter(
+            one.name,
+            hints.get(one.name, Any),
+            REQUIRED if one.default is one.empty else one.default,
+        )
+        for one in inspect.signature(function).parameters.values()
+    ]
+
+
+def _unpacks(returned: Any) -> bool:
+    items = get_args(returned)
+    return get_origin(returned) is tuple and len(items) > 1 and items[-1] is not ...
+
+
+def _bytes(memory: str | int, fault: Callable[[str, str], None]) -> int:
+    if isinstance(memory, int):
+        return memory
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", memory)
+    if match is None or match[2].upper() not in _UNITS:
+        fault("step.memory", f"'{memory}' is not a size such as '512MB' or '2GiB'")
+        return 0
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+Number = TypeVar("Number", int, float | None)
+
+
+def _checked(value: Number, least: int, name: str, fault: Callable[[str, str], None]) -> Number:
+    if value is not None and value < least:
+        fault("step.setting", f"{name} is {value}, less than {least}")
+    return value

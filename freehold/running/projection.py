@@ -1,0 +1,86 @@
+"""Runs, their steps, and the cache, folded from facts.
+
+Tables
+- `runs`, by run: run, pipeline, status (`running`, `finished`, `failed`), started, ended (wall
+  microseconds), parameters, environment, steps (how many), actor, fact. A run that is `running`
+  without a process that holds its lock was interrupted.
+- `steps`, by `run/step`: run, step, function, status (`finished`, `failed`), key, components,
+  inputs, outputs, cached, microseconds; attempt, code, attachment of the last failure.
+- `recent_steps`, by `pipeline/step`: run, key, components of the latest that finished.
+- `cache`, by key: outputs, run, step, fact.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from freehold.domain.errors import NotFound
+from freehold.domain.fact import Fact
+from freehold.domain.projection import Change, Projection, State
+
+
+def _fold(fact: Fact, state: State) -> Iterable[Change]:
+    body = fact.body
+    run = str(body["run"])
+    if fact.type == "run.started":
+        yield Change("runs", run, _started(fact))
+    elif fact.type == "run.resumed":
+        row = state.get("runs", run) or {}
+        yield Change("runs", run, {**row, "ended": None, "status": "running"})
+    elif fact.type == "run.finished":
+        row = state.get("runs", run) or {}
+        yield Change("runs", run, {**row, "ended": fact.time.wall, "status": body["status"]})
+    elif fact.type == "step.failed":
+        kept = {name: body[name] for name in ("attachment", "attempt", "code", "function")}
+        row = {**kept, "run": run, "status": "failed", "step": body["step"]}
+        yield Change("steps", f"{run}/{body['step']}", row)
+    else:
+        yield from _finished(fact, state.get("runs", run) or {})
+
+
+def _started(fact: Fact) -> dict[str, Any]:
+    return {
+        **fact.body,
+        "actor": fact.actor,
+        "ended": None,
+        "fact": fact.name,
+        "started": fact.time.wall,
+        "status": "running",
+    }
+
+
+def _finished(fact: Fact, run: dict[str, Any]) -> Iterable[Change]:
+    body = fact.body
+    step = f"{body['run']}/{body['step']}"
+    yield Change("steps", step, {**body, "fact": fact.name, "status": "finished"})
+    latest = {name: body[name] for name in ("components", "key", "run")}
+    yield Change("recent_steps", f"{run.get('pipeline', '')}/{body['step']}", latest)
+    if not body["cached"]:
+        made = {name: body[name] for name in ("outputs", "run", "step")}
+        yield Change("cache", body["key"], {**made, "fact": fact.name})
+
+
+projection = Projection(
+    name="running",
+    version=1,
+    types=frozenset({"run.started", "run.resumed", "run.finished", "step.finished", "step.failed"}),
+    fold=_fold,
+)
+
+
+def run_row(state: State, run: str) -> dict[str, Any]:
+    """Raises NotFound `run.unknown`."""
+    row: dict[str, Any] | None = state.get("runs", run)
+    if row is None:
+        raise NotFound(f"there is no run {run}", code="run.unknown", hint="freehold runs")
+    return row
+
+
+def unfinished(state: State) -> tuple[dict[str, Any], ...]:
+    """Runs that can be resumed, or still go on in another process; the latest first."""
+    rows = [row for _, row in state.scan("runs") if row["status"] != "finished"]
+    return tuple(sorted(rows, key=lambda row: row["started"], reverse=True))
+
+
+def steps_of(state: State, run: str) -> dict[str, dict[str, Any]]:
+    """By step, the rows of a run."""
+    return {row["step"]: row for _, row in state.scan("steps", f"{run}/")}
