@@ -67,8 +67,29 @@ class Fact:
         }
 
     def encoded(self) -> bytes:
-        """The canonical bytes that are hashed, stored and exported."""
-        return canonical(self.as_json())
+        """The canonical bytes that are hashed, stored and exported.
+
+        Written out, since the members' order is known: a third of the time of `as_json`.
+        Raises ValueError or TypeError if a member is not what the envelope says.
+        """
+        if type(self.version) is not int or not isinstance(self.body, Mapping):
+            raise ValueError(f"{self.type}: a version is an integer and a body is an object")
+        return (
+            b'{"actor":%b,"body":%b,"cause":%b,"envelope":%d,"seen":%b,"sequence":%d,'
+            b'"time":{"logical":%d,"wall":%d},"type":%b,"version":%d,"writer":%b}'
+        ) % (
+            canonical(self.actor),
+            canonical(self.body if type(self.body) is dict else dict(self.body)),
+            canonical(self.cause),
+            ENVELOPE,
+            canonical(self.seen if type(self.seen) is dict else dict(self.seen)),
+            self.sequence,
+            self.time.logical,
+            self.time.wall,
+            canonical(self.type),
+            self.version,
+            canonical(self.writer),
+        )
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Fact":

@@ -5,10 +5,13 @@ The ledger applies the changes in the transaction that appends the fact, and can
 whole state by folding the log again.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import orjson
+
+from freehold.domain.canonical import canonical
 from freehold.domain.fact import Fact
 
 
@@ -39,3 +42,44 @@ class Projection:
     """Types of fact that it reads."""
     fold: Callable[[Fact, State], Iterable[Change]]
     """Pure. Writes only to tables that no other projection writes to."""
+
+
+class WritableState(State, Protocol):
+    def write(self, change: Change) -> None: ...
+
+
+class Folding:
+    """Several projections, applied to one fact after the other."""
+
+    def __init__(self, projections: Sequence[Projection]) -> None:
+        """Raises ValueError if two projections have one name."""
+        self._by_type: dict[str, list[Projection]] = {}
+        self._versions = {p.name: p.version for p in projections}
+        if len(self._versions) != len(projections):
+            raise ValueError("two projections have the same name")
+        for projection in projections:
+            for kind in projection.types:
+                self._by_type.setdefault(kind, []).append(projection)
+
+    @property
+    def identity(self) -> str:
+        """Changes when a projection is added, dropped, or given another version."""
+        return canonical(self._versions).decode()
+
+    def reads(self, kind: str) -> bool:
+        return kind in self._by_type
+
+    def fold(self, encoded: bytes, state: WritableState) -> None:
+        """Fold the stored bytes, not the object in memory: a rebuild then sees the same.
+
+        Raises ValueError if the bytes are not a fact.
+        """
+        value = orjson.loads(encoded)
+        if not isinstance(value, dict):
+            raise ValueError("not a fact: not an object")
+        if value.get("type") not in self._by_type:
+            return
+        fact = Fact.from_json(value)
+        for projection in self._by_type[fact.type]:
+            for change in tuple(projection.fold(fact, state)):
+                state.write(change)

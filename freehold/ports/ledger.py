@@ -8,7 +8,9 @@ Laws
   transaction.
 - Serial: two calls, from any thread or process, take effect one after the other; each sees what
   the earlier one did.
-- A refused call changes nothing.
+- A refused call changes nothing. Drafts that are not JSON raise ValueError or TypeError.
+- Folded: projections see the stored bytes, so that a rebuild gives the same state. A ledger that
+  was folded by other projections since it was opened refuses to append: Conflict.
 - Reading never blocks appending for longer than a page takes to read.
 """
 
@@ -21,7 +23,7 @@ from freehold.domain.projection import State
 
 Decision = Callable[[State], Sequence[Draft]]
 """Runs inside the transaction and sees the state as of the last entry. Must be quick and pure;
-raising abandons the append."""
+raising abandons the append. It must not append itself: RuntimeError."""
 
 
 class Ledger(ABC):
@@ -61,3 +63,11 @@ class Rebuilds(ABC):
     @abstractmethod
     def rebuild(self) -> int:
         """Returns the number of facts folded."""
+
+
+class KeepsLeaves(ABC):
+    """A ledger that stores each entry's leaf hash, by which a damaged entry can be named."""
+
+    @abstractmethod
+    def leaves(self) -> Iterator[bytes]:
+        """As they lie, in the order of `lines`."""

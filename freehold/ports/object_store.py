@@ -5,13 +5,23 @@ Laws
 - `put` is atomic and durable: a reader sees the old object, or none, or the whole new one.
 - `put` of an existing key replaces it; whoever needs more relies on keys that name their content.
 - `delete` of an absent key is success.
-- Errors: KeyError for an absent key; StorageFailed when the store refuses (disk full, denied);
-  Unreachable when it does not answer.
+- No key is a folder of another one: whoever has `a` does not put `a/b`.
+- Errors: ValueError for what is not a key; KeyError for an absent key; StorageFailed when the
+  store refuses (disk full, denied); Unreachable when it does not answer.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
+
+_KEY = re.compile(r"(?!\.{1,2}(/|\Z))[A-Za-z0-9._=-]+(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._=-]+)*")
+
+
+def check_key(key: str) -> None:
+    """Raises ValueError unless it is a key. Every store calls this first."""
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"not a key of an object store: {key!r}")
 
 
 class ObjectStore(ABC):

@@ -1,0 +1,52 @@
+"""The end of a log, and what appending to it gives. Every ledger extends its log with this."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from freehold.domain.checkpoint import Checkpoint
+from freehold.domain.fact import Draft, Entry, Fact
+from freehold.domain.hybrid_time import HybridTime
+from freehold.domain.merkle import Frontier
+
+
+@dataclass
+class Head:
+    writer: str
+    frontier: Frontier = field(default_factory=Frontier)
+    time: HybridTime = field(default_factory=lambda: HybridTime(0))
+
+    def extend(self, drafts: Iterable[Draft], wall: int) -> tuple[Entry, ...]:
+        """Entries that follow the head, which moves to the last of them.
+
+        Raises ValueError or TypeError if a draft is not JSON; the head is then of no use.
+        """
+        entries = []
+        frontier, time = self.frontier, self.time
+        for draft in drafts:
+            time = time.next(wall)
+            fact = Fact(
+                type=draft.type,
+                version=draft.version,
+                writer=self.writer,
+                sequence=frontier.size,
+                time=time,
+                seen={},
+                cause=draft.cause,
+                actor=draft.actor,
+                body=draft.body,
+            )
+            entry = Entry.of(fact)
+            frontier.add(entry.leaf)
+            entries.append(entry)
+        self.time = time
+        return tuple(entries)
+
+    def checkpoint(self, wall: int, key: str) -> Checkpoint:
+        """Unsigned."""
+        return Checkpoint(
+            writer=self.writer,
+            size=self.frontier.size,
+            root=self.frontier.root().hex(),
+            wall=wall,
+            key=key,
+        )

@@ -1,0 +1,42 @@
+"""A history as JSON lines, which forty lines of any language can verify.
+
+`entries.jsonl`: line i is exactly the canonical bytes of entry i (RFC 8785).
+`checkpoints.jsonl`: one checkpoint a line, with the `leaves` of the entries since the line before
+(RFC 6962 leaf hashes, hexadecimal), by which a reader can name an altered entry.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from freehold.domain.canonical import canonical
+from freehold.domain.checkpoint import Checkpoint
+from freehold.domain.errors import IntegrityError
+from freehold.domain.merkle import leaf_hash
+
+ENTRIES, CHECKPOINTS = "entries.jsonl", "checkpoints.jsonl"
+
+
+def entry_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
+    """Lines of `entries.jsonl`, each with its end.
+
+    Raises IntegrityError if an entry is missing or not one line.
+    """
+    for due, (sequence, encoded) in enumerate(lines):
+        if sequence != due or b"\n" in encoded:
+            raise IntegrityError(
+                f"entry {due} cannot be exported: it is missing or altered",
+                code="ledger.damaged",
+                hint="run `freehold audit verify`",
+            )
+        yield encoded + b"\n"
+
+
+def checkpoint_lines(
+    lines: Iterable[tuple[int, bytes]], checkpoints: Iterable[Checkpoint]
+) -> Iterator[bytes]:
+    """Lines of `checkpoints.jsonl`, each with its end. `lines`: the same as for the entries."""
+    entries, covered = iter(lines), 0
+    for checkpoint in checkpoints:
+        leaves = [leaf_hash(data).hex() for _, data in islice(entries, checkpoint.size - covered)]
+        covered = checkpoint.size
+        yield canonical({**checkpoint.as_json(), "leaves": leaves}) + b"\n"
