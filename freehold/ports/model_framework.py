@@ -1,0 +1,36 @@
+"""What a library that trains models tells about one of them.
+
+Laws
+- A model is its stored bytes, as the codec of `format` wrote them.
+- Matrices are float32 [n, k], in the order of the package's columns; a missing value is NaN.
+- Answers do not depend on how many rows are asked for at once.
+- Errors: AdapterFailed (`model.unreadable`) for bytes that are no such model.
+"""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freehold.domain.package import ModelFlavor
+
+
+class ModelFramework(ABC):
+    name: str
+    format: str
+    """Name of the codec whose bytes it reads."""
+
+    @abstractmethod
+    def flavor(self, data: bytes) -> ModelFlavor:
+        """What a package must say of the model so that MLflow loads it."""
+
+    @abstractmethod
+    def predict(self, data: bytes, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probabilities of the positive class [n]."""
+
+    @abstractmethod
+    def contributions(self, data: bytes, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """How far each column moved each row's score [n, k], in the model's raw units (log-odds).
+
+        With the model's base value, a row's contributions sum to its raw score.
+        """

@@ -1,0 +1,35 @@
+"""Answering from an unpacked package.
+
+Laws
+- `load` reads the folder once; a predictor needs nothing of it afterwards.
+- `predict` may be called from many threads at once and gives each the same answers as alone.
+- A batch of at most `SMALL` rows is answered on the caller's thread.
+- Errors: IntegrityError (`package.incomplete`, `package.unreadable`) from `load`;
+  RequestInvalid (`request.wrong-width`) for a matrix of the wrong shape.
+"""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+SMALL = 256
+"""Rows up to which starting threads costs more than it saves."""
+
+
+class Predictor(ABC):
+    width: int
+    """Columns that it expects."""
+
+    @abstractmethod
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probabilities of the positive class [n] for rows [n, width]."""
+
+
+class ModelRuntime(ABC):
+    name: str
+
+    @abstractmethod
+    def load(self, folder: Path) -> Predictor:
+        """The model of the package that lies in the folder."""
