@@ -2,7 +2,7 @@
 
 None, booleans, numbers, text, lists, dictionaries with text keys, dates, times, dataclasses, and
 classes that have `as_json()` and `from_json()`. What an annotation does not say is lost: under
-`Any`, a date comes back as text and a tuple as a list.
+`Any`, a date comes back as text and a tuple as a list; under `str | date`, as text too.
 """
 
 import dataclasses
@@ -102,8 +102,8 @@ def _typed_tuple(arguments: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
 def _moment(owner: type[date], value: Any) -> date:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a date as text")
-    if owner is not datetime and len(value) > len("2026-11-21"):
-        raise ValueError(f"{value!r} is a time, not a date")
+    if issubclass(owner, datetime) != (len(value) > len("2026-11-21")):
+        raise ValueError(f"{value!r} is not a {describe(owner)}")
     return owner.fromisoformat(value)
 
 
