@@ -23,7 +23,7 @@ from freehold.domain.statistics.rows import Floats, Scored, scored
 from freehold.domain.statistics.summary import measure
 
 STRONGEST = 10
-MINIMUM_CLASS = 10
+MINIMUM_CLASS = 30
 """Positives, and negatives, that a group needs for its AUC to be worth a comparison."""
 
 
@@ -36,7 +36,7 @@ def evaluate(
     contributions: npt.NDArray[np.floating] | None = None,
     columns: Sequence[str] = (),
     reference_scores: npt.ArrayLike | None = None,
-    minimum_rows: int = 100,
+    minimum_rows: int = 200,
 ) -> Evidence:
     """Measures overall and by each column of `groups`, with 95 % intervals.
 

@@ -23,8 +23,8 @@ def drawn(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def unequal() -> tuple[np.ndarray, np.ndarray, pl.DataFrame]:
     """Scores mean nothing in group B; group C is small; some rows have no group."""
     scores, labels = drawn(4000)
-    names: list[str | None] = ["A"] * 1900 + ["B"] * 1900 + ["C"] * 30 + [None] * 170
-    scores[1900:3800] = np.random.default_rng(1).permutation(scores[1900:3800])
+    names: list[str | None] = ["A"] * 1800 + ["B"] * 1800 + ["C"] * 30 + [None] * 370
+    scores[1800:3600] = np.random.default_rng(1).permutation(scores[1800:3600])
     return scores, labels, pl.DataFrame({"origin": names, "even": [0, 1] * 2000})
 
 
@@ -35,7 +35,7 @@ def test_evidence_has_every_group_and_says_which_are_too_small() -> None:
     assert [one.group for one in origin.measured] == ["A", "B", None]
     assert [(one.group, one.rows) for one in origin.too_small] == [("C", 30)]
     assert sum(one.measures.rows for one in origin.measured) + 30 == 4000
-    first = scored(scores[:1900], labels[:1900])
+    first = scored(scores[:1800], labels[:1800])
     assert origin.measured[0].measures.auc == auc(first)
 
 
