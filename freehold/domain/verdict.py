@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from freehold.domain.canonical import digest_of
+
 
 @dataclass(frozen=True)
 class Denial:
@@ -15,12 +17,18 @@ class Denial:
 
 @dataclass(frozen=True)
 class Verdict:
+    """Raises ValueError if it allows what a rule denied."""
+
     allowed: bool
     denials: tuple[Denial, ...] = ()
     rules: tuple[str, ...] = ()
-    """Every policy that was asked, allowed or not."""
+    """Every rule that was asked, allowed or not, as in `Denial.rule`."""
     policy_digest: str = ""
     """Digest of all policy sources and data that were evaluated."""
+
+    def __post_init__(self) -> None:
+        if self.allowed and self.denials:
+            raise ValueError(f"allowed, yet denied by {self.denials[0].rule}")
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -38,3 +46,8 @@ class Verdict:
             rules=tuple(value["rules"]),
             policy_digest=value["policy_digest"],
         )
+
+
+def policy_digest(modules: Mapping[str, str], data: Mapping[str, Any]) -> str:
+    """`sha256:` of the canonical JSON {data, modules}; raises ValueError if data is not JSON."""
+    return digest_of({"data": dict(data), "modules": dict(modules)})

@@ -1,0 +1,156 @@
+"""The one place that calls regopy.
+
+How the library is kept from failing open, or with the process:
+- one interpreter for one question; it is never asked twice, since after a malformed query it
+  repeats its last answer;
+- only queries of ours, of the form `answer := ...`, so that false is not taken for undefined;
+- `Output.expressions`, `binding` and `node` are never called: out of range they abort;
+- built-in functions raise (`strict_built_in_errors`) where they would be undefined by default;
+- the question goes in as the text of one JSON value, written by `json` here: set_input lets a
+  quote in a text end the text, cuts it at a zero byte, and wraps integers beyond 64 bits;
+- data go in as modules of JSON values: add_data loses numbers written with an exponent;
+- what is too deep or not plain JSON is refused before (`plain`), what is dangerous in a source by
+  `checks`: deep nesting and `with input as <rule>` overflow the stack;
+- a time limit by a thread that is left behind: it holds no lock and no state of ours.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any
+
+from regopy import Interpreter, LogLevel, RegoError
+
+from freehold.domain.errors import Fault
+
+_ERROR = re.compile(r"\(error(?: \d+:[^|()]*\|(\d+)\|\d+)?\s+\(errormsg \d+:([^\n]*)\)\n")
+
+
+class Doubt(Exception):
+    """No answer that can be relied on."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule, self.message = rule, message
+
+
+@dataclass(frozen=True)
+class Question:
+    modules: Mapping[str, str]
+    query: str
+    """An expression; never from outside."""
+    input: str = "{}"
+    """One JSON value."""
+
+
+def ask(question: Question, seconds: float) -> Any:
+    """The expression's value. Raises Doubt when there is none, several, or too late."""
+    answers: Queue[Any] = Queue()
+    thread = Thread(target=lambda: answers.put(_attempt(question)), daemon=True, name="rego")
+    thread.start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except Empty:
+        raise Doubt("engine/timeout", f"no answer within {seconds:g} s") from None
+    if isinstance(answer, Doubt):
+        raise answer
+    return answer
+
+
+def syntax_faults(path: str, source: str) -> list[Fault]:
+    """What the library's parser and compiler say of one module, by line."""
+    interpreter = _interpreter()
+    try:
+        interpreter.add_module("module", source)
+        interpreter.set_input_term("{}")
+        if interpreter.build("answer := data.freehold").ok():
+            return []
+    except RegoError as exc:
+        return _parsed(path, source, str(exc))
+    what = "the compiler refuses it: a default defined twice, or the like"
+    return [Fault("policy.syntax", what, f"{path}:1")]
+
+
+def _interpreter() -> Interpreter:
+    interpreter = Interpreter()
+    interpreter.log_level = LogLevel.NONE
+    interpreter.strict_built_in_errors = True
+    return interpreter
+
+
+def _attempt(question: Question) -> Any:
+    try:
+        return _answer(question)
+    except Doubt as doubt:
+        return doubt
+    except RegoError as exc:
+        return Doubt("engine/error", _first_message(str(exc)))
+    except Exception as exc:  # noqa: BLE001 - the boundary: whatever it was, it is a denial
+        return Doubt("engine/error", f"{type(exc).__name__} in the engine")
+
+
+def _answer(question: Question) -> Any:
+    interpreter = _interpreter()
+    for path, source in question.modules.items():
+        interpreter.add_module(path, source)
+    interpreter.set_input_term(question.input)
+    try:
+        output = interpreter.query(f"answer := {question.query}")
+    except ValueError:
+        why = "the engine's answer is not JSON: an unknown function, a recursion"
+        raise Doubt("engine/unreadable", why) from None
+    if not output.ok():
+        why = "a function was given what it does not take, or two rules contradict each other"
+        raise Doubt("engine/error", why)
+    if str(output) == "undefined":
+        raise Doubt("engine/undefined", "the engine came to no answer")
+    return _sole(_document(str(output)))
+
+
+def _sole(answer: Any) -> Any:
+    if (
+        not isinstance(answer, dict)
+        or answer.get("expressions") != [True]
+        or not isinstance(answer.get("bindings"), dict)
+        or set(answer["bindings"]) != {"answer"}
+    ):
+        raise Doubt("engine/unreadable", "the engine did not give one answer")
+    return answer["bindings"]["answer"]
+
+
+def _document(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+    except ValueError as exc:
+        raise Doubt("engine/unreadable", f"the engine's answer: {exc}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")
+
+
+def _first_message(text: str) -> str:
+    found = _ERROR.search(text)
+    return found.group(2) if found else "the engine refused it"
+
+
+def _parsed(path: str, source: str, text: str) -> list[Fault]:
+    """One fault a line. Positions are offsets in bytes."""
+    data = source.encode()
+    faults: dict[int, Fault] = {}
+    for offset, message in _ERROR.findall(text):
+        line = data[: int(offset or 0)].count(b"\n") + 1
+        faults.setdefault(line, Fault("policy.syntax", message, f"{path}:{line}"))
+    if not faults:
+        return [Fault("policy.syntax", "it is not Rego", f"{path}:1")]
+    return [faults[line] for line in sorted(faults)]

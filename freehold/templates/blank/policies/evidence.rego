@@ -1,0 +1,80 @@
+# The evidence is complete: enough rows, every figure with its interval, an explanation, and the
+# documents that lie beside the package.
+package freehold.evidence
+
+import rego.v1
+
+rules := {"attachment-missing", "figure-missing", "not-explained", "too-few-rows"}
+
+requires := {
+	"input.attachments": "array",
+	"input.evidence.features": "array",
+	"input.evidence.overall": "object",
+	"input.evidence.overall.rows": "number",
+	"data.limits.evidence.attachments": "array",
+	"data.limits.evidence.figures": "array",
+	"data.limits.evidence.minimum_features": "number",
+	"data.limits.evidence.minimum_rows": "number",
+}
+
+cleared contains "attachment-missing" if {
+	every name in data.limits.evidence.attachments {
+		name in input.attachments
+	}
+}
+
+deny contains {
+	"rule": "attachment-missing",
+	"message": sprintf("%v is not beside the package", [name]),
+} if {
+	some name in data.limits.evidence.attachments
+	not name in input.attachments
+}
+
+known(name) if {
+	is_number(input.evidence.overall[name].value)
+	is_number(input.evidence.overall[name].low)
+	is_number(input.evidence.overall[name].high)
+}
+
+cleared contains "figure-missing" if {
+	every name in data.limits.evidence.figures {
+		known(name)
+	}
+}
+
+deny contains {
+	"rule": "figure-missing",
+	"message": sprintf("%v has no value with an interval", [name]),
+} if {
+	some name in data.limits.evidence.figures
+	not known(name)
+}
+
+cleared contains "not-explained" if {
+	count(input.evidence.features) >= data.limits.evidence.minimum_features
+}
+
+deny contains {
+	"rule": "not-explained",
+	"message": sprintf("%v features are explained; at least %v must be", [
+		count(input.evidence.features),
+		data.limits.evidence.minimum_features,
+	]),
+} if {
+	not "not-explained" in cleared
+}
+
+cleared contains "too-few-rows" if {
+	input.evidence.overall.rows >= data.limits.evidence.minimum_rows
+}
+
+deny contains {
+	"rule": "too-few-rows",
+	"message": sprintf("measured on %v rows; at least %v are needed", [
+		input.evidence.overall.rows,
+		data.limits.evidence.minimum_rows,
+	]),
+} if {
+	not "too-few-rows" in cleared
+}
