@@ -6,14 +6,25 @@
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, takewhile
 
 from freehold.domain.canonical import canonical
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.errors import IntegrityError
 from freehold.domain.merkle import leaf_hash
+from freehold.ports.ledger import Ledger
 
 ENTRIES, CHECKPOINTS = "entries.jsonl", "checkpoints.jsonl"
+
+
+def export_lines(ledger: Ledger) -> tuple[tuple[str, Iterator[bytes]], ...]:
+    """Names of files and their lines, all of one moment, though others go on appending."""
+    end = max((checkpoint.size for checkpoint in ledger.checkpoints()), default=0)
+    covered = takewhile(lambda checkpoint: checkpoint.size <= end, ledger.checkpoints())
+    return (
+        (ENTRIES, entry_lines(ledger.lines(stop=end))),
+        (CHECKPOINTS, checkpoint_lines(ledger.lines(stop=end), covered)),
+    )
 
 
 def entry_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
