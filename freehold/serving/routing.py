@@ -6,6 +6,7 @@ Laws
   in no other direction.
 """
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from freehold.domain.routing import RoutingTable, Variant
@@ -43,6 +44,17 @@ class Division:
             if place < bound:
                 return index
         return self._last
+
+    def groups(self, keys: Sequence[str]) -> dict[int, list[int] | None]:
+        """Rows by the variant that answers them; None for all of them."""
+        if self._only is not None:
+            return {self._only: None}
+        rows: dict[int, list[int]] = {}
+        for row, key in enumerate(keys):
+            rows.setdefault(self.index(key), []).append(row)
+        if len(rows) == 1:
+            return dict.fromkeys(rows)
+        return {**rows}
 
 
 def position(salt: bytes, key: str) -> int:

@@ -1,0 +1,69 @@
+"""All of one endpoint but its socket."""
+
+from freehold.domain.errors import FreeholdError
+from freehold.domain.signature import PublicKey
+from freehold.endpoint.application import Application
+from freehold.endpoint.events import Events
+from freehold.endpoint.inference import Inference
+from freehold.endpoint.loading import KEY, LoadedTable, Loader, read
+from freehold.endpoint.metrics import Metrics
+from freehold.endpoint.request_log import LogState, RequestLog
+from freehold.endpoint.settings import EndpointSettings
+from freehold.endpoint.watcher import Watcher
+from freehold.ports.clock import Clock
+from freehold.ports.model_runtime import ModelRuntime
+from freehold.ports.model_signing import ModelSigning
+
+LOG = "log"
+EVENTS = "events"
+
+
+class Endpoint:
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        runtime: ModelRuntime,
+        signing: ModelSigning,
+        clock: Clock,
+    ) -> None:
+        """Raises FreeholdError if the folder's routing table, or a variant of it, does not verify:
+        an endpoint that can answer nothing does not start.
+        """
+        folder = settings.folder
+        self.events = Events(folder / EVENTS, clock)
+        loader = Loader(folder, PublicKey(read(folder / KEY)), runtime, signing)
+        self._log = RequestLog(folder / LOG, clock, settings.log, self._log_failed)
+        self._metrics = Metrics(self._log)
+        self.events.on_lost = self._metrics.events_lost.inc
+        try:
+            self.watcher = Watcher(loader, self._loaded, self._refused)
+        except FreeholdError as exc:
+            self._refused(exc)
+            self._log.close()
+            raise
+        inference = Inference(self._log, self._metrics, clock, settings.limits)
+        self.application = Application(self.watcher, inference, self._log, self._metrics)
+
+    def close(self) -> LogState:
+        """Stops watching and writes the log's rest. Raises StorageFailed if that fails."""
+        self.watcher.close()
+        state = self._log.close()
+        self.events.tell("endpoint.stopped", rows=state.written, dropped=state.dropped)
+        return state
+
+    def _loaded(self, loaded: LoadedTable) -> None:
+        self._metrics.swapped(loaded.table)
+        table = loaded.table
+        self.events.tell(
+            "endpoint.loaded",
+            model=table.model,
+            routing=table.version,
+            variants=[variant.as_json() for variant in table.variants],
+        )
+
+    def _refused(self, error: FreeholdError) -> None:
+        self._metrics.refused.labels(error.code).inc()
+        self.events.tell("endpoint.refused", code=error.code)
+
+    def _log_failed(self, _why: str) -> None:
+        self.events.tell("endpoint.log-failed", code="endpoint.log-unwritable")

@@ -1,0 +1,161 @@
+"""One prediction request: read, route, score, log, answer. Runs to its end without waiting."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import Any
+from uuid import uuid4
+
+from freehold.domain.errors import Failed, RequestInvalid
+from freehold.endpoint.loading import LoadedTable, checked
+from freehold.endpoint.metrics import Metrics
+from freehold.endpoint.request_log import RequestLog
+from freehold.ports.clock import Clock
+from freehold.serving.prediction_log import Batch
+from freehold.serving.request import InferenceRequest, Limits, read_request
+from freehold.serving.response import inference_response
+from freehold.serving.rows import COLUMN_MISSING, absent, check_columns, lists_of, matrix_of
+
+
+class ModelFailed(Failed):
+    """The model raised, or gave what is no score."""
+
+    code = "endpoint.model-failed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    values: list[float]
+    microseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What all rows of one request share."""
+
+    loaded: LoadedTable
+    request: InferenceRequest
+    request_id: str
+    prediction_ids: Sequence[str]
+    at: int
+    pinned: bool
+
+
+class Inference:
+    def __init__(self, log: RequestLog, metrics: Metrics, clock: Clock, limits: Limits) -> None:
+        self._log, self._metrics, self._clock = log, metrics, clock
+        self.limits = limits
+
+    def answer(self, loaded: LoadedTable, body: bytes, pinned: int | None) -> dict[str, Any]:
+        """`pinned`: place of the variant that the client named, if it named one.
+
+        Raises RequestInvalid for a fault of the request, ModelFailed for one of a model.
+        """
+        at = self._clock()
+        request = read_request(body, self.limits)
+        request_id = request.id or uuid4().hex
+        ids = request.prediction_ids(request_id)
+        call = _Call(loaded, request, request_id, ids, at, pinned is not None)
+        groups = loaded.division.groups(ids) if pinned is None else {pinned: None}
+        for place in groups:
+            self._check(call, place, groups[place])
+        batches = [self._batch(call, place, rows) for place, rows in groups.items()]
+        scores: list[float] = [0.0] * request.rows
+        versions: list[int] = [0] * request.rows
+        for batch, rows in zip(batches, groups.values(), strict=True):
+            self._keep(batch)
+            for value, row in zip(batch.score or (), rows or range(request.rows), strict=True):
+                scores[row] = value
+                versions[row] = batch.version
+        return inference_response(
+            request,
+            model=loaded.table.model,
+            request_id=request_id,
+            scores=scores,
+            versions=versions,
+            prediction_ids=ids,
+        )
+
+    def _check(self, call: _Call, place: int, rows: list[int] | None) -> None:
+        """A column that only this variant asks for, and the reference does not, is its own fault:
+        the rows count as its errors.
+        """
+        loaded = call.loaded
+        columns = loaded.models[place].columns
+        try:
+            check_columns(call.request, columns)
+        except RequestInvalid as exc:
+            reference = loaded.reference
+            if reference is not None and reference != place:
+                needed = set(loaded.models[reference].columns.names)
+                if exc.code == COLUMN_MISSING and not needed & set(absent(call.request, columns)):
+                    self._keep(self._made(call, place, rows, error=exc.code))
+            raise
+
+    def _batch(self, call: _Call, place: int, rows: list[int] | None) -> Batch:
+        loaded = call.loaded
+        reference = None if loaded.reference == place else loaded.reference
+        try:
+            own = _score(call, place, rows)
+        except ModelFailed as exc:
+            self._keep(self._made(call, place, rows, error=exc.code))
+            raise
+        other = None
+        if reference is not None and not call.pinned:
+            other = self._compared(call, reference, rows)
+        return self._made(call, place, rows, own, other)
+
+    def _compared(self, call: _Call, reference: int, rows: list[int] | None) -> _Scored | None:
+        """The answer does not depend on it, so that its failure is counted and no more."""
+        try:
+            return _score(call, reference, rows)
+        except (ModelFailed, RequestInvalid):
+            self._metrics.reference_errors.labels(call.loaded.table.model).inc()
+            return None
+
+    def _made(
+        self,
+        call: _Call,
+        place: int,
+        rows: list[int] | None,
+        own: _Scored | None = None,
+        other: _Scored | None = None,
+        *,
+        error: str | None = None,
+    ) -> Batch:
+        table, ids = call.loaded.table, call.prediction_ids
+        variant = table.variants[place]
+        return Batch(
+            prediction_ids=ids if rows is None else [ids[row] for row in rows],
+            request_id=call.request_id,
+            at=call.at,
+            model=table.model,
+            version=variant.version,
+            alias=variant.alias,
+            routing=None if call.pinned else table.version,
+            score=None if own is None else own.values,
+            reference_score=None if other is None else other.values,
+            latency_us=None if own is None else own.microseconds,
+            reference_latency_us=None if other is None else other.microseconds,
+            error=error,
+            inputs=lists_of(call.request, tuple(call.loaded.kinds), rows),
+            kinds=call.loaded.kinds,
+        )
+
+    def _keep(self, batch: Batch) -> None:
+        counter = self._metrics.rows if batch.error is None else self._metrics.row_errors
+        counter.labels(batch.model, str(batch.version)).inc(batch.rows)
+        self._log.offer(batch)
+
+
+def _score(call: _Call, place: int, rows: list[int] | None) -> _Scored:
+    started = perf_counter_ns()
+    model = call.loaded.models[place]
+    matrix = matrix_of(model.columns, lists_of(call.request, model.columns.names, rows))
+    try:
+        scores = checked(model.predictor.predict(matrix), len(matrix))
+    except Exception as exc:
+        table = call.loaded.table
+        name = f"{table.model}@{table.variants[place].version}"
+        raise ModelFailed(f"the model {name} failed", why=f"{exc!r:.200}") from exc
+    return _Scored(scores.tolist(), (perf_counter_ns() - started) / 1000)

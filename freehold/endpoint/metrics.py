@@ -1,0 +1,74 @@
+"""What Prometheus reads of one endpoint; a registry of its own, so that tests do not share it."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from freehold.domain.routing import RoutingTable
+from freehold.endpoint.request_log import RequestLog
+
+NAMESPACE = "freehold"
+BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
+
+
+class Metrics:
+    def __init__(self, log: RequestLog) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_LogCollector(log))
+        self.requests = self._counter("requests", "Requests answered.", "status")
+        self.errors = self._counter("request_errors", "Requests refused or failed.", "code")
+        self.seconds = Histogram(
+            "inference_seconds",
+            "From the whole body's arrival to the answer.",
+            namespace=NAMESPACE,
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self.rows = self._counter("rows", "Rows answered.", "model", "version")
+        self.row_errors = self._counter("row_errors", "Rows not answered.", "model", "version")
+        self.reference_errors = self._counter(
+            "reference_errors", "Requests whose comparison score failed.", "model"
+        )
+        self.refused = self._counter("tables_refused", "Routing tables not loaded.", "code")
+        self.events_lost = self._counter("events_lost", "Events that the disk did not take.")
+        self._routing = self._gauge("routing_version", "Number of the routing table.")
+        self._weight = self._gauge(
+            "variant_weight_percent", "Share of keys.", "model", "version", "alias"
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, namespace=NAMESPACE, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, namespace=NAMESPACE, registry=self._registry)
+
+    def swapped(self, table: RoutingTable) -> None:
+        self._routing.set(table.version)
+        self._weight.clear()
+        for variant in table.variants:
+            labels = (table.model, str(variant.version), variant.alias)
+            self._weight.labels(*labels).set(variant.weight)
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)
+
+
+class _LogCollector(Collector):
+    """Reads the log's own counters when asked, so that none is kept twice."""
+
+    def __init__(self, log: RequestLog) -> None:
+        self._log = log
+
+    def collect(self) -> Iterator[Metric]:
+        state = self._log.state
+        yield CounterMetricFamily(
+            "freehold_log_rows_written", "Rows in Parquet parts.", value=state.written
+        )
+        yield CounterMetricFamily(
+            "freehold_log_rows_dropped", "Rows that found the log full.", value=state.dropped
+        )
+        yield GaugeMetricFamily(
+            "freehold_log_rows_waiting", "Rows not yet written.", value=state.waiting
+        )

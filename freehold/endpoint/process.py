@@ -1,0 +1,229 @@
+"""Run an endpoint: here until told to stop, in a thread, or in a process of its own."""
+
+import errno
+import ipaddress
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+from types import FrameType
+
+import uvicorn
+
+from freehold.domain.errors import Failed, Refused
+from freehold.endpoint.adapters import model_runtime, model_signing
+from freehold.endpoint.endpoint import Endpoint
+from freehold.endpoint.request_log import LogState
+from freehold.endpoint.settings import HOST, RUNTIME, EndpointSettings
+from freehold.ports.clock import Clock
+from freehold.ports.model_runtime import ModelRuntime
+from freehold.ports.model_signing import ModelSigning
+
+BACKLOG = 2048
+KEEP_ALIVE = 60
+GRACE = 10
+"""Seconds that requests under way have to end after SIGTERM."""
+
+
+def wall_clock() -> int:
+    return time.time_ns() // 1000
+
+
+def serve(
+    settings: EndpointSettings,
+    on_ready: Callable[[str], None] = lambda _: None,
+    on_stopped: Callable[[LogState], None] = lambda _: None,
+) -> None:
+    """Answers until SIGTERM or SIGINT, then ends the requests under way and writes the log.
+
+    `on_ready` gets the URL. Raises Refused `endpoint.port-in-use`, `endpoint.not-loopback`, and
+    whatever keeps the serving folder from being loaded. For the main thread.
+    """
+    with bound(settings.host, settings.port) as listener:
+        runtime, signing = model_runtime(settings.runtime), model_signing()
+        endpoint = Endpoint(settings, runtime, signing, wall_clock)
+        server = _server(endpoint)
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            endpoint.application.draining = True
+            server.should_exit = True
+
+        # uvicorn raises what it caught once more when it has ended: the log is still to be
+        # written then, so that these handlers must stand below its own.
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            on_ready(_url(listener))
+            server.run(sockets=[listener])
+        finally:
+            on_stopped(endpoint.close())
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class EndpointThread:
+    """An endpoint in this process, for tests and short plays."""
+
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        runtime: ModelRuntime | None = None,
+        signing: ModelSigning | None = None,
+        clock: Clock = wall_clock,
+    ) -> None:
+        """Answers when it returns. Adapters not given are found by name."""
+        self._listener = bound(settings.host, settings.port)
+        try:
+            self.endpoint = Endpoint(
+                settings,
+                runtime or model_runtime(settings.runtime),
+                signing or model_signing(),
+                clock,
+            )
+        except BaseException:
+            self._listener.close()
+            raise
+        self.url = _url(self._listener)
+        self._server = _server(self.endpoint)
+        self._thread = Thread(
+            target=self._server.run, kwargs={"sockets": [self._listener]}, daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> LogState:
+        """Ends what is under way and writes the log. Raises StorageFailed if that fails."""
+        self.endpoint.application.draining = True
+        self._server.should_exit = True
+        self._thread.join()
+        self._listener.close()
+        return self.endpoint.close()
+
+    def __enter__(self) -> "EndpointThread":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class EndpointProcess:
+    """An endpoint in a process of its own: `python -m freehold.endpoint`."""
+
+    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
+        self._process, self.url = process, url
+
+    @classmethod
+    def start(
+        cls, folder: Path, host: str = HOST, port: int = 0, runtime: str = RUNTIME
+    ) -> "EndpointProcess":
+        """Returns when it answers. Raises Failed with the code and the reason if it does not."""
+        command = [sys.executable, "-m", "freehold.endpoint", str(folder)]
+        command += ["--host", host, "--port", str(port), "--runtime", runtime]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        said = json.loads(line) if line.startswith("{") else {}
+        if "url" in said:
+            return cls(process, said["url"])
+        process.wait()
+        process.stdout.close()
+        error = said.get("error", {})
+        raise Failed(
+            error.get("what", "the endpoint did not start"),
+            why=error.get("because", f"its process ended with {process.returncode}"),
+            hint=error.get("hint", ""),
+            code=error.get("code", "endpoint.not-started"),
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Ends what is under way, writes the log. Raises Failed `endpoint.not-stopped`."""
+        self._process.terminate()
+        try:
+            code = self._process.wait(timeout=2 * GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        finally:
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+        if code != 0:
+            raise Failed(
+                "the endpoint did not stop as it should",
+                why=f"its process ended with {code}; rows of its log may be lost",
+                code="endpoint.not-stopped",
+            )
+
+    def __enter__(self) -> "EndpointProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Raises Refused: `endpoint.not-loopback`, `endpoint.port-in-use`, `endpoint.port`."""
+    address = _loopback(host)
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((str(address), port))
+        # Not before this does another listener on the port show.
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as exc:
+        listener.close()
+        if isinstance(exc, OSError) and exc.errno == errno.EADDRINUSE:
+            raise Refused(
+                f"port {port} is in use",
+                why=f"another process listens on {address}:{port}",
+                hint="stop it, or choose another port with --port",
+                code="endpoint.port-in-use",
+            ) from exc
+        raise Refused(
+            f"{address}:{port} cannot be listened on", why=str(exc), code="endpoint.port"
+        ) from exc
+    return listener
+
+
+def _loopback(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        address = ipaddress.ip_address(HOST if host == "localhost" else host)
+    except ValueError:
+        address = None
+    if address is None or not address.is_loopback:
+        raise Refused(
+            f"the endpoint does not listen on {host}",
+            why="nothing listens beyond loopback without authentication and TLS",
+            hint="use 127.0.0.1, and a proxy that authenticates in front of it",
+            code="endpoint.not-loopback",
+        )
+    return address
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _server(endpoint: Endpoint) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            endpoint.application,
+            loop="asyncio",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=GRACE,
+        )
+    )

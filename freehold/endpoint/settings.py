@@ -1,0 +1,24 @@
+"""How an endpoint is run."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from freehold.endpoint.request_log import LogSettings
+from freehold.serving.request import Limits
+
+HOST = "127.0.0.1"
+PORT = 8100
+RUNTIME = "onnx"
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    folder: Path
+    """The serving folder."""
+    host: str = HOST
+    port: int = PORT
+    """0: any free one."""
+    runtime: str = RUNTIME
+    """Name of a `freehold.model_runtime` adapter."""
+    limits: Limits = field(default_factory=Limits)
+    log: LogSettings = field(default_factory=LogSettings)

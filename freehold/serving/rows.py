@@ -1,0 +1,66 @@
+"""The rows of a request as a model takes them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from freehold.domain.columns import Columns, Matrix
+from freehold.domain.errors import Fault, RequestInvalid
+from freehold.serving.request import InferenceRequest, invalid
+
+COLUMN_MISSING = "request.column-missing"
+
+
+def absent(request: InferenceRequest, columns: Columns) -> tuple[str, ...]:
+    """Columns that the model needs and the request neither has nor declares to be null."""
+    if request.missing_is_null:
+        return ()
+    return tuple(name for name in columns.names if name not in request.tensors)
+
+
+def check_columns(request: InferenceRequest, columns: Columns) -> None:
+    """Raises RequestInvalid: `request.column-missing`, `request.wrong-type`, with all faults."""
+    faults = [
+        Fault(
+            COLUMN_MISSING,
+            "is missing",
+            name,
+            hint='send it, or say "parameters": {"missing": "null"}',
+        )
+        for name in absent(request, columns)
+    ]
+    for column in columns.columns:
+        tensor = request.tensors.get(column.name)
+        if tensor is not None and tensor.is_text != (column.kind == "category"):
+            wanted = "BYTES" if column.kind == "category" else "a number"
+            what = f"must be {wanted}, not {tensor.datatype}"
+            faults.append(Fault("request.wrong-type", what, column.name))
+    if faults:
+        raise RequestInvalid("; ".join(map(str, faults[:5])), code=faults[0].code, faults=faults)
+
+
+def lists_of(
+    request: InferenceRequest, names: Sequence[str], rows: Sequence[int] | None
+) -> dict[str, Sequence[Any]]:
+    """The named columns' values of some rows (None: of all), as sent; null where not sent."""
+    count = request.rows if rows is None else len(rows)
+    lists: dict[str, Sequence[Any]] = {}
+    for name in names:
+        tensor = request.tensors.get(name)
+        if tensor is None:
+            lists[name] = [None] * count
+        elif rows is None:
+            lists[name] = tensor.values
+        else:
+            values = tensor.values
+            lists[name] = [values[row] for row in rows]
+    return lists
+
+
+def matrix_of(columns: Columns, lists: Mapping[str, Sequence[Any]]) -> Matrix:
+    """float32 [rows, columns]. Raises RequestInvalid `request.number-too-large`."""
+    matrix = columns.matrix_of(lists)
+    if np.isinf(matrix).any():
+        raise invalid("request.number-too-large", "a number is beyond the range of FP32")
+    return matrix

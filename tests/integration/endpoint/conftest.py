@@ -1,0 +1,275 @@
+"""A site that serves: a key, packages and routing tables, and a model that can be read at once."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from numpy.typing import NDArray
+
+from freehold.catalog.package import pack
+from freehold.domain.canonical import canonical
+from freehold.domain.columns import Column, Columns
+from freehold.domain.errors import IntegrityError
+from freehold.domain.package import Admission, admission_bytes, admission_document
+from freehold.domain.routing import RoutingTable, Variant, routing_document, signed_bytes
+from freehold.domain.signature import PublicKey
+from freehold.domain.verdict import Denial, Verdict
+from freehold.endpoint.endpoint import Endpoint
+from freehold.endpoint.loading import payload_digest
+from freehold.endpoint.process import wall_clock
+from freehold.endpoint.request_log import LogSettings
+from freehold.endpoint.settings import EndpointSettings
+from freehold.ports.model_runtime import ModelRuntime, Predictor
+from freehold.ports.model_signing import ModelSigning
+
+ALGORITHM = ec.ECDSA(hashes.SHA256())
+COLUMNS = Columns((Column("distance", "number"), Column("carrier", "category", ("AA", "UA"))))
+
+
+class LinearPredictor(Predictor):
+    """A logistic function of the row's sum; `trap` is the distance that makes it raise."""
+
+    def __init__(self, bias: float, width: int, trap: float | None) -> None:
+        self.bias, self.width, self.trap = bias, width, trap
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        if self.trap is not None and (matrix[:, 0] == self.trap).any():
+            raise RuntimeError("trapped")
+        total = np.nan_to_num(matrix.astype(np.float64)).sum(axis=1)
+        return 1 / (1 + np.exp(-np.clip(total / 1000 + self.bias, -30, 30)))
+
+
+class LinearRuntime(ModelRuntime):
+    name = "linear"
+
+    def load(self, folder: Path) -> Predictor:
+        value = json.loads((folder / "linear.json").read_bytes())
+        return LinearPredictor(value["bias"], value["width"], value["trap"])
+
+
+class KeySigning(ModelSigning):
+    """A plain ECDSA signature over the payload's digest: as strict, and quicker to import."""
+
+    def sign(self, folder: Path, private_key_path: Path, signature_path: Path) -> None:
+        key = serialization.load_pem_private_key(private_key_path.read_bytes(), None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        signature_path.write_bytes(key.sign(payload_digest(folder).encode(), ALGORITHM))
+
+    def verify(self, folder: Path, public_key_path: Path, signature_path: Path) -> None:
+        key = serialization.load_pem_public_key(public_key_path.read_bytes())
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        try:
+            key.verify(signature_path.read_bytes(), payload_digest(folder).encode(), ALGORITHM)
+        except InvalidSignature as exc:
+            raise IntegrityError("not what was signed", code="package.signature") from exc
+
+
+@dataclass
+class Site:
+    folder: Path
+    private: Path
+    key: ec.EllipticCurvePrivateKey
+    runtime: ModelRuntime = field(default_factory=LinearRuntime)
+    signing: ModelSigning = field(default_factory=KeySigning)
+    digests: dict[int, str] = field(default_factory=dict)
+    tables: int = 0
+
+    @property
+    def public(self) -> PublicKey:
+        return PublicKey((self.folder / "site.pub").read_bytes())
+
+    def payload(self, version: int) -> Path:
+        return self.folder / "models" / self.digests[version].removeprefix("sha256:") / "payload"
+
+    def model(
+        self,
+        version: int,
+        columns: Columns = COLUMNS,
+        bias: float = 0.0,
+        trap: float | None = None,
+        allowed: bool = True,
+    ) -> str:
+        """Put a package into the folder; its digest."""
+        linear = {"bias": bias, "width": len(columns.columns), "trap": trap, "version": version}
+        files = {
+            "columns.json": canonical(columns.as_json()),
+            "linear.json": json.dumps(linear).encode(),
+        }
+        self.digests[version] = digest = pack(files).digest
+        payload = self.payload(version)
+        payload.mkdir(parents=True)
+        for name, data in files.items():
+            (payload / name).write_bytes(data)
+        self.signing.sign(payload, self.private, payload.parent / "model.sig")
+        self.admit(version, allowed=allowed)
+        return digest
+
+    def admit(self, version: int, **more: Any) -> None:
+        denials = () if more.get("allowed", True) else (Denial("baseline/auc", "too low"),)
+        admission = Admission(
+            model=more.get("model", "delay"),
+            version=version,
+            package=more.get("digest", self.digests[version]),
+            verdict=Verdict(not denials, denials, ("baseline/auc",), "sha256:0"),
+        )
+        key = more.get("key", self.key)
+        document = admission_document(
+            admission, key.sign(admission_bytes(admission), ALGORITHM), self.public
+        )
+        (self.payload(version).parent / "admission.json").write_bytes(document)
+
+    def route(self, *shares: tuple[int, float, str], reference: int | None = None) -> RoutingTable:
+        """Sign and put a table of (version, weight, alias) in force."""
+        self.tables += 1
+        variants = tuple(Variant(v, self.digests[v], weight, alias) for v, weight, alias in shares)
+        table = RoutingTable(self.tables, "delay", "salt", variants, reference)
+        self.write(routing_document(table, self.key.sign(signed_bytes(table), ALGORITHM)))
+        return table
+
+    def write(self, document: bytes) -> None:
+        beside = self.folder / "routing.json.tmp"
+        beside.write_bytes(document)
+        beside.replace(self.folder / "routing.json")
+
+    def canary(self, weight: float = 50.0) -> RoutingTable:
+        return self.route((1, 100 - weight, "champion"), (2, weight, "challenger"), reference=1)
+
+    def endpoint(self, **settings: Any) -> Endpoint:
+        settings.setdefault("log", LogSettings(window=60))
+        whole = EndpointSettings(self.folder, port=0, **settings)
+        return Endpoint(whole, self.runtime, self.signing, wall_clock)
+
+    def events(self) -> list[dict[str, Any]]:
+        files = sorted((self.folder / "events").glob("*.json"))
+        return [json.loads(path.read_bytes()) for path in files]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    folder = tmp_path / "serving"
+    folder.mkdir()
+    key = ec.generate_private_key(ec.SECP256R1())
+    private = tmp_path / "site.key"
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    (folder / "site.pub").write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    return Site(folder, private, key)
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def output(self, name: str) -> list[Any]:
+        return next(out["data"] for out in self.json["outputs"] if out["name"] == name)
+
+
+class Client:
+    """Calls an ASGI application without a socket."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: dict[str, str] | None = None,
+        *,
+        chunk: int = 1 << 20,
+        client: str = "127.0.0.1",
+    ) -> Reply:
+        given = {"content-type": "application/json", **(headers or {})}
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+            "client": (client, 50_000),
+        }
+        chunks = [body[at : at + chunk] for at in range(0, len(body), chunk)] or [b""]
+        messages = iter(
+            {"type": "http.request", "body": part, "more_body": at + 1 < len(chunks)}
+            for at, part in enumerate(chunks)
+        )
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return next(messages, {"type": "http.disconnect"})
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        asyncio.run(self.endpoint.application(scope, receive, send))
+        start, end = sent
+        told = {name.decode(): value.decode() for name, value in start["headers"]}
+        return Reply(start["status"], told, end["body"])
+
+    def infer(self, body: Any, path: str = "/v2/models/delay/infer", **more: Any) -> Reply:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.ask("POST", path, data, **more)
+
+
+def rows(*distances: float | None, ids: list[str] | None = None, **more: Any) -> dict[str, Any]:
+    """A valid request."""
+    count = len(distances)
+    inputs = [
+        {"name": "distance", "datatype": "FP64", "shape": [count], "data": list(distances)},
+        {"name": "carrier", "datatype": "BYTES", "shape": [count, 1], "data": ["UA"] * count},
+    ]
+    if ids is not None:
+        inputs.append({"name": "id", "datatype": "BYTES", "shape": [count], "data": ids})
+    return {"inputs": inputs, **more}
+
+
+@pytest.fixture
+def request_of() -> Callable[..., dict[str, Any]]:
+    return rows
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[Client]:
+    """Version 1 alone answers."""
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    endpoint = site.endpoint()
+    yield Client(endpoint)
+    endpoint.close()
+
+
+@pytest.fixture
+def client_of(site: Site) -> Iterator[Callable[..., Client]]:
+    """Start an endpoint on the site as it is then."""
+    started: list[Endpoint] = []
+
+    def start(**settings: Any) -> Client:
+        started.append(site.endpoint(**settings))
+        return Client(started[-1])
+
+    yield start
+    for endpoint in started:
+        endpoint.close()
