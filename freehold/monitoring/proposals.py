@@ -11,7 +11,7 @@ Facts, version 1 each; bodies hold numbers, codes, ISO dates and names of column
     made → approved → done
       └──→ rejected
 
-Tables: `signals`, by `model/window_end/kind/feature`, the body with the fact's name; `proposals`,
+Tables: `signals`, by `model/window_end/version/kind/feature`, the body with the fact's name; `proposals`,
 by proposal, as Proposal.as_json() gives it.
 """
 
@@ -181,7 +181,7 @@ def fold(fact: Fact, state: State) -> Iterable[Change]:
     body = fact.body
     if fact.type == "signal.raised":
         feature = body["feature"] or ""
-        key = f"{body['model']}/{body['window_end']}/{body['kind']}/{feature}"
+        key = f"{body['model']}/{body['window_end']}/{body['version']}/{body['kind']}/{feature}"
         return [Change("signals", key, {**body, "fact": fact.name})]
     if fact.type == "proposal.made":
         if state.get("proposals", body["proposal"]) is not None:

@@ -84,7 +84,7 @@ def test_a_signal_becomes_a_proposal_and_is_seen_through() -> None:
     )
     assert Proposal.from_json(standing.as_json()) == standing
     assert signals_of(tables, "flight-delay") == [signal()] and signals_of(tables, "m") == []
-    assert tables.get("signals", "flight-delay/2013-07-07/score-drift/")["fact"] == cause
+    assert tables.get("signals", "flight-delay/2013-07-07/1/score-drift/")["fact"] == cause
 
 
 def test_warnings_alone_propose_nothing() -> None:
