@@ -11,8 +11,8 @@ Facts, version 1 each; bodies hold numbers, codes, ISO dates and names of column
     made → approved → done
       └──→ rejected
 
-Tables: `signals`, by `model/window_end/version/kind/feature`, the body with the fact's name; `proposals`,
-by proposal, as Proposal.as_json() gives it.
+Tables: `signals`, by `model/window_end/version/kind/feature`, the body with the fact's name;
+`proposals`, by proposal, as Proposal.as_json() gives it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
