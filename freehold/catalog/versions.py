@@ -2,8 +2,8 @@
 
 Facts
   model.registered {model, version, run, package: {digest, size}, attestations: {name: digest},
-                    evidence: digest, headline: {name: number}, parameters: digest, rows}
-  model.judged     {model, version, allowed, rules: [name], policy: digest, verdict: digest}
+                    headline: {name: number}, champion, rows: {training, evaluation}}
+  model.judged     {model, version, allowed, rules: [name], policy: digest, attestations}
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,6 +28,8 @@ class ModelVersion:
     attestations: Mapping[str, str]
     """Name (`signature`, `evidence`, `card.md`, …) → digest."""
     headline: Mapping[str, float]
+    champion: int | None
+    """The version that it was compared with."""
     registered: str
     """Name of the fact."""
     wall: int
@@ -96,6 +98,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
                     "package": body["package"]["digest"],
                     "attestations": body["attestations"],
                     "headline": body["headline"],
+                    "champion": body["champion"],
                     "registered": fact.name,
                     "wall": fact.time.wall,
                     "actor": fact.actor,
@@ -109,7 +112,8 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
     if row is None:
         return []
     verdict = {"allowed": body["allowed"], "denials": body["rules"], "judged": fact.name}
-    return [Change(TABLE, key, {**row, **verdict})]
+    attestations = {**row["attestations"], **body["attestations"]}
+    return [Change(TABLE, key, {**row, **verdict, "attestations": attestations})]
 
 
 projection = Projection(

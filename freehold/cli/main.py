@@ -90,3 +90,7 @@ def _failed(error: FreeholdError, as_json: bool) -> int:
     else:
         click.echo(str(error), err=True)
     return error.exit_code
+
+
+if __name__ == "__main__":
+    main()

@@ -15,6 +15,8 @@ Laws
 
 from abc import ABC, abstractmethod
 from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
 
 from freehold.domain.run import Result
 
@@ -39,7 +41,23 @@ class Task(ABC):
         """What the process left. Raises KeyError if it left nothing."""
 
 
+@dataclass(frozen=True)
+class EngineSettings:
+    """What every engine is opened with; each takes what it needs."""
+
+    folder: Path
+    """The project's."""
+    command: tuple[str, ...] = ()
+    """Runs a step when a manifest's address is put behind it."""
+    width: int | None = None
+    """None: as many as there are processors."""
+
+
 class Engine(ABC):
+    @classmethod
+    @abstractmethod
+    def open(cls, settings: EngineSettings) -> "Engine": ...
+
     @property
     @abstractmethod
     def width(self) -> int:

@@ -23,6 +23,8 @@ class Options:
     cache: bool = True
     """False makes every step run, whatever was made before."""
     actor: str = "system"
+    cause: tuple[str, ...] = ()
+    """Names of the facts that the run follows from, such as an approved proposal."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def start(ledger: Ledger, graph: Graph, options: Options, wall: int) -> tuple[st
             "run": name,
             "steps": len(graph.nodes),
         }
-        return [Draft("run.started", body, actor=options.actor)]
+        return [Draft("run.started", body, cause=options.cause, actor=options.actor)]
 
     (entry,) = ledger.decide(decision)
     return name, entry.fact.name

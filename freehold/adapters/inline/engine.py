@@ -4,7 +4,7 @@ import os
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from freehold.domain.run import Result
-from freehold.ports.engine import Engine, Task
+from freehold.ports.engine import Engine, EngineSettings, Task
 
 
 class InlineEngine(Engine):
@@ -14,6 +14,10 @@ class InlineEngine(Engine):
         """As many at once as there are processors, unless told otherwise."""
         self._width = width or os.cpu_count() or 1
         self._threads = ThreadPoolExecutor(self._width, thread_name_prefix="freehold-step")
+
+    @classmethod
+    def open(cls, settings: EngineSettings) -> "InlineEngine":
+        return cls(settings.width)
 
     @property
     def width(self) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from freehold.domain.errors import AdapterFailed
 from freehold.domain.run import Failure, Result
-from freehold.ports.engine import Engine, Kills, Task
+from freehold.ports.engine import Engine, EngineSettings, Kills, Task
 
 _TAIL = 2000
 """Characters of a lost process's last words that are shown."""
@@ -29,6 +29,10 @@ class SubprocessEngine(Engine, Kills):
         self._running: set[subprocess.Popen[str]] = set()
         self._guard = threading.Lock()
         self._closed = False
+
+    @classmethod
+    def open(cls, settings: EngineSettings) -> "SubprocessEngine":
+        return cls(settings.command, settings.folder, settings.width)
 
     @property
     def width(self) -> int:

@@ -3,13 +3,14 @@
 import importlib
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from freehold.app.project.reading import OpenProject
+from freehold.authoring.pipeline import Pipeline
 from freehold.domain.errors import Fault, ProjectInvalid
 
 SKIPPED = {".freehold", ".venv", "__pycache__", ".git", "node_modules"}
@@ -28,9 +29,9 @@ def module_sources(root: Path) -> dict[str, bytes]:
     return found
 
 
-def load_pipelines(project: OpenProject) -> dict[str, Callable[..., Any]]:
+def load_pipelines(project: OpenProject) -> dict[str, Pipeline[..., Any]]:
     """Every pipeline of the project file. Raises ProjectInvalid with all faults."""
-    found: dict[str, Callable[..., Any]] = {}
+    found: dict[str, Pipeline[..., Any]] = {}
     faults: list[Fault] = []
     with importing_from(project.root):
         for name, address in project.spec.pipelines.items():
@@ -41,7 +42,7 @@ def load_pipelines(project: OpenProject) -> dict[str, Callable[..., Any]]:
                 faults.append(_import_fault(project, name, module_name, exc))
                 continue
             value = getattr(module, function, None)
-            if value is None or not hasattr(value, "__freehold_pipeline__"):
+            if not isinstance(value, Pipeline):
                 why = "is not there" if value is None else "is not a @pipeline"
                 where = project.where("pipelines", name)
                 faults.append(Fault("project.no-pipeline", f"'{address}' {why}", where))

@@ -8,12 +8,13 @@ from pathlib import Path
 from freehold.app import adapters
 from freehold.app.project.reading import OpenProject, find_root, read_project
 from freehold.app.site.people import People
-from freehold.catalog import versions
-from freehold.delivery import projection as delivery
+from freehold.catalog import checks, traffic, versions
+from freehold.delivery import releases as delivery
 from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Draft
 from freehold.domain.projection import State
-from freehold.monitoring import proposals
+from freehold.monitoring import assessments
+from freehold.monitoring.proposals import PROPOSALS
 from freehold.ports.artifact_store import ArtifactStore
 from freehold.ports.attachment_store import AttachmentStore
 from freehold.ports.clock import Clock
@@ -26,8 +27,11 @@ from freehold.running import projection as running
 PROJECTIONS = (
     running.projection,
     versions.projection,
+    checks.projection,
+    traffic.projection,
     delivery.projection,
-    proposals.projection,
+    assessments.projection,
+    PROPOSALS,
 )
 
 

@@ -1,0 +1,103 @@
+"""`freehold check`: project file, steps, policies, contracts: all faults at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from freehold.app import adapters
+from freehold.app.contract.gate import contracts_of, unknown_steps
+from freehold.app.policy.reading import read_policies
+from freehold.app.project.loading import load_pipelines
+from freehold.app.project.reading import OpenProject, find_root, read_project
+from freehold.app.run.world import codecs
+from freehold.authoring.pipeline import Pipeline
+from freehold.domain.errors import Fault, FreeholdError, PipelineInvalid, ProjectInvalid
+from freehold.domain.graph import Graph
+from freehold.domain.step import REQUIRED
+
+
+@dataclass(frozen=True)
+class CheckedProject:
+    name: str
+    pipelines: dict[str, int]
+    """Name → number of steps."""
+    contracts: int
+    expectations: int
+    policies: int
+
+
+def check_project(start: Path) -> CheckedProject:
+    """Raises ProjectInvalid with the faults of every part that could be read."""
+    project = read_project(find_root(start))
+    faults: list[Fault] = list(_adapter_faults(project))
+    graphs: list[Graph] = []
+    steps: dict[str, int] = {}
+    try:
+        for name, pipeline in load_pipelines(project).items():
+            graph = pipeline.trace(_stand_ins(pipeline))
+            graphs.append(graph)
+            steps[name] = len(graph.nodes)
+            faults += graph.all_faults()
+            faults += _unstorable(graph)
+        faults += unknown_steps(project, graphs)
+    except FreeholdError as error:
+        faults += error.faults or [Fault(error.code, error.what, hint=error.hint)]
+    suites = []
+    try:
+        suites = [suite for found in contracts_of(project).values() for suite in found]
+    except ProjectInvalid as error:
+        faults += error.faults
+    modules: Mapping[str, str] = {}
+    try:
+        modules = read_policies(project).modules
+    except ProjectInvalid as error:
+        faults += error.faults
+    if faults:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise ProjectInvalid(
+            f"{count} in project {project.spec.project}",
+            faults=tuple(dict.fromkeys(faults)),
+            hint="mend them and run `freehold check` again",
+        )
+    return CheckedProject(
+        name=project.spec.project,
+        pipelines=steps,
+        contracts=len(suites),
+        expectations=sum(len(suite.expectations) for suite in suites),
+        policies=sum(1 for name in modules if not name.endswith("_test.rego")),
+    )
+
+
+def _stand_ins(pipeline: Pipeline[..., Any]) -> dict[str, Any]:
+    """A value for each parameter that has no default: the graph's shape is what is checked."""
+    values = {str: "", int: 0, float: 0.0, bool: False, date: date(2000, 1, 1), list[str]: []}
+    return {one.name: values[one.kind] for one in pipeline.parameters if one.default is REQUIRED}
+
+
+def _adapter_faults(project: OpenProject) -> list[Fault]:
+    spec = project.spec
+    wanted: list[tuple[str, tuple[str, ...], str]] = [("engine", ("engine",), spec.engine)]
+    if spec.endpoint:
+        wanted.append(("model_runtime", ("endpoint", "runtime"), spec.endpoint.runtime))
+    if spec.tracking:
+        wanted.append(("tracker", ("tracking", "tracker"), spec.tracking.tracker))
+    return [
+        Fault(
+            "adapter.unknown",
+            f"no {port.replace('_', ' ')} is named '{name}'",
+            project.where(*path),
+            f"there are: {', '.join(adapters.names(port))}",
+        )
+        for port, path, name in wanted
+        if name not in adapters.names(port)
+    ]
+
+
+def _unstorable(graph: Graph) -> tuple[Fault, ...]:
+    try:
+        codecs().check(graph)
+    except PipelineInvalid as error:
+        return error.faults
+    return ()

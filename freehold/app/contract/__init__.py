@@ -1,0 +1,1 @@
+"""Contracts of the project, held against what its steps make."""

@@ -1,0 +1,1 @@
+"""The loop: what was seen leads to signals, proposals, retraining, and releases that move."""

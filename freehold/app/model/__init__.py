@@ -1,0 +1,1 @@
+"""Model versions: registered, listed, judged."""

@@ -1,0 +1,218 @@
+"""Makes a model version of a run's candidate: evidence, package, attestations, verdict."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from platform import python_version
+from tempfile import TemporaryDirectory
+
+from freehold.app import adapters
+from freehold.app.contract.gate import Check
+from freehold.app.model.candidate import TrainedModel, read_candidate
+from freehold.app.model.judge import judge
+from freehold.app.model.scoring import PackagedModel
+from freehold.app.model.tracking import track
+from freehold.app.site.opening import Site
+from freehold.catalog.lineage import lineage_of
+from freehold.catalog.package import PackageContents, assemble, unpack
+from freehold.catalog.versions import ModelVersion, next_version, version_of, version_of_run
+from freehold.delivery.releases import aliases_of
+from freehold.domain.canonical import canonical
+from freehold.domain.errors import AdapterMissing, Conflict, NotSupported
+from freehold.domain.evidence import Evidence
+from freehold.domain.fact import Draft
+from freehold.domain.package import (
+    BILL,
+    CARD,
+    CARD_PAGE,
+    EVIDENCE,
+    LINEAGE,
+    SIGNATURE,
+    PackedPayload,
+)
+from freehold.domain.projection import State
+from freehold.domain.run import RunOutcome
+from freehold.monitoring.profile import profile
+from freehold.ports.bill_of_materials import BillSubject
+from freehold.running.projection import run_row
+from freehold.training.card import CardFacts, markdown
+from freehold.training.evidence import evaluate
+from freehold.training.page import page
+
+Stage = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Registered:
+    version: ModelVersion
+    warnings: tuple[str, ...]
+    """What went wrong and changes nothing: a tracker that failed, a model without ONNX."""
+
+
+def register(
+    site: Site, model: str, outcome: RunOutcome, checks: Sequence[Check], stage: Stage
+) -> Registered:
+    """Idempotent by run: what an interruption left undone is done, what was done is kept."""
+    held = site.locks.take(f"register {model}")
+    if held is None:
+        raise Conflict(
+            f"another process is registering a version of {model}",
+            hint="`freehold run --resume` registers this one when it is through",
+            code="model.busy",
+        )
+    try:
+        warnings: list[str] = []
+        version = version_of_run(site.state, outcome.run)
+        if version is None:
+            version, warnings = _make(site, model, outcome, stage)
+        if not version.judged:
+            stage("policy")
+            judge(site, version, checks)
+    finally:
+        held.release()
+    return Registered(version_of(site.state, model, version.version), tuple(warnings))
+
+
+def _make(
+    site: Site, model: str, outcome: RunOutcome, stage: Stage
+) -> tuple[ModelVersion, list[str]]:
+    number = next_version(site.state, model)
+    stage("evidence")
+    trained = read_candidate(site, outcome.result)
+    evidence, champion = _evidence(site, model, trained)
+    stage("package")
+    contents, warnings = _contents(trained)
+    payload = assemble(contents)
+    files = _attestations(site, model, number, outcome, trained, evidence, contents, payload)
+    names = {name: site.artifacts.put(data) for name, data in files.items()}
+    headline = _headline(evidence)
+    body = {
+        "model": model,
+        "version": number,
+        "run": outcome.run,
+        "package": {"digest": site.artifacts.put(payload.data), "size": len(payload.data)},
+        "attestations": names,
+        "headline": headline,
+        "champion": champion,
+        "rows": {"training": trained.training.height, "evaluation": trained.evaluation.height},
+    }
+
+    def decision(state: State) -> list[Draft]:
+        if next_version(state, model) != number:
+            raise Conflict(f"version {number} of {model} was made meanwhile", code="model.busy")
+        cause = (run_row(state, outcome.run)["fact"],)
+        return [Draft("model.registered", body, cause=cause, actor=site.actor)]
+
+    site.ledger.decide(decision)
+    version = version_of(site.state, model, number)
+    stage("tracking")
+    warnings += track(site, version, trained, evidence, files, unpack(payload.data))
+    return version, warnings
+
+
+def _evidence(site: Site, model: str, trained: TrainedModel) -> tuple[Evidence, int | None]:
+    """Evidence beside the champion on the same rows, and the champion's version."""
+    champion = aliases_of(site.state, model).get("champion")
+    reference = None
+    if champion is not None:
+        reference = PackagedModel(site, version_of(site.state, model, champion)).scores(
+            trained.evaluation
+        )
+    evidence = evaluate(
+        trained.scores,
+        trained.labels,
+        trained.evaluation.select(trained.candidate.groups),
+        contributions=trained.framework.contributions(trained.data, trained.matrix),
+        columns=trained.columns.names,
+        reference_scores=reference,
+    )
+    return evidence, champion
+
+
+def _contents(trained: TrainedModel) -> tuple[PackageContents, list[str]]:
+    warnings: list[str] = []
+    onnx = None
+    try:
+        converter = adapters.load("model_converter", "onnx")()
+        onnx = converter.convert(trained.data, len(trained.columns.names))
+    except (AdapterMissing, NotSupported) as error:
+        warnings.append(f"no ONNX beside the model: {error.what}")
+    inputs = trained.training.select(trained.columns.names)
+    contents = PackageContents(
+        model=trained.data,
+        flavor=trained.framework.flavor(trained.data),
+        columns=trained.columns,
+        profile=profile(inputs, scores=trained.scores).as_json(),
+        python=python_version(),
+        onnx=onnx,
+    )
+    return contents, warnings
+
+
+def _attestations(
+    site: Site,
+    model: str,
+    number: int,
+    outcome: RunOutcome,
+    trained: TrainedModel,
+    evidence: Evidence,
+    contents: PackageContents,
+    payload: PackedPayload,
+) -> dict[str, bytes]:
+    """Name → bytes of what lies beside the package."""
+    row = run_row(site.state, outcome.run)
+    facts = CardFacts(
+        name=model,
+        version=number,
+        purpose=site.project.spec.models[model].purpose,
+        data=", ".join(f"{name} {value}" for name, value in row["parameters"].items()),
+        training_rows=trained.training.height,
+        parameters=trained.candidate.parameters,
+        digest=payload.digest,
+        author=site.actor,
+        created=datetime.fromtimestamp(site.clock() / 1e6, UTC).isoformat(timespec="seconds"),
+    )
+    subject = BillSubject(model, number, payload.digest, contents.flavor.requirements)
+    lineage = lineage_of(site.state, outcome.run, payload.digest)
+    return {
+        BILL: adapters.load("bill_of_materials", "cyclonedx")().bill(subject),
+        CARD: markdown(facts, evidence).encode(),
+        CARD_PAGE: page(facts, evidence).encode(),
+        EVIDENCE: canonical(evidence.as_json()),
+        LINEAGE: canonical(lineage),
+        SIGNATURE: sign(site, payload),
+    }
+
+
+def sign(site: Site, payload: PackedPayload) -> bytes:
+    """An OpenSSF Model Signing bundle over the unpacked payload, verified once."""
+    signing = adapters.load("model_signing", "signing")()
+    with TemporaryDirectory(prefix="freehold-sign-") as folder:
+        root, bundle = Path(folder) / "payload", Path(folder) / SIGNATURE
+        for name, data in unpack(payload.data).items():
+            target = root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        signing.sign(root, site.key_path, bundle)
+        public = Path(folder) / "site.pub"
+        public.write_bytes(site.signer.public.pem)
+        signing.verify(root, public, bundle)
+        return bundle.read_bytes()
+
+
+def _headline(evidence: Evidence) -> dict[str, float]:
+    """The figures that lists show."""
+    overall = evidence.overall
+    found = {
+        "auc": overall.auc.value,
+        "auc_low": overall.auc.low,
+        "auc_high": overall.auc.high,
+        "accuracy": overall.accuracy.value,
+        "net_accuracy": overall.net_accuracy.value,
+        "log_loss": overall.log_loss.value,
+        "calibration_error": overall.calibration_error.value,
+    }
+    if evidence.champion is not None:
+        found["auc_over_champion"] = evidence.champion.difference.value
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,1 @@
+"""The project's policies: read, checked, tested, asked."""

@@ -1,0 +1,35 @@
+"""Rego files and limits from the project's policy folder."""
+
+from freehold.app import adapters
+from freehold.app.project.reading import OpenProject
+from freehold.domain.errors import ProjectInvalid
+from freehold.governance.policy_set import PolicySet, policy_set
+from freehold.ports.policy_engine import PolicyEngine
+
+
+def engine() -> PolicyEngine:
+    made: PolicyEngine = adapters.load("policy_engine", "rego")()
+    return made
+
+
+def read_policies(project: OpenProject) -> PolicySet:
+    """Empty if the project names no folder. Raises ProjectInvalid with the faults of all files."""
+    if not project.spec.policies:
+        return PolicySet({}, {})
+    folder = project.root / project.spec.policies
+    found = policy_set(
+        {
+            path.relative_to(project.root).as_posix(): path.read_text(encoding="utf-8")
+            for path in sorted(folder.rglob("*"))
+            if path.suffix in (".rego", ".json")
+        }
+    )
+    faults = [*found.faults, *engine().check(found.modules)]
+    if faults:
+        raise ProjectInvalid(
+            f"{len(faults)} faults in {project.spec.policies}/",
+            faults=faults,
+            hint="mend them and run `freehold check` again",
+            code="policy.invalid",
+        )
+    return found

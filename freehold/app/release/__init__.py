@@ -1,0 +1,1 @@
+"""Versions into traffic, and out of it."""

@@ -1,0 +1,97 @@
+"""`freehold release`: move a version into traffic."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from freehold.app.model.naming import resolve
+from freehold.app.release.serving_folder import publish
+from freehold.app.site.opening import Site
+from freehold.catalog.versions import ModelVersion, version_of
+from freehold.delivery.decision import Rollback
+from freehold.delivery.releases import aliases_of, conclude, release_of, running_release, start
+from freehold.domain.errors import NotFound, PolicyDenied
+from freehold.domain.fact import Draft
+from freehold.domain.project import ReleaseSpec
+from freehold.domain.release import Release, Strategy
+
+
+@dataclass(frozen=True)
+class ReleasePlan:
+    version: ModelVersion
+    champion: int | None
+    strategy: Strategy
+    settings: ReleaseSpec
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Per cent of traffic, step by step."""
+        return self.settings.steps if self.strategy == "canary" else (100,)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "model": self.version.model,
+            "version": self.version.version,
+            "champion": self.champion,
+            "strategy": self.strategy,
+            "steps": list(self.steps),
+            "minimum_rows": self.settings.minimum_rows,
+        }
+
+
+def plan_release(site: Site, name: str, strategy: Strategy = "canary") -> ReleasePlan:
+    """What a release would do. Raises PolicyDenied for a version that policy did not approve."""
+    version = resolve(site, name)
+    require_approval(version)
+    champion = aliases_of(site.state, version.model).get("champion")
+    return ReleasePlan(
+        version=version,
+        champion=champion,
+        strategy="immediate" if champion is None else strategy,
+        settings=site.project.spec.release,
+    )
+
+
+def require_approval(version: ModelVersion) -> None:
+    """Raises PolicyDenied with the rules that said no."""
+    if version.allowed:
+        return
+    denied = version.allowed is False
+    raise PolicyDenied(
+        f"policy does not allow {version.name} into traffic",
+        why=f"denied by {', '.join(version.denials)}" if denied else "no verdict covers it",
+        hint=f"`freehold why {version.name}` shows the figures"
+        if denied
+        else "`freehold run --resume` finishes its registration",
+        code="policy.denied",
+    )
+
+
+def release(site: Site, plan: ReleasePlan, cause: tuple[str, ...] = ()) -> Release:
+    """Begin the release and publish its first table. Raises Conflict if the world has moved."""
+
+    def decision(state: Any) -> list[Draft]:
+        version = version_of(state, plan.version.model, plan.version.version)
+        require_approval(version)
+        drafts = start(state, version.model, version.version, plan.strategy, plan.settings)
+        causes = (version.judged, *cause)
+        return [replace(draft, actor=site.actor, cause=causes) for draft in drafts]
+
+    entries = site.ledger.decide(decision)
+    publish(site, plan.version.model)
+    return release_of(site.state, entries[0].fact.body["release"])
+
+
+def roll_back(site: Site, model: str) -> Release:
+    """A person's word: the running release of a model goes back at once. Raises NotFound."""
+    running = running_release(site.state, model)
+    if running is None:
+        raise NotFound(f"no release of {model} is running", code="release.not-found")
+
+    def decision(state: Any) -> list[Draft]:
+        word = Rollback("person", 0.0, 0.0)
+        drafts = conclude(state, running, word, rows=0, cause=(running.fact,))
+        return [replace(draft, actor=site.actor) for draft in drafts]
+
+    site.ledger.decide(decision)
+    publish(site, model)
+    return release_of(site.state, running.id)

@@ -1,0 +1,102 @@
+"""What the endpoint reads: packages and a signed routing table, written from the ledger."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from freehold.app.site.opening import Site
+from freehold.catalog.package import unpack
+from freehold.catalog.versions import ModelVersion, version_of
+from freehold.delivery.releases import releases_of
+from freehold.delivery.traffic import traffic
+from freehold.domain.errors import StorageFailed
+from freehold.domain.package import ADMISSION, SIGNATURE
+from freehold.domain.release import Release
+from freehold.domain.routing import RoutingTable, routing_document, signed_bytes
+
+
+def publish(site: Site, model: str) -> RoutingTable | None:
+    """Write what the endpoint of a model serves now; None when nothing does yet.
+
+    Idempotent: the same releases give the same table. The packages are in place before the table
+    that names them.
+    """
+    releases = list(releases_of(site.state, model))
+    if not releases:
+        return None
+    release = releases[-1]
+    versions = {
+        number: version_of(site.state, model, number)
+        for number in {release.version, *_standing(release)}
+    }
+    digests = {number: version.package for number, version in versions.items()}
+    table = traffic(release, _table_number(releases), digests)
+    if table is None:
+        return None
+    serving = site.serving
+    try:
+        serving.mkdir(parents=True, exist_ok=True)
+        _replace(serving / "site.pub", site.signer.public.pem)
+        for variant in table.variants:
+            place_package(site, versions[variant.version], serving)
+        document = routing_document(table, site.signer.sign(signed_bytes(table)))
+        _replace(serving / "routing.json", document)
+    except OSError as exc:
+        raise StorageFailed(
+            "the serving folder could not be written",
+            why=str(exc),
+            hint="make room or mend its permissions, then release again",
+        ) from exc
+    _forget_others(serving / "models", {variant.digest for variant in table.variants})
+    return table
+
+
+def place_package(site: Site, version: ModelVersion, serving: Path) -> Path:
+    """The folder of a version's package with its signature and admission, as the endpoint has it.
+
+    What lies there already is left as it is: the endpoint verifies what it loads, and a package
+    that somebody changed must be seen, not mended in silence.
+    """
+    folder = package_folder(serving, version.package)
+    if folder.exists():
+        return folder
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    for name, data in unpack(site.artifacts.get(version.package)).items():
+        target = part / "payload" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    for name in (SIGNATURE, ADMISSION):
+        if name in version.attestations:
+            (part / name).write_bytes(site.artifacts.get(version.attestations[name]))
+    part.replace(folder)
+    return folder
+
+
+def package_folder(serving: Path, digest: str) -> Path:
+    return serving / "models" / digest.removeprefix("sha256:")
+
+
+def _standing(release: Release) -> Iterable[int]:
+    return () if release.previous is None else (release.previous,)
+
+
+def _table_number(releases: list[Release]) -> int:
+    """Grows with every change of any release of the model."""
+    ended = sum(1 for release in releases if release.status != "running")
+    return sum(1 + release.step for release in releases) + ended
+
+
+def _replace(path: Path, data: bytes) -> None:
+    if path.exists() and path.read_bytes() == data:
+        return
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    part.replace(path)
+
+
+def _forget_others(models: Path, wanted: set[str]) -> None:
+    keep = {digest.removeprefix("sha256:") for digest in wanted}
+    for folder in models.iterdir():
+        if folder.name not in keep:
+            shutil.rmtree(folder, ignore_errors=True)

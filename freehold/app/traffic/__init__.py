@@ -1,0 +1,1 @@
+"""What was asked of the endpoint, and what came true."""

@@ -1,0 +1,84 @@
+"""The request log that endpoints wrote, recorded in the ledger file by file."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import polars as pl
+
+from freehold.app.site.opening import Site
+from freehold.catalog.traffic import log_files
+from freehold.domain.errors import IntegrityError
+from freehold.domain.fact import Draft
+from freehold.domain.projection import State
+
+
+def log_folder(site: Site) -> Path:
+    return site.serving / "log"
+
+
+def collect(site: Site, model: str) -> int:
+    """Record the log's new files: name, digest, rows, first and last time. Returns their number."""
+    known = {file.file for file in log_files(site.state, model)}
+    found = []
+    for path in sorted(log_folder(site).glob("*.parquet")):
+        if path.name not in known:
+            described = _describe(path, model)
+            if described is not None:
+                found.append(described)
+    if not found:
+        return 0
+
+    def decision(state: State) -> list[Draft]:
+        """Another process may have recorded them meanwhile."""
+        recorded = {file.file for file in log_files(state, model)}
+        return [Draft("log.recorded", body) for body in found if body["file"] not in recorded]
+
+    return len(site.ledger.decide(decision))
+
+
+def requests(
+    site: Site, model: str, since: int = 0, answered_since: int = 0
+) -> pl.DataFrame | None:
+    """Rows asked, and answered, at or after these times; None when there are none.
+
+    Raises IntegrityError for a file that is gone or is not what was recorded.
+    """
+    parts = []
+    for file in log_files(site.state, model, since, answered_since):
+        path = log_folder(site) / file.file
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            data = b""
+        if "sha256:" + sha256(data).hexdigest() != file.digest:
+            raise IntegrityError(
+                f"the request log's file {file.file} is not what was recorded",
+                why="it is missing or its bytes changed",
+                hint="put it back from a backup",
+                code="log.altered",
+            )
+        parts.append(pl.read_parquet(data))
+    if not parts:
+        return None
+    rows = pl.concat(parts, how="diagonal_relaxed").filter(
+        (pl.col("asked_at") >= since) & (pl.col("at") >= answered_since)
+    )
+    return rows if rows.height else None
+
+
+def _describe(path: Path, model: str) -> dict[str, object] | None:
+    """None for a file of another model."""
+    data = path.read_bytes()
+    columns = ["model", "at", "asked_at"]
+    rows = pl.read_parquet(data, columns=columns).filter(pl.col("model") == model)
+    if rows.is_empty():
+        return None
+    return {
+        "model": model,
+        "file": path.name,
+        "digest": "sha256:" + sha256(data).hexdigest(),
+        "rows": rows.height,
+        "first": rows["asked_at"].min(),
+        "last": rows["asked_at"].max(),
+        "answered": rows["at"].max(),
+    }

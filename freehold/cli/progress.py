@@ -1,0 +1,75 @@
+"""Progress of a run on stderr: a bar on a terminal, a line a step elsewhere."""
+
+from types import TracebackType
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from freehold.cli import output
+from freehold.domain.run import Progress as StepProgress
+
+WORDS = {
+    "evidence": "measuring the model",
+    "package": "packing and signing it",
+    "tracking": "mirroring it into the tracker",
+    "policy": "asking the policies",
+}
+
+
+class RunProgress:
+    """A context in which a run's observer and stages are shown."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        console = output.console(stderr=True)
+        self._bar = (
+            Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=console,
+                transient=True,
+            )
+            if console.is_terminal and not quiet
+            else None
+        )
+        self._task = self._bar.add_task("starting", total=None) if self._bar else None
+
+    def __enter__(self) -> "RunProgress":
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def step(self, told: StepProgress) -> None:
+        seconds = int(told.detail.get("microseconds", 0)) / 1e6
+        if self._bar and self._task is not None:
+            self._bar.update(
+                self._task, completed=told.done, total=told.total, description=told.step
+            )
+        if told.status == "started" or self._quiet:
+            return
+        took = f" in {seconds:.1f} s" if told.status == "finished" else ""
+        why = f": {told.detail['summary']}" if "summary" in told.detail else ""
+        self._line(f"  {told.status:9} {told.step}{took}{why}")
+
+    def stage(self, name: str) -> None:
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, description=WORDS[name])
+        if not self._quiet:
+            self._line(f"  {WORDS[name]}")
+
+    def _line(self, text: str) -> None:
+        if self._bar:
+            self._bar.console.print(text)
+        else:
+            click.echo(text, err=True)

@@ -1,0 +1,105 @@
+"""`freehold run`"""
+
+from typing import Any
+
+import click
+
+from freehold.app.run.plan import plan_run
+from freehold.app.run.run import FinishedRun, resume_run, run
+from freehold.app.site.opening import open_site
+from freehold.cli import output, parameters, plan
+from freehold.cli.progress import RunProgress
+
+
+@click.command("run", help="Run PIPELINE; a model that it makes becomes a version.")
+@click.argument("pipeline", default="")
+@parameters.option
+@click.option("--no-cache", is_flag=True, help="Run every step, whatever was made before.")
+@click.option("--resume", "resumed", is_flag=True, help="Go on with the run that did not finish.")
+@output.yes
+@output.as_json
+def command(
+    pipeline: str,
+    pairs: tuple[str, ...],
+    no_cache: bool,
+    resumed: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    with open_site() as site:
+        if resumed:
+            with RunProgress(quiet=as_json) as progress:
+                finished = resume_run(site, pipeline, progress.step, progress.stage)
+        else:
+            planned = plan_run(site, pipeline, parameters.values_of(pairs), cache=not no_cache)
+            if not as_json:
+                plan.show(planned.plan)
+            output.confirm("Run it?", yes)
+            with RunProgress(quiet=as_json) as progress:
+                finished = run(site, planned, progress.step, progress.stage)
+    if as_json:
+        output.data(as_data(finished))
+    else:
+        _print(finished)
+
+
+def as_data(finished: FinishedRun) -> dict[str, Any]:
+    outcome, version = finished.outcome, finished.version
+    return {
+        "shape": 1,
+        "run": outcome.run,
+        "pipeline": outcome.pipeline,
+        "seconds": outcome.microseconds / 1e6,
+        "steps": {
+            name: {
+                "cached": step.cached,
+                "seconds": step.microseconds / 1e6,
+                "outputs": [output.as_json() for output in step.outputs],
+            }
+            for name, step in outcome.steps.items()
+        },
+        "contracts": [
+            {"contract": check.contract, "step": check.step, "rows": check.rows}
+            for check in finished.checks
+        ],
+        "version": None
+        if version is None
+        else {
+            "model": version.model,
+            "version": version.version,
+            "allowed": version.allowed,
+            "denied_by": list(version.denials),
+            "headline": dict(version.headline),
+            "package": version.package,
+        },
+        "warnings": list(finished.warnings),
+    }
+
+
+def _print(finished: FinishedRun) -> None:
+    outcome, version = finished.outcome, finished.version
+    cached = sum(1 for step in outcome.steps.values() if step.cached)
+    click.echo(
+        f"run {outcome.run}: {len(outcome.steps)} steps, {cached} cached,"
+        f" {outcome.microseconds / 1e6:.1f} s"
+    )
+    for check in finished.checks:
+        click.echo(f"contract {check.contract} holds on {check.rows:,} rows of {check.step}")
+    for warning in finished.warnings:
+        output.note(f"warning: {warning}")
+    if version is None:
+        output.next_command("freehold runs")
+        return
+    figures = version.headline
+    click.echo(
+        f"{version.name}: AUC {figures['auc']:.3f}"
+        f" ({figures['auc_low']:.3f} to {figures['auc_high']:.3f})"
+        if "auc" in figures
+        else version.name
+    )
+    if version.allowed:
+        click.echo("policy: allowed")
+        output.next_command(f"freehold release {version.name}", "freehold models")
+    else:
+        click.echo(f"policy: denied by {', '.join(version.denials)}")
+        output.next_command(f"freehold why {version.name}")

@@ -1,0 +1,70 @@
+"""What was measured each day, whether or not it crossed a line.
+
+Fact
+  monitoring.assessed {model, version, window_start, window_end, rows, labelled, score_psi,
+                       score_ks, score_js, auc, accuracy, baseline_accuracy, net_accuracy,
+                       features: {name: psi}, report}
+Figures that cannot be had are null. `report` is the digest of the whole report, a JSON artifact.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from freehold.domain.fact import Draft, Fact
+from freehold.domain.projection import Change, Projection, State
+from freehold.domain.statistics.estimate import Estimate
+from freehold.monitoring.signals import Observation
+
+TABLE = "assessments"
+QUALITY = ("auc", "accuracy", "baseline_accuracy", "net_accuracy")
+
+
+def assessed(seen: Observation, report: str) -> Draft:
+    """`report`: digest of the artifact with every figure and interval."""
+    score = seen.drift.score if seen.drift else None
+    columns = seen.drift.columns if seen.drift else ()
+    figures: dict[str, Any] = {name: None for name in QUALITY}
+    if seen.quality is not None:
+        figures = {name: _value(getattr(seen.quality, name)) for name in QUALITY}
+    return Draft(
+        "monitoring.assessed",
+        {
+            "model": seen.model,
+            "version": seen.version,
+            "window_start": seen.window.start,
+            "window_end": seen.window.end,
+            "rows": seen.drift.rows if seen.drift else 0,
+            "labelled": seen.quality.rows if seen.quality else 0,
+            "score_psi": _value(score.shift.psi) if score else None,
+            "score_ks": _value(score.kolmogorov_smirnov) if score else None,
+            "score_js": score.shift.distance if score else None,
+            "features": {column.name: _value(column.shift.psi) for column in columns},
+            "report": report,
+            **figures,
+        },
+    )
+
+
+def assessments(state: State, model: str) -> Iterator[dict[str, Any]]:
+    """Bodies of the facts, with the fact's name, by the window's end."""
+    for _, row in state.scan(TABLE, f"{model}/"):
+        yield row
+
+
+def last_day(state: State, model: str) -> str:
+    """End of the last window that was assessed, an ISO date, or empty."""
+    return max((row["window_end"] for row in assessments(state, model)), default="")
+
+
+def _value(estimate: Estimate) -> float | None:
+    return estimate.value
+
+
+def _fold(fact: Fact, state: State) -> Iterable[Change]:
+    key = f"{fact.body['model']}/{fact.body['window_end']}"
+    return [Change(TABLE, key, {**fact.body, "fact": fact.name})]
+
+
+projection = Projection(
+    name="assessments", version=1, types=frozenset({"monitoring.assessed"}), fold=_fold
+)
