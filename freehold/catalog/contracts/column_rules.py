@@ -11,7 +11,7 @@ from freehold.catalog.contracts.bounds import Bounds
 from freehold.catalog.contracts.column_types import covers
 from freehold.catalog.contracts.row_rules import refuse_nested
 from freehold.catalog.contracts.selection import ROWS, Aggregates, ColumnCheck, Selection
-from freehold.catalog.contracts.values import Unfit, is_text, json_value
+from freehold.catalog.contracts.values import Unfit, json_value
 from freehold.domain.contract import Expectation, ExpectationResult
 
 _TOLERANCE = 1e-4
@@ -76,8 +76,7 @@ def maximum(expectation: Expectation, selection: Selection) -> ColumnCheck:
     name = expectation.kwargs["column"]
     dtype = selection.schema[name]
     bounds = Bounds.of(expectation.kwargs, dtype)
-    values = pl.col(name).cast(pl.String) if is_text(dtype) else selection.column(name)
-    alias = selection.want(values.max(), "max", name)
+    alias = selection.want(selection.column(name).max(), "max", name)
     return _within(expectation, selection, bounds, lambda found: found[alias])
 
 

@@ -38,16 +38,16 @@ def between(expectation: Expectation, selection: Selection) -> RowCheck:
     name = expectation.kwargs["column"]
     dtype = selection.schema[name]
     bounds = Bounds.of(expectation.kwargs, dtype)
-    return _row_check(
-        expectation, selection, bounds.expression(_comparable(selection, name), dtype)
-    )
+    kept = bounds.expression(selection.column(name), dtype)
+    return _row_check(expectation, selection, kept)
 
 
 def in_set(expectation: Expectation, selection: Selection) -> RowCheck:
     name = expectation.kwargs["column"]
     members = as_set(expectation.kwargs["value_set"], selection.schema[name])
-    found = _comparable(selection, name).is_in(pl.lit(members).implode())
-    return _row_check(expectation, selection, found)
+    categorical = isinstance(selection.schema[name], pl.Categorical | pl.Enum)
+    values = pl.col(name).cast(pl.String) if categorical else selection.column(name)
+    return _row_check(expectation, selection, values.is_in(pl.lit(members).implode()))
 
 
 def regex(expectation: Expectation, selection: Selection) -> RowCheck:
@@ -65,12 +65,6 @@ def refuse_nested(dtype: pl.DataType) -> None:
     """Raises Unfit for lists, structs and Python objects, which have no equality to count by."""
     if dtype.is_nested() or isinstance(dtype, pl.Object):
         raise Unfit(f"values of a column of {dtype} cannot be counted")
-
-
-def _comparable(selection: Selection, name: str) -> pl.Expr:
-    dtype = selection.schema[name]
-    categorical = isinstance(dtype, pl.Categorical | pl.Enum)
-    return pl.col(name).cast(pl.String) if categorical else selection.column(name)
 
 
 def _row_check(expectation: Expectation, selection: Selection, kept: pl.Expr) -> RowCheck:

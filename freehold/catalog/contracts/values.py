@@ -21,37 +21,40 @@ def is_text(dtype: pl.DataType) -> bool:
     return isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
 
 
-def as_bound(value: Any, dtype: pl.DataType) -> Any:
+def as_bound(value: float | str, dtype: pl.DataType) -> int | float | datetime:
     """What a column of `dtype` can be compared with, in Python as in Polars.
 
     A date or time is read by ISO 8601; one without a zone is in the column's own. Raises Unfit.
     """
     if dtype.is_numeric():
         if isinstance(value, str):
-            raise Unfit(f"a column of {dtype} cannot be compared with the text {value!r}")
+            raise Unfit(f"a column of {dtype} cannot be compared with the date {value!r}")
         return value
+    if not isinstance(dtype, pl.Date | pl.Datetime):
+        raise Unfit(f"a column of {dtype} cannot be compared with bounds")
     if not isinstance(value, str):
         raise Unfit(f"a column of {dtype} cannot be compared with the number {value!r}")
-    if is_text(dtype):
-        return value
     return _as_moment(value, dtype)
 
 
-def _as_moment(value: str, dtype: pl.DataType) -> date | datetime | time:
-    try:
-        if isinstance(dtype, pl.Time):
-            return time.fromisoformat(value)
-        if not isinstance(dtype, pl.Date | pl.Datetime):
-            raise Unfit(f"a column of {dtype} has no order to compare by")
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        raise Unfit(f"{value!r} is not a {dtype.base_type()} of ISO 8601") from None
+def _as_moment(value: str, dtype: pl.DataType) -> datetime:
+    moment = read_moment(value)
+    if moment is None:
+        raise Unfit(f"{value!r} is not a date or time of ISO 8601")
     zone = dtype.time_zone if isinstance(dtype, pl.Datetime) else None
     if zone is None:
         if moment.tzinfo is not None:
             raise Unfit(f"{value!r} has a time zone, the column has none")
         return moment
     return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+
+
+def read_moment(value: str) -> datetime | None:
+    """A date, as its midnight, or a date with a time; None if it is not ISO 8601."""
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        return None
 
 
 def literal(bound: Any, dtype: pl.DataType) -> pl.Expr:
@@ -76,13 +79,13 @@ def as_set(values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
     texts = [v for v in values if isinstance(v, str)]
     if is_text(dtype):
         return pl.Series(texts, dtype=pl.String)
-    if not isinstance(dtype, pl.Date | pl.Datetime | pl.Time):
+    if not isinstance(dtype, pl.Date | pl.Datetime):
         raise Unfit(f"a column of {dtype} cannot be looked up in a set")
-    moments = [as_bound(text, dtype) for text in texts]
+    moments = [_as_moment(text, dtype) for text in texts]
     if isinstance(dtype, pl.Date):
         midnights = [m.date() for m in moments if m.time() == time()]
         return pl.Series(midnights, dtype=pl.Date)
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+    if dtype.time_zone is not None:
         stamps = pl.Series(moments, dtype=pl.Datetime("us", "UTC"))
         return stamps.dt.convert_time_zone(dtype.time_zone).cast(dtype)
     return pl.Series(moments, dtype=dtype)

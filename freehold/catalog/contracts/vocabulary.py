@@ -11,6 +11,7 @@ import polars as pl
 
 from freehold.catalog.contracts.column_types import is_known
 from freehold.catalog.contracts.source import Path
+from freehold.catalog.contracts.values import read_moment
 
 Problems = Iterator[tuple[Path, str, str]]
 """Path below `kwargs`, code, what is wrong."""
@@ -88,8 +89,8 @@ def _numeric_bound(value: Any) -> str:
 
 
 def _bound(value: Any) -> str:
-    good = _number(value) or isinstance(value, str)
-    return "" if good else "a number, a text, an ISO 8601 date, or null"
+    good = _number(value) or (isinstance(value, str) and read_moment(value) is not None)
+    return "" if good else "a number, a date or time of ISO 8601 with its date, or null"
 
 
 def _values(value: Any) -> str:

@@ -162,6 +162,11 @@ def test_a_malformed_suite_is_refused(text: bytes | str, expected: list[str]) ->
             "contract.wrong-value",
         ),
         (
+            "expect_column_max_to_be_between",
+            {"column": "a", "min_value": "yesterday"},
+            "contract.wrong-value",
+        ),
+        (
             "expect_column_values_to_be_between",
             {"column": "a", "min_value": 1, "strict_min": "yes"},
             "contract.wrong-value",
