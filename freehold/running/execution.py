@@ -192,11 +192,13 @@ class _Execution:
 
     def _look_up(self, node: Node) -> None:
         ready = self._desk.ready(node, self._outputs)
-        made = None
         row = self._finished_before.get(node.name)
         if row is not None and row["key"] == ready.key.digest:
             made = self._desk.believed(row, ready)
-        made = made or self._desk.made_before(ready)
+            if made is not None:
+                self._complete(ready, made, 0, cached=True, recorded=True)
+                return
+        made = self._desk.made_before(ready)
         if made is None:
             self._misses.append(_Attempt(ready, None))
         else:
@@ -263,12 +265,20 @@ class _Execution:
         self._complete(attempt.ready, result.outputs, result.microseconds, cached=False)
 
     def _complete(
-        self, ready: Ready, outputs: tuple[Artifact, ...], microseconds: int, *, cached: bool
+        self,
+        ready: Ready,
+        outputs: tuple[Artifact, ...],
+        microseconds: int,
+        *,
+        cached: bool,
+        recorded: bool = False,
     ) -> None:
+        """`recorded`: this run's history says so already."""
         name = ready.node.name
         self._outputs[name] = outputs
         self._steps[name] = StepOutcome(ready.key.digest, outputs, cached, microseconds)
-        self._pending.append(self._facts.finished(ready, outputs, microseconds, cached))
+        if not recorded:
+            self._pending.append(self._facts.finished(ready, outputs, microseconds, cached))
         for unread in self._agenda.done(name):
             for artifact in self._outputs[unread]:
                 self._workplace.values.forget(artifact.digest)
