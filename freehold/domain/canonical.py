@@ -4,6 +4,7 @@ A fast encoder gives the same bytes for values made of strings, integers, ordina
 booleans, null, lists and objects whose keys are ASCII; anything else goes the slow, general way.
 """
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -27,6 +28,14 @@ def canonical(value: Any) -> bytes:
     return rfc8785.dumps(value)
 
 
+@lru_cache(4096, typed=True)
+def canonical_name(text: str) -> bytes:
+    """`canonical` for strings that come again and again: types, writers, actors."""
+    if type(text) is not str:
+        raise ValueError(f"a name is a string, not {text!r}")
+    return canonical(text)
+
+
 def digest_of(value: Any) -> str:
     """`sha256:` and the hexadecimal digest of the canonical bytes."""
     return "sha256:" + sha256(canonical(value)).hexdigest()
@@ -44,7 +53,9 @@ def _is_plain(value: Any) -> bool:
         return bool(1e-4 <= abs(value) < 1e15 and not value.is_integer())
     if kind is dict:
         for key, item in value.items():
-            if type(key) is not str or not key.isascii() or not _is_plain(item):
+            if type(key) is not str or not key.isascii():
+                return False
+            if type(item) is not str and not _is_plain(item):
                 return False
         return True
     if kind is list or kind is tuple:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from freehold.domain.canonical import canonical
+from freehold.domain.canonical import canonical, canonical_name
 from freehold.domain.hybrid_time import HybridTime
 from freehold.domain.merkle import leaf_hash
 
@@ -78,17 +78,17 @@ class Fact:
             b'{"actor":%b,"body":%b,"cause":%b,"envelope":%d,"seen":%b,"sequence":%d,'
             b'"time":{"logical":%d,"wall":%d},"type":%b,"version":%d,"writer":%b}'
         ) % (
-            canonical(self.actor),
+            canonical_name(self.actor),
             canonical(self.body if type(self.body) is dict else dict(self.body)),
-            canonical(self.cause),
+            canonical(self.cause) if self.cause else b"[]",
             ENVELOPE,
-            canonical(self.seen if type(self.seen) is dict else dict(self.seen)),
+            canonical(dict(self.seen)) if self.seen else b"{}",
             self.sequence,
             self.time.logical,
             self.time.wall,
-            canonical(self.type),
+            canonical_name(self.type),
             self.version,
-            canonical(self.writer),
+            canonical_name(self.writer),
         )
 
     @classmethod

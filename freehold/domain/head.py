@@ -21,23 +21,22 @@ class Head:
         Raises ValueError or TypeError if a draft is not JSON; the head is then of no use.
         """
         entries = []
-        frontier, time = self.frontier, self.time
-        for draft in drafts:
+        time = self.time
+        for sequence, draft in enumerate(drafts, self.frontier.size):
             time = time.next(wall)
             fact = Fact(
                 type=draft.type,
                 version=draft.version,
                 writer=self.writer,
-                sequence=frontier.size,
+                sequence=sequence,
                 time=time,
                 seen={},
                 cause=draft.cause,
                 actor=draft.actor,
                 body=draft.body,
             )
-            entry = Entry.of(fact)
-            frontier.add(entry.leaf)
-            entries.append(entry)
+            entries.append(Entry.of(fact))
+        self.frontier.extend([entry.leaf for entry in entries])
         self.time = time
         return tuple(entries)
 

@@ -32,12 +32,18 @@ class Frontier:
         return tuple(self._roots)
 
     def add(self, leaf: bytes) -> None:
-        carry, size = leaf, self.size
-        while size & 1:
-            carry = node_hash(self._roots.pop(), carry)
-            size >>= 1
-        self._roots.append(carry)
-        self.size += 1
+        self.extend((leaf,))
+
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        roots, size = self._roots, self.size
+        for carry in leaves:
+            bits = size
+            while bits & 1:
+                carry = sha256(b"\x01" + roots.pop() + carry).digest()
+                bits >>= 1
+            roots.append(carry)
+            size += 1
+        self.size = size
 
     def root(self) -> bytes:
         if not self._roots:
@@ -53,8 +59,7 @@ class Frontier:
 
 def root_of(leaves: Iterable[bytes]) -> bytes:
     frontier = Frontier()
-    for leaf in leaves:
-        frontier.add(leaf)
+    frontier.extend(leaves)
     return frontier.root()
 
 

@@ -11,7 +11,7 @@ checkpoint that was kept elsewhere shows both.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain, repeat, takewhile
+from itertools import chain, islice, repeat, takewhile
 
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.errors import IntegrityError
@@ -147,21 +147,26 @@ class _Verification:
 
     def _root_at(self, size: int, *, required: bool = True) -> bytes | None:
         """The root over the first `size` entries, read now; None if they are not all there."""
-        frontier, stretch = self._frontier, self._stretch
-        remember, add = stretch.remember, frontier.add
-        due = frontier.size
-        while due < size:
-            found = next(self._lines, None)
-            if found is None or found[0][0] != due:
-                if required or found is not None:
-                    self._doubt = self._doubt or (stretch.cut_short(due, found), [])
-                return None
-            (_, encoded), stored = found
-            leaf = leaf_hash(encoded)
-            remember(encoded, leaf, stored)
-            add(leaf)
-            due += 1
-        return frontier.root()
+        start, encoded, stored = self._frontier.size, [], []
+        stranger = False
+        due = start
+        try:
+            for (sequence, data), leaf in islice(self._lines, size - start):
+                if sequence != due:
+                    stranger = True
+                    break
+                encoded.append(data)
+                stored.append(leaf)
+                due += 1
+        finally:  # what was read counts, even if the next page cannot be
+            leaves = list(map(leaf_hash, encoded))
+            self._stretch.extend(encoded, leaves, stored)
+            self._frontier.extend(leaves)
+        if due == size:
+            return self._frontier.root()
+        if required or stranger:
+            self._doubt = self._doubt or (self._stretch.cut_short(due, stranger=stranger), [])
+        return None
 
     def _vouch(self) -> None:
         if self._doubt is not None:

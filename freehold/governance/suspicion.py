@@ -36,11 +36,11 @@ class Stretch:
         self.leaves: list[bytes] = []
         self.stored: list[bytes] = []
 
-    def remember(self, encoded: bytes, leaf: bytes, stored: bytes) -> None:
-        """`stored`: the leaf hash that lies beside the entry, or nothing."""
-        self.encoded.append(encoded)
-        self.leaves.append(leaf)
-        self.stored.append(stored)
+    def extend(self, encoded: list[bytes], leaves: list[bytes], stored: list[bytes]) -> None:
+        """`stored`: the leaf hashes that lie beside the entries, or empty bytes."""
+        self.encoded += encoded
+        self.leaves += leaves
+        self.stored += stored
 
     def damaged_leaves(self) -> list[int]:
         """Sequences whose stored leaf hash is not that of the entry."""
@@ -50,10 +50,10 @@ class Stretch:
         pairs = zip(self.stored, self.leaves, strict=True)
         return [start + i for i, (stored, leaf) in enumerate(pairs) if stored not in (leaf, b"")]
 
-    def cut_short(self, due: int, found: object) -> HistoryFault:
-        """Entry `due` should follow and does not."""
+    def cut_short(self, due: int, *, stranger: bool) -> HistoryFault:
+        """Entry `due` should follow and does not; perhaps a stranger stands in its place."""
         what = f"entry {due} is not there"
-        what += "; another one stands in its place" if found is not None else ", nor any after it"
+        what += "; another one stands in its place" if stranger else ", nor any after it"
         return self.out_of_place() or self.altered() or HistoryFault(due, "dropped", what)
 
     def altered(self) -> HistoryFault | None:
@@ -83,8 +83,7 @@ class Stretch:
     def leads_to(self, root: str) -> bool:
         """Whether the stored leaf hashes give this hexadecimal root."""
         frontier = self.before.copy()
-        for leaf in self.stored:
-            frontier.add(leaf)
+        frontier.extend(self.stored)
         return frontier.root().hex() == root
 
 

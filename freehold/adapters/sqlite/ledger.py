@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -193,10 +193,8 @@ def _pages(
 
 def _checkpoint(size: int, encoded: bytes) -> Checkpoint:
     """What does not say its own size in the one spelling there is was not written here."""
-    try:
+    with suppress(ValueError):
         found = Checkpoint.from_json(orjson.loads(encoded))
         if found.size == size and canonical(found.as_json()) == encoded:
             return found
-    except ValueError:
-        pass  # as below
     return Checkpoint(writer="", size=size, root="", wall=0, key="")
