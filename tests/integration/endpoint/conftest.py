@@ -103,10 +103,14 @@ class Site:
             "columns.json": canonical(columns.as_json()),
             "linear.json": json.dumps(linear).encode(),
         }
+        return self.package(version, files, allowed)
+
+    def package(self, version: int, files: dict[str, bytes], allowed: bool = True) -> str:
+        """Put files into the folder as a version that the site admits; the digest."""
         self.digests[version] = digest = pack(files).digest
         payload = self.payload(version)
-        payload.mkdir(parents=True)
         for name, data in files.items():
+            (payload / name).parent.mkdir(parents=True, exist_ok=True)
             (payload / name).write_bytes(data)
         self.signing.sign(payload, self.private, payload.parent / "model.sig")
         self.admit(version, allowed=allowed)
@@ -202,6 +206,7 @@ class Client:
         *,
         chunk: int = 1 << 20,
         client: str = "127.0.0.1",
+        stalls: bool = False,
     ) -> Reply:
         given = {"content-type": "application/json", **(headers or {})}
         scope = {
@@ -213,13 +218,16 @@ class Client:
         }
         chunks = [body[at : at + chunk] for at in range(0, len(body), chunk)] or [b""]
         messages = iter(
-            {"type": "http.request", "body": part, "more_body": at + 1 < len(chunks)}
+            {"type": "http.request", "body": part, "more_body": stalls or at + 1 < len(chunks)}
             for at, part in enumerate(chunks)
         )
         sent: list[Any] = []
 
         async def receive() -> Any:
-            return next(messages, {"type": "http.disconnect"})
+            message = next(messages, None)
+            if message is None and stalls:
+                await asyncio.Event().wait()
+            return message or {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:
             sent.append(message)

@@ -1,0 +1,218 @@
+"""A real endpoint: real sockets, a real model in both runtimes, real signatures, real signals."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import lightgbm
+import numpy as np
+import polars as pl
+import pytest
+
+from freehold.adapters.lightgbm.framework import MODEL_FILE
+from freehold.adapters.onnx.converter import OnnxConverter
+from freehold.adapters.signing.model_signing import OpenSSFModelSigning
+from freehold.domain.canonical import canonical
+from freehold.domain.columns import Column, Columns
+from freehold.domain.errors import FreeholdError
+from freehold.endpoint.process import EndpointProcess, EndpointThread
+from freehold.endpoint.request_log import LogSettings
+from freehold.endpoint.settings import EndpointSettings
+
+COLUMNS = Columns((Column("distance", "number"), Column("carrier", "category", ("AA", "UA"))))
+
+
+def call(url: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    try:
+        data = None if body is None else json.dumps(body)
+        connection.request(method, path, data, {"content-type": "application/json"})
+        reply = connection.getresponse()
+        return reply.status, json.loads(reply.read())
+    finally:
+        connection.close()
+
+
+def log_of(site: Any) -> pl.DataFrame:
+    return pl.concat(pl.read_parquet(p) for p in sorted((site.folder / "log").glob("*.parquet")))
+
+
+@pytest.fixture
+def real(site: Any) -> Any:
+    """A gradient-boosted model, converted, and signed in the field's own format."""
+    site.signing = OpenSSFModelSigning()
+    random = np.random.default_rng(3)
+    matrix = np.column_stack([random.uniform(0, 3000, 400), random.integers(0, 2, 400)])
+    labels = matrix[:, 0] + 800 * matrix[:, 1] > 1900
+    trained = lightgbm.train(
+        {"objective": "binary", "verbose": -1, "num_threads": 1},
+        lightgbm.Dataset(matrix, labels),
+        num_boost_round=8,
+    )
+    model = trained.model_to_string().encode()
+    site.package(
+        1,
+        {
+            "columns.json": canonical(COLUMNS.as_json()),
+            MODEL_FILE: model,
+            "model.onnx": OnnxConverter().convert(model, 2),
+        },
+    )
+    site.route((1, 100.0, "champion"))
+    site.expected = trained.predict(np.array([[2500, 1], [300, 0], [np.nan, np.nan]]))
+    return site
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "lightgbm"])
+def test_both_runtimes_answer_alike_in_a_process(real: Any, runtime: str) -> None:
+    request = {
+        "inputs": [
+            {"name": "distance", "datatype": "INT64", "shape": [3], "data": [2500, 300, None]},
+            {"name": "carrier", "datatype": "BYTES", "shape": [3], "data": ["UA", "AA", "??"]},
+        ]
+    }
+    with EndpointProcess.start(real.folder, runtime=runtime) as endpoint:
+        status, answer = call(endpoint.url, "POST", "/v2/models/delay/infer", request)
+        assert status == 200
+        assert np.allclose(answer["outputs"][0]["data"], real.expected, atol=1e-5)
+    # Nothing was flushed: the clean stop has done it.
+    assert log_of(real).height == 3
+
+
+def test_a_kill_loses_no_flushed_row_and_leaves_no_half_part(real: Any, request_of: Any) -> None:
+    endpoint = EndpointProcess.start(real.folder)
+    for n in range(5):
+        call(endpoint.url, "POST", "/v2/models/delay/infer", request_of(n, n))
+    assert call(endpoint.url, "POST", "/freehold/log/flush") == (
+        200,
+        {"rows": 10, "dropped": 0, "parts": 1},
+    )
+    call(endpoint.url, "POST", "/v2/models/delay/infer", request_of(99))
+    os.kill(endpoint.pid, signal.SIGKILL)
+    with pytest.raises(FreeholdError) as caught:
+        endpoint.stop()
+    assert caught.value.code == "endpoint.not-stopped"
+    assert log_of(real).height >= 10
+    with EndpointProcess.start(real.folder) as again:
+        assert call(again.url, "GET", "/v2/health/live") == (200, {"live": True})
+
+
+def test_a_process_that_does_not_start_says_why(real: Any) -> None:
+    (real.payload(1) / "model.onnx").write_bytes(b"altered")
+    with pytest.raises(FreeholdError) as caught:
+        EndpointProcess.start(real.folder)
+    assert caught.value.code == "package.signature" and caught.value.why
+
+
+def test_an_unknown_runtime_is_named(real: Any) -> None:
+    with pytest.raises(FreeholdError) as caught:
+        EndpointProcess.start(real.folder, runtime="abacus")
+    assert caught.value.code == "adapter.unknown" and "onnx" in caught.value.why
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org"])
+def test_nothing_listens_beyond_loopback(site: Any, host: str) -> None:
+    with pytest.raises(FreeholdError) as caught:
+        EndpointThread(EndpointSettings(site.folder, host), site.runtime, site.signing)
+    assert caught.value.code == "endpoint.not-loopback"
+
+
+def test_a_port_in_use_is_named(site: Any) -> None:
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(FreeholdError) as caught:
+            thread(site, port=port)
+    assert caught.value.code == "endpoint.port-in-use"
+    assert str(port) in caught.value.what and caught.value.hint
+
+
+def thread(site: Any, **settings: Any) -> EndpointThread:
+    settings.setdefault("port", 0)
+    settings.setdefault("log", LogSettings(window=60))
+    whole = EndpointSettings(site.folder, **settings)
+    return EndpointThread(whole, site.runtime, site.signing)
+
+
+@pytest.fixture
+def running(site: Any) -> Any:
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    with thread(site) as endpoint:
+        yield endpoint
+
+
+def test_a_new_table_comes_into_force_by_itself(site: Any, running: Any) -> None:
+    site.model(2, bias=1.0)
+    site.canary(25.0)
+    while call(running.url, "GET", "/freehold/routing")[1]["version"] == 1:
+        pass
+    state = call(running.url, "GET", "/freehold/routing")[1]
+    assert [v["weight"] for v in state["variants"]] == [75.0, 25.0]
+
+
+def raw(url: str, data: bytes) -> bytes:
+    """Everything that comes back until the other side closes."""
+    port = urlsplit(url).port
+    assert port is not None
+    received = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall(data)
+        while chunk := connection.recv(65536):
+            received += chunk
+    return received
+
+
+def test_a_body_declared_too_large_is_answered_before_it_is_sent(running: Any) -> None:
+    head = b"POST /v2/models/delay/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n"
+    reply = raw(running.url, head)
+    assert reply.startswith(b"HTTP/1.1 413") and b"request.too-large" in reply
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /v2/models/delay/infer HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n",
+        b"POST /v2/models/delay/infer HTTP/1.1\r\nhost: x\r\ncontent-length: five\r\n\r\n",
+        b"\x00" * 100 + b"\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_a_400_and_ends(running: Any, data: bytes) -> None:
+    assert raw(running.url, data).startswith(b"HTTP/1.1 400")
+    assert call(running.url, "GET", "/v2/health/live")[0] == 200
+
+
+def test_a_client_that_leaves_in_the_middle_harms_nobody(running: Any) -> None:
+    port = urlsplit(running.url).port
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(
+            b"POST /v2/models/delay/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\n{"
+        )
+    assert call(running.url, "GET", "/v2/health/live")[0] == 200
+
+
+def test_a_stopped_endpoint_frees_its_port(site: Any) -> None:
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    first = thread(site)
+    port = urlsplit(first.url).port
+    call(first.url, "GET", "/v2/health/live")
+    first.stop()
+    with thread(site, port=port) as second:
+        assert call(second.url, "GET", "/v2/health/live")[0] == 200
+
+
+def test_the_folder_can_lie_anywhere(site: Any, tmp_path: Path) -> None:
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    site.folder = site.folder.rename(tmp_path / "ordner mit Lücke")
+    with thread(site) as endpoint:
+        assert call(endpoint.url, "GET", "/v2/health/ready")[0] == 200
