@@ -20,6 +20,8 @@ Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Vector = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 _KINDS = ("number", "category")
+_NUMBERS = (float, int, type(None), np.integer, np.floating, np.bool_)
+_LARGEST = int(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True)
@@ -98,17 +100,20 @@ class Columns:
             raise _request_fault("columns.missing", missing[0], "is missing")
         rows = len(lists[self.columns[0].name])
         made = np.empty((rows, len(self.columns)), dtype=np.float32)
+        numbers, places = [], []
+        for i, column in enumerate(self.columns):
+            values = lists[column.name]
+            if len(values) != rows:
+                what = f"has {len(values)} values, not {rows}"
+                raise _request_fault("columns.length", column.name, what)
+            if column.kind == "category":
+                made[:, i] = _codes(values, self._places[i], column.name)
+            else:
+                numbers.append(_numbers(values, column.name))
+                places.append(i)
+        values = _together(numbers, [self.columns[place].name for place in places])
         with np.errstate(over="ignore"):
-            for i, column in enumerate(self.columns):
-                values = lists[column.name]
-                if len(values) != rows:
-                    raise _request_fault(
-                        "columns.length", column.name, f"has {len(values)} values, not {rows}"
-                    )
-                if column.kind == "category":
-                    made[:, i] = _codes(values, self._places[i], column.name)
-                else:
-                    made[:, i] = _numbers(values, column.name)
+            made[:, places] = values.reshape(len(places), rows).T
         return made
 
     def as_json(self) -> dict[str, Any]:
@@ -193,21 +198,23 @@ def _codes(values: Sequence[Any], places: Mapping[str, int], name: str) -> list[
 
 
 def _numbers(values: Sequence[Any], name: str) -> Any:
+    """The values as they are, once nothing among them is anything but a number or None."""
+    for kind in set(map(type, values)):
+        if not issubclass(kind, _NUMBERS):
+            odd = next(value for value in values if type(value) is kind)
+            raise _request_fault("columns.type", name, f"takes numbers, not {odd!r:.40}")
+    return values
+
+
+def _together(numbers: Sequence[Sequence[Any]], names: Sequence[str]) -> Any:
+    """float64 [columns, rows] in one call of numpy: a call for each is what one row costs."""
     try:
-        array = np.asarray(values)
-    except ValueError:
-        raise _request_fault("columns.type", name, "takes numbers, not lists") from None
-    if array.ndim != 1:
-        raise _request_fault("columns.type", name, "takes numbers, not lists")
-    if array.dtype.kind in "fiub":
-        return array.astype(np.float64, copy=False)
-    for value in values:
-        if value is not None and not isinstance(value, int | float):
-            raise _request_fault("columns.type", name, f"takes numbers, not {value!r:.40}")
-    try:
-        return np.array(values, dtype=np.float64)
+        return np.array(numbers, dtype=np.float64)
     except OverflowError:
-        raise _request_fault("columns.type", name, "has a number too large") from None
+        for values, name in zip(numbers, names, strict=True):
+            if any(isinstance(value, int) and abs(value) > _LARGEST for value in values):
+                raise _request_fault("columns.type", name, "has a number too large") from None
+        raise
 
 
 def _document_faults(value: Any) -> list[Fault]:

@@ -95,6 +95,8 @@ def test_lists_and_tables_give_one_matrix(rows: list[tuple[Any, ...]]) -> None:
         ({"carrier": ["UA"], "hour": [[1]], "x": [1]}, "columns.type"),
         ({"carrier": ["UA", "UA"], "hour": [[1], [1, 2]], "x": [1, 1]}, "columns.type"),
         ({"carrier": ["UA"], "hour": [10**400], "x": [1]}, "columns.type"),
+        ({"carrier": ["UA"], "hour": np.array([[1.0]]), "x": [1]}, "columns.type"),
+        ({"carrier": ["UA"], "hour": np.array(["1"]), "x": [1]}, "columns.type"),
         ({"carrier": [1], "hour": [1], "x": [1]}, "columns.type"),
         ({"carrier": [["UA"]], "hour": [1], "x": [1]}, "columns.type"),
         ({"carrier": [{}], "hour": [1], "x": [1]}, "columns.type"),
@@ -108,7 +110,13 @@ def test_a_request_that_does_not_fit_is_refused(lists: dict[str, Any], code: str
 
 def test_extra_columns_and_numpy_arrays_are_taken() -> None:
     made = COLUMNS.matrix_of(
-        {"x": np.array([1.5, 2]), "hour": [True, None], "carrier": ["AA", "?"], "flight_id": [0]}
+        {
+            "x": np.array([1.5, 2]),
+            "hour": [True, None],
+            "y": [np.float32(1), None],
+            "carrier": ["AA", "?"],
+            "flight_id": [0],
+        }
     )
     expected = np.array([[1, 1, 1.5], [np.nan, np.nan, 2]], dtype=np.float32)
     np.testing.assert_array_equal(made, expected)
@@ -142,3 +150,9 @@ def test_a_document_that_is_none_is_refused(document: Any) -> None:
         Columns.from_json(document)
     assert caught.value.code == "columns.document"
     assert caught.value.faults
+
+
+def test_categories_alone_make_a_matrix() -> None:
+    columns = Columns((Column("c", "category", ("a",)),))
+    made = columns.matrix_of({"c": ["a", None, "b"]})
+    np.testing.assert_array_equal(made, np.array([[0], [np.nan], [np.nan]], dtype=np.float32))
