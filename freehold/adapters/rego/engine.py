@@ -10,7 +10,7 @@ from freehold.adapters.rego.checks import (
     test_faults,
 )
 from freehold.adapters.rego.decisions import decided
-from freehold.adapters.rego.library import Doubt, Question, ask, syntax_faults
+from freehold.adapters.rego.library import Doubt, Question, ask, compile_faults, syntax_faults
 from freehold.adapters.rego.plain import data_modules, written
 from freehold.adapters.rego.requirements import unmet
 from freehold.adapters.rego.situations import Situation, situations, without_clauses
@@ -39,7 +39,9 @@ class RegoEngine(PolicyEngine, RunsPolicyTests):
         faults = _duplicates(sources)
         for source in sources:
             found = _faults(source)
-            if not _DANGEROUS & {fault.code for fault in found}:
+            if not found:
+                found = compile_faults(source.path, without_clauses(source, situations(source)[0]))
+            elif not _DANGEROUS & {fault.code for fault in found}:
                 found = syntax_faults(source.path, source.source) or found
             faults += found
         return faults

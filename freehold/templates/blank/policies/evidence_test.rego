@@ -7,6 +7,9 @@ import data.freehold.evidence
 figure := {"value": 0.5, "low": 0.4, "high": 0.6}
 
 good := {
+	"freehold": 1,
+	"model": "flight-delay",
+	"version": 2,
 	"attachments": ["bom.cdx.json", "card.md"],
 	"evidence": {
 		"features": [{"name": "hour"}],
@@ -42,4 +45,9 @@ test_denies_a_model_that_nobody_explained if {
 test_denies_evidence_from_few_rows if {
 	some denial in evidence.deny with input as json.patch(good, [{"op": "replace", "path": "/evidence/overall/rows", "value": 999}]) with data.limits.evidence.minimum_rows as 1000
 	denial.rule == "too-few-rows"
+}
+
+test_denies_a_question_of_another_shape if {
+	some denial in evidence.deny with input as json.patch(good, [{"op": "replace", "path": "/freehold", "value": 2}])
+	denial.rule == "other-question"
 }

@@ -1,13 +1,17 @@
 # The evidence is complete: enough rows, every figure with its interval, an explanation, and the
-# documents that lie beside the package.
+# documents that lie beside the package. The question has the shape that these policies know.
 package freehold.evidence
 
 import rego.v1
 
-rules := {"attachment-missing", "figure-missing", "not-explained", "too-few-rows"}
+rules := {"attachment-missing", "figure-missing", "not-explained", "other-question", "too-few-rows"}
 
 requires := {
 	"input.attachments": "array",
+	"input.freehold": "number",
+	"input.model": "string",
+	"input.package": "string",
+	"input.version": "number",
 	"input.evidence.features": "array",
 	"input.evidence.overall": "object",
 	"input.evidence.overall.rows": "number",
@@ -77,4 +81,17 @@ deny contains {
 	]),
 } if {
 	not "too-few-rows" in cleared
+}
+
+cleared contains "other-question" if input.freehold == 1
+
+deny contains {
+	"rule": "other-question",
+	"message": sprintf("the question for %v@%v has shape %v; these policies know 1", [
+		input.model,
+		input.version,
+		input.freehold,
+	]),
+} if {
+	not "other-question" in cleared
 }
