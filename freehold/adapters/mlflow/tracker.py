@@ -116,8 +116,9 @@ def _log_package(client: MlflowClient, experiment: str, run_id: str, run: Tracke
     except MlflowException as exc:
         if not _exists_already(exc):
             raise
+    # By its place, not as `models:/…`: MLflow would look that up in its global store, and make one.
     version = client.create_model_version(
-        run.model, f"models:/{logged.model_id}", run_id=run_id, model_id=logged.model_id
+        run.model, logged.artifact_location, run_id=run_id, model_id=logged.model_id
     ).version
     if run.alias:
         client.set_registered_model_alias(run.model, run.alias, version)
