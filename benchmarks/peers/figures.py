@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,14 +37,17 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def measure(task: Task, run: Callable[[], object], cached: Callable[[], object] | None) -> None:
-    """Prints `first_s`, and for warm runs `warm_s` and, where there is a cache, `cached_s`."""
+    """Prints `first_s`, and for warm runs `warm_s` and, where there is a cache, `cached_s`.
+
+    The fastest of the runs, since what else a machine does only ever adds.
+    """
     figure("first_s", seconds(run))
     if task.repeats == 1:
         return
-    figure("warm_s", statistics.median(seconds(run) for _ in range(task.repeats)))
+    figure("warm_s", min(seconds(run) for _ in range(task.repeats)))
     if cached is not None:
         cached()
-        figure("cached_s", statistics.median(seconds(cached) for _ in range(task.repeats)))
+        figure("cached_s", min(seconds(cached) for _ in range(task.repeats)))
 
 
 def figure(name: str, value: float) -> None:

@@ -19,8 +19,8 @@ def measure_peers(names: Sequence[str] = PIPELINES) -> dict[str, Any]:
     """`{peer: {version, chain: {cold_s, warm_ms_per_step, cached_s or None}, fan: {...}}}`.
 
     A chain has 20 steps, each fed by the one before, a fan 50 that need nothing of each other.
-    Cold is a whole process that runs it once, on state that an earlier one has set up, the faster
-    of two; warm is the median of three later runs in one process; cached the median of three
+    Cold is a whole process that runs it once, on state that an earlier one has set up, the fastest
+    of two; warm is the fastest of three later runs in one process; cached the fastest of three
     re-runs of which nothing has changed. Dagster's warm runs keep no record, so it has also
     `recorded_ms_per_step`, with its events in SQLite as Prefect and ZenML have them. Makes the
     environments that are not there yet. Takes some four minutes on two cores. Raises PeerFailed.
