@@ -171,7 +171,9 @@ def bound(host: str, port: int) -> socket.socket:
     """Raises Refused: `endpoint.not-loopback`, `endpoint.port-in-use`, `endpoint.port`."""
     address = _loopback(host)
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-    listener = socket.socket(family)
+    # Only of a socket that says so does asyncio know it is TCP, and turn Nagle's algorithm off:
+    # without it each answer waits 40 ms for the client's delayed acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((str(address), port))

@@ -1,0 +1,93 @@
+"""What is read of a request is what was sent, in whatever form the protocol lets it come."""
+
+import json
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freehold.domain.columns import Column, Columns
+from freehold.domain.errors import RequestInvalid
+from freehold.serving.request import Limits, read_request
+from freehold.serving.rows import check_columns, lists_of, matrix_of
+
+COLUMNS = Columns((Column("x", "number"), Column("c", "category", ("a", "b"))))
+NUMBERS = st.none() | st.floats(-1e30, 1e30) | st.integers(-(2**53), 2**53)
+TEXTS = st.none() | st.sampled_from(["a", "b", "unseen", ""])
+ROWS = st.lists(st.tuples(NUMBERS, TEXTS), min_size=1, max_size=20)
+
+
+def body(rows: list[tuple[Any, Any]], nested: bool, **more: Any) -> bytes:
+    def tensor(name: str, datatype: str, data: list[Any]) -> dict[str, Any]:
+        shape = [len(data), 1] if nested else [len(data)]
+        return {
+            "name": name,
+            "datatype": datatype,
+            "shape": shape,
+            "data": [[value] for value in data] if nested else data,
+        }
+
+    inputs = [
+        tensor("c", "BYTES", [c for _, c in rows]),
+        tensor("x", "FP64", [x for x, _ in rows]),
+    ]
+    return json.dumps({"inputs": inputs, **more}).encode()
+
+
+@given(ROWS, st.booleans())
+def test_a_request_gives_the_matrix_that_training_saw(
+    rows: list[tuple[Any, Any]], nested: bool
+) -> None:
+    request = read_request(body(rows, nested), Limits())
+    check_columns(request, COLUMNS)
+    served = matrix_of(COLUMNS, lists_of(request, COLUMNS.names, None))
+    table = pl.DataFrame(
+        {
+            "x": pl.Series([None if x is None else float(x) for x, _ in rows], dtype=pl.Float64),
+            "c": pl.Series([c for _, c in rows], dtype=pl.String),
+        }
+    )
+    assert np.array_equal(served, COLUMNS.matrix(table), equal_nan=True)
+
+
+@given(ROWS, st.data())
+def test_some_rows_are_the_same_as_in_the_whole(
+    rows: list[tuple[Any, Any]], data: st.DataObject
+) -> None:
+    request = read_request(body(rows, False), Limits())
+    some = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, unique=True))
+    whole = matrix_of(COLUMNS, lists_of(request, COLUMNS.names, None))
+    part = matrix_of(COLUMNS, lists_of(request, COLUMNS.names, some))
+    assert np.array_equal(part, whole[some], equal_nan=True)
+
+
+def test_all_faults_of_a_request_are_told_at_once() -> None:
+    value = {
+        "inputs": [
+            {"name": "x", "datatype": "FP64", "shape": [1], "data": ["text"]},
+            {"name": "c", "datatype": "BYTES", "shape": [2], "data": ["a"]},
+        ]
+    }
+    with pytest.raises(RequestInvalid) as caught:
+        read_request(json.dumps(value).encode(), Limits())
+    assert [fault.code for fault in caught.value.faults] == [
+        "request.wrong-type",
+        "request.wrong-shape",
+    ]
+
+
+def test_what_a_request_may_leave_out() -> None:
+    request = read_request(body([(1, "a"), (2, "b")], False), Limits())
+    assert (request.id, request.ids, request.missing_is_null) == ("", None, False)
+    assert request.prediction_ids("r") == ["r/0", "r/1"]
+    assert request.outputs == ("score", "version", "prediction_id")
+    null = read_request(body([(1, "a")], False, parameters={"missing": None}), Limits())
+    assert not null.missing_is_null
+
+
+def test_a_huge_id_or_name_is_only_text() -> None:
+    request = read_request(body([(1, "a")], False, id="x" * 10_000), Limits())
+    assert request.id == "x" * 10_000
