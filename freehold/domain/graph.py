@@ -205,7 +205,9 @@ def _result_faults(result: Any, known: Mapping[str, Node]) -> Iterator[Fault]:
 def _type_of(argument: Any, known: Mapping[str, Node]) -> Any:
     if isinstance(argument, Reference):
         return known[argument.node].step.returns[argument.output]
-    if isinstance(argument, list | tuple):
+    if isinstance(argument, tuple):
+        return tuple[tuple(_type_of(item, known) for item in argument)]  # type: ignore[misc]
+    if isinstance(argument, list):
         return list[_joined([_type_of(item, known) for item in argument])]  # type: ignore[misc]
     if isinstance(argument, Mapping):
         items = [_type_of(item, known) for item in argument.values()]

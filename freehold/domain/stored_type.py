@@ -136,6 +136,8 @@ def _class_meets(given: Any, wanted: Any) -> bool:
     given_items, wanted_items = get_args(given), get_args(wanted)
     if not given_items or not wanted_items:
         return True
+    if issubclass(given_class, tuple) and wanted_items[-1] is ...:
+        return all(meets(item, wanted_items[0]) for item in given_items if item is not ...)
     return len(given_items) == len(wanted_items) and all(map(meets, given_items, wanted_items))
 
 

@@ -273,3 +273,33 @@ def test_faults_of_steps_are_faults_of_the_graph() -> None:
     with pytest.raises(PipelineInvalid) as caught:
         uses_untyped.trace().check()
     assert [fault.code for fault in caught.value.faults] == ["step.annotation"]
+
+
+@step
+def joined(halves: tuple[pl.DataFrame, pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(halves)
+
+
+@step
+def numbered_pair(pair: tuple[int, str]) -> int:
+    return pair[0]
+
+
+@pipeline
+def whole_tuples() -> Any:
+    return joined(split(load(date(2013, 1, 1), [])))
+
+
+@pipeline
+def wrong_tuples() -> Any:
+    halves = split(load(date(2013, 1, 1), []))
+    return joined((halves[0],)), numbered_pair(halves)  # type: ignore[arg-type]
+
+
+def test_a_tuple_is_passed_on_whole() -> None:
+    graph = whole_tuples.trace()
+    graph.check()
+    assert graph.node("joined").arguments == {"halves": (Reference("split"), Reference("split", 1))}
+    with pytest.raises(PipelineInvalid) as caught:
+        wrong_tuples.trace().check()
+    assert [fault.code for fault in caught.value.faults] == ["pipeline.types"] * 2

@@ -53,6 +53,7 @@ class Shape:
         (Annotated[int, "years"], int),
         (Seconds, float),
         (tuple[int, ...], tuple[float, ...]),
+        (tuple[int, float], tuple[float, ...]),
         (int | None, int | str | None),
     ],
 )
@@ -72,6 +73,7 @@ def test_types_that_meet(given_type: Any, wanted: Any) -> None:
         (Literal["c"], Literal["a", "b"]),
         (dict[str, str], dict[str, int]),
         (Point, Shape),
+        (tuple[int, str], tuple[int, ...]),
     ],
 )
 def test_types_that_do_not_meet(given_type: Any, wanted: Any) -> None:

@@ -65,6 +65,23 @@ def average(numbers: list[float]) -> float:
     return sum(numbers) / len(numbers)
 
 
+@step
+def joined(halves: tuple[pl.DataFrame, pl.DataFrame], extra: dict[str, int]) -> int:
+    assert isinstance(halves, tuple)
+    return pl.concat(halves).height + extra["height"]
+
+
+@pipeline
+def joining() -> Any:
+    halves = split(load(date(2013, 1, 1)))
+    return joined(halves, {"height": height(halves[0])})
+
+
+def test_tuples_and_dictionaries_arrive_as_they_were_given(stage: "Stage", tmp_path: Path) -> None:
+    outcome = stage.run(joining.trace())
+    assert read(outcome.result, int, workplace(stage, tmp_path)) == 4
+
+
 @pipeline
 def sizes(start: date, rows: int = 3) -> Any:
     first, second = split(load(start, rows))
