@@ -4,7 +4,7 @@ from pathlib import Path
 
 from freehold.app.site.opening import Site
 from freehold.domain.errors import Refused, StorageFailed
-from freehold.governance.export import CHECKPOINTS, ENTRIES, checkpoint_lines, entry_lines
+from freehold.governance.export import export_lines
 
 PUBLIC_KEY = "site.pub"
 
@@ -17,14 +17,10 @@ def export(site: Site, folder: Path) -> dict[str, int]:
             hint="choose another one",
             code="audit.folder-exists",
         )
-    ledger = site.ledger
     counts: dict[str, int] = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, lines in (
-            (ENTRIES, entry_lines(ledger.lines())),
-            (CHECKPOINTS, checkpoint_lines(ledger.lines(), ledger.checkpoints())),
-        ):
+        for name, lines in export_lines(site.ledger):
             counts[name] = 0
             with (folder / name).open("wb") as file:
                 for line in lines:

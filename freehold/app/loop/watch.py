@@ -24,6 +24,7 @@ from freehold.monitoring.drift import drift
 from freehold.monitoring.proposals import made, proposals_of, propose, raised, signals_of
 from freehold.monitoring.quality import quality
 from freehold.monitoring.signals import Observation, assess, fresh
+from freehold.serving.prediction_log import inputs_of
 
 DAY = timedelta(days=1)
 
@@ -63,13 +64,12 @@ def _measure(
 ) -> Observation | None:
     start = datetime.fromisoformat(day).replace(tzinfo=UTC) - (settings.window_days - 1) * DAY
     since = int(start.timestamp() * 1e6)
-    until = since + settings.window_days * int(DAY.total_seconds() * 1e6)
     rows = requests(site, version.model, since)
     if rows is None:
         return None
     rows = rows.filter(
         (pl.col("version") == version.version)
-        & (pl.col("asked_at") < until)
+        & (pl.col("asked_at") < start + settings.window_days * DAY)
         & pl.col("score").is_not_null()
     )
     if rows.is_empty():
@@ -80,7 +80,7 @@ def _measure(
         window=Window(start.date().isoformat(), day),
         drift=drift(
             profile_of(site, version),
-            rows,
+            inputs_of(rows),
             scores=rows["score"].to_numpy(),
             minimum_rows=settings.minimum_rows,
         ),
@@ -93,10 +93,7 @@ def _labelled(site: Site, model: str, rows: pl.DataFrame, since: int) -> Measure
     known = labels(site, model, since)
     if known.is_empty():
         return None
-    predictions = rows.with_columns(
-        time=pl.from_epoch("asked_at", time_unit="us").dt.replace_time_zone("UTC")
-    )
-    return quality(predictions, known).overall
+    return quality(rows.with_columns(time="asked_at"), known).overall
 
 
 def evidence_of(site: Site, version: ModelVersion) -> Evidence:

@@ -61,7 +61,9 @@ def requests(
     if not parts:
         return None
     rows = pl.concat(parts, how="diagonal_relaxed").filter(
-        (pl.col("asked_at") >= since) & (pl.col("at") >= answered_since)
+        (pl.col("model") == model)
+        & (pl.col("asked_at") >= _time(since))
+        & (pl.col("at") >= _time(answered_since))
     )
     return rows if rows.height else None
 
@@ -78,7 +80,11 @@ def _describe(path: Path, model: str) -> dict[str, object] | None:
         "file": path.name,
         "digest": "sha256:" + sha256(data).hexdigest(),
         "rows": rows.height,
-        "first": rows["asked_at"].min(),
-        "last": rows["asked_at"].max(),
-        "answered": rows["at"].max(),
+        "first": rows["asked_at"].dt.epoch("us").min(),
+        "last": rows["asked_at"].dt.epoch("us").max(),
+        "answered": rows["at"].dt.epoch("us").max(),
     }
+
+
+def _time(microseconds: int) -> pl.Expr:
+    return pl.from_epoch(pl.lit(microseconds), time_unit="us").dt.replace_time_zone("UTC")

@@ -1,0 +1,1 @@
+"""Questions to the history: why something is as it is."""

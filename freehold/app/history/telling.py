@@ -1,0 +1,87 @@
+"""Facts as sentences. What a fact's body holds is numbers, codes and names; here they are read."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from freehold.domain.fact import Fact
+
+Body = Mapping[str, Any]
+
+
+def telling(fact: Fact) -> str:
+    """One line for people; the type alone for a fact that has no sentence."""
+    sentence = _SENTENCES.get(fact.type)
+    return sentence(fact.body) if sentence else fact.type
+
+
+def _run(body: Body) -> str:
+    given = ", ".join(f"{name}={value}" for name, value in body["parameters"].items())
+    return f"run {body['run']} of pipeline {body['pipeline']} began with {given}"
+
+
+def _registered(body: Body) -> str:
+    auc = body["headline"].get("auc")
+    figure = f", AUC {auc:.3f}" if auc is not None else ""
+    rows = body["rows"]
+    return (
+        f"{body['model']}@{body['version']} registered from run {body['run']}{figure},"
+        f" {rows['training']:,} training and {rows['evaluation']:,} evaluation rows"
+    )
+
+
+def _judged(body: Body) -> str:
+    answer = "allowed" if body["allowed"] else f"denied by {', '.join(body['rules'])}"
+    return f"policy: {body['model']}@{body['version']} {answer}"
+
+
+def _signal(body: Body) -> str:
+    about = body["feature"] or {"score-drift": "the score", "quality": "net accuracy"}[body["kind"]]
+    return (
+        f"{body['kind']} of {about}: {body['value']:.2f} over {body['limit']:.2f} on"
+        f" {body['rows']:,} rows, {body['window_start']} to {body['window_end']}"
+    )
+
+
+def _assessed(body: Body) -> str:
+    psi = body["score_psi"]
+    figure = f", score PSI {psi:.2f}" if psi is not None else ""
+    return (
+        f"{body['model']}@{body['version']} measured on {body['rows']:,} rows,"
+        f" {body['window_start']} to {body['window_end']}{figure}"
+    )
+
+
+def _alias(body: Body) -> str:
+    if body["version"] is None:
+        return f"{body['model']}@{body['previous']} is no longer the {body['alias']}"
+    before = f", after {body['previous']}" if body["previous"] is not None else ""
+    return f"{body['model']}@{body['version']} became the {body['alias']}{before}"
+
+
+def _rolled_back(body: Body) -> str:
+    return (
+        f"{body['model']}@{body['version']} rolled back: {body['guardrail']}"
+        f" {body['value']:.3g} over {body['limit']:.3g} on {body['rows']:,} rows"
+    )
+
+
+_SENTENCES: Mapping[str, Callable[[Body], str]] = {
+    "alias.moved": _alias,
+    "contract.checked": lambda b: (
+        f"contract {b['name']} {'held' if b['passed'] else 'failed'} on {b['rows']:,} rows"
+    ),
+    "model.judged": _judged,
+    "model.registered": _registered,
+    "monitoring.assessed": _assessed,
+    "proposal.approved": lambda b: f"proposal {b['proposal']} approved",
+    "proposal.done": lambda b: f"proposal {b['proposal']} done: version {b['made_version']}",
+    "proposal.made": lambda b: f"proposal {b['proposal']}: {b['action']}",
+    "proposal.rejected": lambda b: f"proposal {b['proposal']} rejected",
+    "release.advanced": lambda b: f"release {b['release']} to {b['weight']} %, {b['rows']:,} rows",
+    "release.completed": lambda b: f"release {b['release']} completed on {b['rows']:,} rows",
+    "release.rolled-back": _rolled_back,
+    "release.started": lambda b: f"release {b['release']} began, {b['strategy']}",
+    "run.started": _run,
+    "signal.raised": _signal,
+    "site.opened": lambda b: f"site {b['site']} opened with key {b['key'][:19]}",
+}

@@ -1,0 +1,48 @@
+"""One turn of the loop: collect what was asked, move the release, measure, propose, act."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from freehold.app.loop.act import Acted, act
+from freehold.app.loop.canary import Move, move_release, spoken
+from freehold.app.loop.watch import watch
+from freehold.app.release.serving_folder import publish
+from freehold.app.site.opening import Site
+from freehold.app.traffic.requests import collect
+from freehold.delivery.decision import Hold
+from freehold.domain.signal import Signal
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one turn saw and did."""
+
+    files: int
+    """New files of the request log."""
+    move: Move | None
+    signals: tuple[Signal, ...]
+    acted: Acted | None
+
+
+def advance(site: Site, model: str, tell: Tell = lambda _: None) -> Turn:
+    """Idempotent where nothing new was asked. Each part's facts are appended before the next."""
+    # A crash between a release's fact and its table is mended here.
+    publish(site, model)
+    files = collect(site, model)
+    move = move_release(site, model)
+    if move is not None and not isinstance(move.decision, Hold):
+        tell(spoken(move))
+    signals = tuple(watch(site, model))
+    for signal in signals:
+        tell(said(signal))
+    acted = act(site, model, tell)
+    return Turn(files, move, signals, acted)
+
+
+def said(signal: Signal) -> str:
+    """One line for people."""
+    about = signal.feature or {"score-drift": "the score", "quality": "net accuracy"}[signal.kind]
+    figures = f"{signal.value:.2f} over {signal.limit:.2f}"
+    return f"{signal.severity}: {signal.kind} of {about}, {figures}, week to {signal.window.end}"

@@ -1,0 +1,37 @@
+"""`freehold approve`"""
+
+import click
+
+from freehold.app.loop.act import act, approve, find_proposal, reject
+from freehold.app.site.opening import open_site
+from freehold.cli import output
+
+
+@click.command("approve", help="Act on a PROPOSAL that waits: retrain, judge, release.")
+@click.argument("proposal")
+@click.option("--reject", "rejected", is_flag=True, help="Turn it down instead.")
+@output.yes
+@output.as_json
+def command(proposal: str, rejected: bool, yes: bool, as_json: bool) -> None:
+    with open_site() as site:
+        found = find_proposal(site, proposal)
+        if not as_json:
+            kinds = ", ".join(sorted({str(one["kind"]) for one in found.signals}))
+            click.echo(f"{found.name}: {found.action} {found.model}@{found.version}, for {kinds}")
+        output.confirm("Reject it?" if rejected else "Approve it?", yes)
+        if rejected:
+            reject(site, proposal)
+            acted = None
+        else:
+            approve(site, proposal)
+            acted = act(site, found.model, output.note)
+        standing = find_proposal(site, proposal)
+    if as_json:
+        output.data({"shape": 1, **standing.as_json()})
+        return
+    click.echo(f"proposal {standing.name} is {standing.standing}")
+    if acted is None and not rejected:
+        output.note("it is carried out when the running release has ended")
+        output.next_command("freehold status")
+    elif acted is not None:
+        output.next_command(f"freehold why {acted.version.name}", "freehold status")

@@ -1,0 +1,40 @@
+"""`freehold runs`"""
+
+import click
+
+from freehold.app.run.runs import runs, traceback_of
+from freehold.app.site.opening import open_site
+from freehold.cli import output
+
+
+@click.command("runs", help="The runs so far; with RUN, the traceback of the step that failed.")
+@click.argument("run", default="")
+@output.as_json
+def command(run: str, as_json: bool) -> None:
+    with open_site() as site:
+        rows = [row for row in runs(site) if not run or row["run"] == run]
+        told = traceback_of(site, run) if run else ""
+    if as_json:
+        output.data({"shape": 1, "runs": rows, "traceback": told})
+        return
+    output.table(
+        "",
+        ["run", "pipeline", "status", "steps>", "cached>", "seconds>", "made", "who"],
+        [
+            [
+                row["run"],
+                row["pipeline"],
+                row["status"],
+                f"{row['finished']}/{row['steps']}",
+                row["cached"],
+                "" if row["seconds"] is None else f"{row['seconds']:.1f}",
+                row["version"] or "",
+                row["by"],
+            ]
+            for row in rows
+        ],
+    )
+    if told:
+        click.echo(told)
+    waiting = [row for row in rows if row["status"] in ("failed", "interrupted")]
+    output.next_command("freehold run --resume" if waiting else "freehold models")

@@ -1,0 +1,79 @@
+"""`freehold signals`"""
+
+from typing import Any
+
+import click
+
+from freehold.app.loop.signals import signals
+from freehold.app.site.opening import open_site
+from freehold.cli import output
+
+SHOWN = 14
+"""Newest assessments that people see; `--json` has all."""
+BARS = " ▁▂▃▄▅▆▇█"
+
+
+@click.command("signals", help="Drift and quality of what serves.")
+@click.argument("model", default="")
+@output.as_json
+def command(model: str, as_json: bool) -> None:
+    with open_site() as site:
+        found = signals(site, model)
+    if as_json:
+        output.data(found)
+        return
+    rows = found["assessments"]
+    if not rows:
+        output.note("nothing has been measured yet: a day of traffic must be over")
+        output.next_command("freehold replay", "freehold status")
+        return
+    click.echo(f"score PSI, {rows[0]['window_end']} to {rows[-1]['window_end']}")
+    click.echo("  " + _line([row["score_psi"] for row in rows]))
+    output.table(
+        "",
+        ["week to", "version", "rows>", "score PSI>", "AUC>", "net accuracy>", "most drifted"],
+        [_cells(row) for row in rows[-SHOWN:]],
+    )
+    for signal in found["signals"]:
+        click.echo(_signal(signal))
+    for proposal in found["proposals"]:
+        made = f", made version {proposal['made_version']}" if proposal["made_version"] else ""
+        click.echo(f"proposal {proposal['proposal']}: {proposal['standing']}{made}")
+    waiting = [one for one in found["proposals"] if one["standing"] == "made"]
+    if waiting:
+        output.next_command(f"freehold approve {waiting[0]['proposal']}")
+    else:
+        output.next_command(f"freehold why {rows[-1]['model']}@champion")
+
+
+def _cells(row: dict[str, Any]) -> list[object]:
+    features = {name: psi for name, psi in row["features"].items() if psi is not None}
+    drifted = max(features, key=lambda name: features[name], default="")
+    return [
+        row["window_end"],
+        row["version"],
+        f"{row['rows']:,}",
+        _figure(row["score_psi"], 2),
+        _figure(row["auc"], 3),
+        _figure(row["net_accuracy"], 3),
+        f"{drifted} {features[drifted]:.2f}" if drifted else "",
+    ]
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _signal(signal: dict[str, Any]) -> str:
+    about = f" of {signal['feature']}" if signal["feature"] else ""
+    return (
+        f"{signal['severity']}: {signal['kind']}{about} {signal['value']:.2f}"
+        f" (limit {signal['limit']:g}), week to {signal['window_end']}"
+    )
+
+
+def _line(values: list[float | None]) -> str:
+    top = max((value for value in values if value), default=0.0) or 1.0
+    return "".join(
+        "·" if value is None else BARS[min(8, max(1, round(8 * value / top)))] for value in values
+    )
