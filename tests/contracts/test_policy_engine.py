@@ -228,7 +228,7 @@ class TestWhatTheLibraryDoesWhenUsedCarelessly:
             "r.add_module('a', 'package p\\nallow := false');r.query('data.p.allow').expressions()",
             "r.add_module('a', 'package p\\na if input.x\\nb if a');"
             "r.add_module('b', 'package q\\nt := x if { x := data.p.b with input as {\"x\": 1} }');"
-            "r.set_input_term('{}'); r.query('x := data.q.t')",
+            "r.set_input_term('{}'); print(r.query('x := data.q.t'))",
         ],
     )
     def test_it_ends_the_process(self, trap: str) -> None:
@@ -242,6 +242,105 @@ class TestWhatTheLibraryDoesWhenUsedCarelessly:
         modules = {"policies/risk.rego": RISK, "policies/risk_test.rego": test}
         [result] = RegoEngine().test(modules, LIMITS)
         assert result.passed
+
+
+RICH = """
+default level := "low"
+
+level := "high" if input.risk > 5 else := "middle" if input.risk > 1
+
+twice(x) := y if { y := x * 2 }
+
+names := {name | some name in ["a", "b"]; name != "b"}
+
+pair := total if {
+\t[a, b] := [1, twice(2)]
+\ttotal := a + b
+}
+
+largest := max([x | x := [1, input.risk][_]])
+
+listed if {
+\tevery i, one in ["x", "y"] { contains(one, one); i >= 0 }
+\t"a" in names
+\tcount({k | some k in {"p": 1}}) >= 0
+\tnot level == "other" # as it should be
+\tpair == 5
+\tlargest >= 1
+\tregex.match(`^[a-z]+$`, level)
+}
+"""
+
+TEST_HEAD = """package freehold.risk_test
+
+import rego.v1
+
+import data.freehold.risk
+
+good := {"risk": 1}
+
+worse(x) := {"risk": x}
+
+"""
+
+
+def test_ordinary_rego_is_not_refused() -> None:
+    source = RISK.replace("if input.risk <= data.limits.risk", "if listed") + RICH
+    modules = {"policies/risk.rego": source}
+    assert RegoEngine().check(modules) == []
+    assert RegoEngine().evaluate(modules, LIMITS, GOOD).allowed
+
+
+class TestSituations:
+    """`with`, which the library cannot do."""
+
+    @pytest.mark.parametrize(
+        "test",
+        [
+            "test_a if count(risk.deny) == 0 with input as good",
+            "test_a if { count(risk.deny) == 1 with input as worse(3); true }",
+            'test_a if {\n\tcount(risk.deny) == 1 with input as {\n\t\t"risk": 2,\n\t}'
+            "\n\t\twith data.limits.risk as 1\n}",
+            "test_a if {\n\tsome one in risk.deny with input as worse(9) # far too high\n"
+            '\tone.rule == "too-high"\n}',
+            'test_a if not "too-high" in risk.cleared with input as worse(3)',
+            "test_a if count(risk.deny) == 1 with input as json.patch(good,"
+            ' [{"op": "replace", "path": "/risk", "value": 3}])',
+        ],
+    )
+    def test_what_opa_would_find_true_passes(self, test: str) -> None:
+        modules = {"policies/risk.rego": RISK, "policies/risk_test.rego": TEST_HEAD + test + "\n"}
+        [result] = RegoEngine().test(modules, LIMITS)
+        assert result.output == ""
+        assert result.passed
+
+    @pytest.mark.parametrize(
+        "test",
+        [
+            "test_a if { risk.deny with input as good; risk.deny with input as worse(2) }",
+            "test_a if { x := 1; risk.deny with input as worse(x) }",
+            "test_a if { x := good; risk.deny with input as x }",
+            "test_a if risk.deny with input.risk as 3",
+            "test_a if risk.deny with data.freehold.risk.deny as []",
+            "test_a if risk.deny with data as {}",
+            "test_a if risk.deny with input as data.limits",
+            "test_a if risk.deny with count as 3",
+            "test_a if risk.deny with input",
+            "test_a if true\n\nhelper if risk.deny with input as good",
+            "test_a if risk.deny with input as good\n\ntest_a if true",
+        ],
+    )
+    def test_what_cannot_be_done_is_refused(self, test: str) -> None:
+        found = RegoEngine().check({"policies/risk_test.rego": TEST_HEAD + test + "\n"})
+        assert {fault.code for fault in found} & {"policy.with", "policy.syntax"}
+
+    @pytest.mark.parametrize(
+        "source", ["", "{", "if", "with", "with as", "import", "test_a if with"]
+    )
+    def test_rubble_has_faults_and_raises_nothing(self, source: str) -> None:
+        for name in ("policies/risk.rego", "policies/risk_test.rego"):
+            assert RegoEngine().check({name: source})
+            assert not RegoEngine().evaluate({name: source}, LIMITS, GOOD).allowed
 
 
 def alone(code: str) -> tuple[int, str]:

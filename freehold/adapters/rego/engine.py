@@ -49,6 +49,15 @@ class RegoEngine(PolicyEngine, RunsPolicyTests):
     def evaluate(
         self, modules: Mapping[str, str], data: Mapping[str, Any], input: Mapping[str, Any]
     ) -> Verdict:
+        try:
+            return self._verdict(modules, data, input)
+        except Exception as exc:  # noqa: BLE001 - the boundary: a bug of ours is a denial as well
+            denial = Denial("engine/error", f"{type(exc).__name__} in the engine")
+            return Verdict(False, (denial,))
+
+    def _verdict(
+        self, modules: Mapping[str, str], data: Mapping[str, Any], input: Mapping[str, Any]
+    ) -> Verdict:
         policies = [source for source in _read(modules) if not source.is_test]
         said = {policy.path: declared(policy)[0] for policy in policies}
         rules = tuple(f"{p.name}/{rule}" for p in policies for rule in said[p.path].rules)

@@ -4,13 +4,14 @@ How the library is kept from failing open, or with the process:
 - one interpreter for one question; it is never asked twice, since after a malformed query it
   repeats its last answer;
 - only queries of ours, of the form `answer := ...`, so that false is not taken for undefined;
-- `Output.expressions`, `binding` and `node` are never called: out of range they abort;
+- `Output.expressions`, `binding` and `node` are never called, since out of range they abort, nor
+  is a failed output turned into text, which may end the process;
 - built-in functions raise (`strict_built_in_errors`) where they would be undefined by default;
 - the question goes in as the text of one JSON value, written by `json` here: set_input lets a
   quote in a text end the text, cuts it at a zero byte, and wraps integers beyond 64 bits;
 - data go in as modules of JSON values: add_data loses numbers written with an exponent;
 - what is too deep or not plain JSON is refused before (`plain`), what is dangerous in a source by
-  `checks`: deep nesting and `with input as <rule>` overflow the stack;
+  `checks`: deep nesting overflows the stack, `with` aborts the compiler;
 - a time limit by a thread that is left behind: it holds no lock and no state of ours.
 """
 

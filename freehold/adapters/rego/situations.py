@@ -1,15 +1,16 @@
 """`with` in tests, done by us.
 
-The library's own `with` ends the process as soon as the rule under test refers to another rule.
-So a test is read for its clauses, `with input as good with data.limits.baseline.auc as 0.6`; they
-are cut from the source, their values are asked for by themselves, and the test is then run with
-these as its real input and data. That is what OPA does, for a test whose clauses are the same
-throughout; other tests are refused.
+The library's own `with` fails as soon as the rule under test refers to another rule, aborts the
+compiler, and ends the process of whoever prints the failure. So a test is read for its clauses,
+`with input as good with data.limits.baseline.auc as 0.6`; they are cut from the source, their
+values are asked for by themselves, and the test is then run with these as its real input and data.
+That is what OPA does, for a test whose clauses are the same throughout; other tests are refused.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from freehold.adapters.rego.names import references, rule_names
@@ -94,7 +95,7 @@ def without_clauses(policy: PolicySource, found: Sequence[Situation]) -> str:
 def _definitions(found: Sequence[Token]) -> Iterator[Sequence[Token]]:
     """Tokens from one leading word at depth 0 to the next."""
     heads = [i for i, t in enumerate(found) if t.leads and not t.depth and t.is_word]
-    for start, end in zip(heads, [*heads[1:], len(found)], strict=True):
+    for start, end in pairwise([*heads, len(found)]):
         yield found[start:end]
 
 

@@ -102,7 +102,8 @@ class PolicyEngineContract:
         assert refused(engine, RISK, risk=risk) == {"risk/missing-input"}
 
     def test_missing_limits_deny(self, engine: PolicyEngine) -> None:
-        for data in ({}, {"limits": {}}, {"limits": {"risk": "2"}}):
+        cases: list[dict[str, Any]] = [{}, {"limits": {}}, {"limits": {"risk": "2"}}]
+        for data in cases:
             verdict = engine.evaluate(MODULES, data, GOOD)
             assert [denial.rule for denial in verdict.denials] == ["risk/missing-input"]
 
