@@ -1,6 +1,7 @@
 """Find adapters by name; import one only when it is used."""
 
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, distributions
 from typing import Any
 
 from freehold.domain.errors import AdapterMissing
@@ -12,25 +13,35 @@ EXTRAS = {"polars": "", "pyarrow": "arrow", "pathlib": "", "signing": "signing",
 def load(port: str, name: str) -> Any:
     """The class of the adapter `name` of a port. Raises AdapterMissing with the install line."""
     spoken = port.replace("_", " ")
-    found = entry_points(group=f"freehold.{port}")
-    for entry in found:
-        if entry.name == name:
-            try:
-                return entry.load()
-            except ImportError as exc:
-                extra = EXTRAS.get(name, name)
-                raise AdapterMissing(
-                    f"the {spoken} adapter '{name}' needs a package that is not installed",
-                    why=str(exc),
-                    hint=f"pip install 'freehold[{extra}]'",
-                ) from exc
-    raise AdapterMissing(
-        f"no {spoken} adapter is named '{name}'",
-        why=f"there are: {', '.join(sorted(found.names)) or 'none'}",
-        code="adapter.unknown",
-    )
+    entry = _all().get((f"freehold.{port}", name))
+    if entry is None:
+        raise AdapterMissing(
+            f"no {spoken} adapter is named '{name}'",
+            why=f"there are: {', '.join(names(port)) or 'none'}",
+            code="adapter.unknown",
+        )
+    try:
+        return entry.load()
+    except ImportError as exc:
+        extra = EXTRAS.get(name, name)
+        raise AdapterMissing(
+            f"the {spoken} adapter '{name}' needs a package that is not installed",
+            why=str(exc),
+            hint=f"pip install 'freehold[{extra}]'",
+        ) from exc
 
 
 def names(port: str) -> tuple[str, ...]:
     """What is installed for a port, sorted."""
-    return tuple(sorted(entry_points(group=f"freehold.{port}").names))
+    return tuple(sorted(name for group, name in _all() if group == f"freehold.{port}"))
+
+
+@cache
+def _all() -> dict[tuple[str, str], EntryPoint]:
+    """By group and name. Read once: it looks into every distribution that is installed."""
+    return {
+        (entry.group, entry.name): entry
+        for distribution in distributions()
+        for entry in distribution.entry_points
+        if entry.group.startswith("freehold.")
+    }

@@ -21,9 +21,12 @@ COMMANDS = {
     "signals": "drift and quality of what serves",
     "approve": "act on a proposal that waits",
     "replay": "play a recorded period against the endpoint, as if it were live",
+    "labels": "bring labels that arrived, joined by prediction id",
+    "compare": "what served, by month, beside a version that stayed as it was",
     "why": "the chain from trigger to traffic of a version, with proofs",
     "audit": "verify or export the history",
     "policy": "test the project's policies",
+    "drill": "prove a promise by doing the thing",
     "demo": "the whole loop on every flight that left New York in 2013",
     "step": "run one step from its manifest (what an engine starts)",
 }

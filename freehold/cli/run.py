@@ -72,6 +72,7 @@ def as_data(finished: FinishedRun) -> dict[str, Any]:
             "headline": dict(version.headline),
             "package": version.package,
         },
+        "reports": dict(finished.reports),
         "warnings": list(finished.warnings),
     }
 
@@ -85,6 +86,8 @@ def _print(finished: FinishedRun) -> None:
     )
     for check in finished.checks:
         click.echo(f"contract {check.contract} holds on {check.rows:,} rows of {check.step}")
+    for step, report in finished.reports.items():
+        click.echo(f"{step}: {_report(report)}")
     for warning in finished.warnings:
         output.note(f"warning: {warning}")
     if version is None:
@@ -103,3 +106,12 @@ def _print(finished: FinishedRun) -> None:
     else:
         click.echo(f"policy: denied by {', '.join(version.denials)}")
         output.next_command(f"freehold why {version.name}")
+
+
+def _report(report: Any) -> str:
+    if not isinstance(report, dict):
+        return str(report)
+    return ", ".join(
+        f"{value:,} {name}" if isinstance(value, int) else f"{name} {value}"
+        for name, value in report.items()
+    )

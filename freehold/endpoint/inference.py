@@ -129,6 +129,7 @@ class Inference:
             prediction_ids=ids if rows is None else [ids[row] for row in rows],
             request_id=call.request_id,
             at=call.at,
+            asked_at=call.at if call.request.asked_at is None else call.request.asked_at,
             model=table.model,
             version=variant.version,
             alias=variant.alias,

@@ -23,7 +23,7 @@ def assessed(seen: Observation, report: str) -> Draft:
     """`report`: digest of the artifact with every figure and interval."""
     score = seen.drift.score if seen.drift else None
     columns = seen.drift.columns if seen.drift else ()
-    figures: dict[str, Any] = {name: None for name in QUALITY}
+    figures: dict[str, Any] = dict.fromkeys(QUALITY)
     if seen.quality is not None:
         figures = {name: _value(getattr(seen.quality, name)) for name in QUALITY}
     return Draft(
@@ -60,7 +60,7 @@ def _value(estimate: Estimate) -> float | None:
     return estimate.value
 
 
-def _fold(fact: Fact, state: State) -> Iterable[Change]:
+def _fold(fact: Fact, _: State) -> Iterable[Change]:
     key = f"{fact.body['model']}/{fact.body['window_end']}"
     return [Change(TABLE, key, {**fact.body, "fact": fact.name})]
 

@@ -3,6 +3,7 @@
 Columns
   prediction_id, request_id   what a label is joined by; what rows of one request share
   at                          when the request had arrived, UTC
+  asked_at                    when the question arose, UTC: `at`, unless the request says otherwise
   model, version, alias       who answered
   routing                     number of the routing table that sent the row there; null if the
                               client named the version itself, which says nothing about a release
@@ -27,6 +28,7 @@ SCHEMA: Mapping[str, Any] = {
     "prediction_id": pl.String,
     "request_id": pl.String,
     "at": pl.Datetime("us", "UTC"),
+    "asked_at": pl.Datetime("us", "UTC"),
     "model": pl.String,
     "version": pl.Int64,
     "alias": pl.String,
@@ -40,6 +42,7 @@ SCHEMA: Mapping[str, Any] = {
 _OF_THE_BATCH = (
     "request_id",
     "at",
+    "asked_at",
     "model",
     "version",
     "alias",
@@ -59,6 +62,8 @@ class Batch:
     prediction_ids: Sequence[str]
     request_id: str
     at: int
+    """Microseconds since 1970 UTC."""
+    asked_at: int
     """Microseconds since 1970 UTC."""
     model: str
     version: int

@@ -2,7 +2,8 @@
 
 The special BYTES tensor `id` names the rows: it is what keeps a row on its variant, and the name
 under which its label is joined later. The request parameter `"missing": "null"` lets columns be
-absent, as if null had been sent.
+absent, as if null had been sent; `"asked_at"`, in microseconds since 1970 UTC, says when the
+question arose, where that is not now: in a replay, or when a queue was drained late.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from freehold.domain.errors import Fault, RequestInvalid
 from freehold.serving.tensor import Tensor, read_tensor
 
 ID = "id"
+_FAR = 2**53
+"""Beyond it, not every integer survives a JSON reader; the year is 2255."""
 OUTPUTS = ("score", "version", "prediction_id")
 
 
@@ -37,6 +40,8 @@ class InferenceRequest:
     tensors: Mapping[str, Tensor]
     """By name, `id` left out; each of `rows` values."""
     missing_is_null: bool
+    asked_at: int | None
+    """Microseconds since 1970 UTC, if it was said."""
     outputs: tuple[str, ...]
     """Those asked for."""
 
@@ -62,13 +67,15 @@ def read_request(body: bytes, limits: Limits) -> InferenceRequest:
         raise invalid("request.malformed", "'id' must be a string")
     tensors = _tensors(value.get("inputs"), limits)
     rows = len(next(iter(tensors.values())).values)
+    parameters = _parameters(value.get("parameters"))
     ids = tensors.pop(ID, None)
     return InferenceRequest(
         id=name,
         rows=rows,
         ids=None if ids is None else _ids(ids),
         tensors=tensors,
-        missing_is_null=_missing_is_null(value.get("parameters")),
+        missing_is_null=_missing_is_null(parameters),
+        asked_at=_asked_at(parameters),
         outputs=_outputs(value.get("outputs")),
     )
 
@@ -111,13 +118,24 @@ def _ids(tensor: Tensor) -> list[str]:
     return tensor.values
 
 
-def _missing_is_null(parameters: Any) -> bool:
+def _parameters(parameters: Any) -> dict[str, Any]:
     if parameters is None:
-        return False
+        return {}
     if type(parameters) is not dict:
         raise invalid("request.malformed", "'parameters' must be an object")
     if parameters.get("binary_data_output"):
         raise invalid("request.binary", "binary data is not offered")
+    return parameters
+
+
+def _asked_at(parameters: dict[str, Any]) -> int | None:
+    asked_at = parameters.get("asked_at")
+    if asked_at is not None and (type(asked_at) is not int or not 0 <= asked_at < _FAR):
+        raise invalid("request.malformed", "'asked_at' must be microseconds since 1970 UTC")
+    return asked_at
+
+
+def _missing_is_null(parameters: dict[str, Any]) -> bool:
     missing = parameters.get("missing")
     if missing not in (None, "null"):
         raise invalid("request.malformed", "the parameter 'missing' can only be \"null\"")

@@ -19,7 +19,7 @@ from freehold.domain.package import EVIDENCE
 from freehold.domain.project import MonitoringSpec
 from freehold.domain.signal import Signal, Window
 from freehold.domain.statistics.figures import Measures
-from freehold.monitoring.assessments import assessed, last_day
+from freehold.monitoring.assessments import assessed, assessments, last_day
 from freehold.monitoring.drift import drift
 from freehold.monitoring.proposals import made, proposals_of, propose, raised, signals_of
 from freehold.monitoring.quality import quality
@@ -72,7 +72,7 @@ def _measure(
         & (pl.col("asked_at") < start + settings.window_days * DAY)
         & pl.col("score").is_not_null()
     )
-    if rows.is_empty():
+    if rows.is_empty() or not _covers(site, version, rows, start):
         return None
     return Observation(
         model=version.model,
@@ -87,6 +87,15 @@ def _measure(
         quality=_labelled(site, version.model, rows, since),
         reference=evidence_of(site, version).overall,
     )
+
+
+def _covers(site: Site, version: ModelVersion, rows: pl.DataFrame, start: datetime) -> bool:
+    """Whether the version served the whole window: a week with no Sunday in it always drifts."""
+    first = rows["asked_at"].min()
+    if isinstance(first, datetime) and first < start + DAY:
+        return True
+    before = list(assessments(site.state, version.model))[-1:]
+    return bool(before) and before[0]["version"] == version.version
 
 
 def _labelled(site: Site, model: str, rows: pl.DataFrame, since: int) -> Measures | None:

@@ -1,7 +1,7 @@
 """`freehold plan`: what a run of a pipeline would do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -45,7 +45,7 @@ def plan_run(
             code="usage.pipeline",
         )
     pipelines = load_pipelines(site.project)
-    graph = pipelines[name].trace(values or {})
+    graph = replace(pipelines[name].trace(values or {}), name=name)
     graph.check()
     codecs().check(graph)
     contracts_of(site.project)

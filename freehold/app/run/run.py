@@ -1,7 +1,8 @@
 """`freehold run`: execute a plan; a candidate that it makes becomes a model version."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from freehold.app.contract.gate import Check, ContractGate
@@ -30,6 +31,8 @@ class FinishedRun:
     version: ModelVersion | None
     """None for a pipeline that makes no model."""
     warnings: tuple[str, ...] = ()
+    reports: Mapping[str, Any] = field(default_factory=dict)
+    """By step: documents that no step asked for and that are not the result: made for people."""
 
 
 def run(
@@ -84,13 +87,24 @@ def _finish(
     site: Site, planned: PlannedRun, outcome: RunOutcome, gate: ContractGate, stage: Stage | None
 ) -> FinishedRun:
     checks = tuple(gate.checks)
+    reports = _reports(site, planned, outcome)
     if not planned.plan.model or not isinstance(outcome.result, Candidate):
-        return FinishedRun(outcome, checks, None)
+        return FinishedRun(outcome, checks, None, reports=reports)
     known = version_of_run(site.state, outcome.run)
     if known is not None and known.judged:
-        return FinishedRun(outcome, checks, known)
+        return FinishedRun(outcome, checks, known, reports=reports)
     made = register(site, planned.plan.model, outcome, checks, stage or (lambda _: None))
-    return FinishedRun(outcome, checks, made.version, made.warnings)
+    return FinishedRun(outcome, checks, made.version, made.warnings, reports)
+
+
+def _reports(site: Site, planned: PlannedRun, outcome: RunOutcome) -> dict[str, Any]:
+    used = {found.node for node in planned.graph.nodes for _, found in node.references()}
+    used |= {found.node for found in references(planned.graph.result)}
+    return {
+        name: json.loads(site.artifacts.get(step.outputs[0].digest))
+        for name, step in outcome.steps.items()
+        if name not in used and len(step.outputs) == 1 and step.outputs[0].format == "json"
+    }
 
 
 def _latest_unfinished(site: Site) -> dict[str, Any]:

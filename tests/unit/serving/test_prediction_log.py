@@ -13,6 +13,7 @@ def batch(**more: Any) -> Batch:
         "prediction_ids": ["p1", "p2"],
         "request_id": "r",
         "at": 1_700_000_000_000_000,
+        "asked_at": 1_364_774_400_000_000,
         "model": "m",
         "version": 1,
         "alias": "champion",
@@ -40,7 +41,9 @@ def test_batches_of_unlike_columns_stand_in_one_table() -> None:
     assert table["prediction_id"].to_list() == ["p1", "p2", "p3"]
     assert table["score"].to_list() == [0.1, 0.2, None]
     assert table["error"].to_list() == [None, None, "endpoint.model-failed"]
-    assert table["at"].dtype == pl.Datetime("us", "UTC")
+    for name, micros in (("at", 1_700_000_000_000_000), ("asked_at", 1_364_774_400_000_000)):
+        assert table[name].dtype == pl.Datetime("us", "UTC")
+        assert table[name].dt.epoch("us").unique().to_list() == [micros]
     assert inputs_of(table).to_dict(as_series=False) == {
         "c": ["a", None, None],
         "x": [1.0, None, None],

@@ -91,3 +91,16 @@ def test_what_a_request_may_leave_out() -> None:
 def test_a_huge_id_or_name_is_only_text() -> None:
     request = read_request(body([(1, "a")], False, id="x" * 10_000), Limits())
     assert request.id == "x" * 10_000
+
+
+def test_a_request_may_say_when_the_question_arose() -> None:
+    row = [(1.0, "a")]
+    assert read_request(body(row, False), Limits()).asked_at is None
+    said = body(row, False, parameters={"asked_at": 1_364_774_400_000_000})
+    assert read_request(said, Limits()).asked_at == 1_364_774_400_000_000
+
+
+@pytest.mark.parametrize("value", ["2013-04-01", -1, 1.5, True, 2**60, [1]])
+def test_a_time_that_is_no_time_is_refused(value: Any) -> None:
+    with pytest.raises(RequestInvalid, match="asked_at"):
+        read_request(body([(1.0, "a")], False, parameters={"asked_at": value}), Limits())

@@ -1,0 +1,93 @@
+"""`freehold replay`"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from freehold.app.loop.replay import Day, record, replay
+from freehold.app.loop.status import endpoint_url
+from freehold.app.site.opening import Site, open_site
+from freehold.app.traffic.client import EndpointClient
+from freehold.cli import output
+from freehold.cli.serve import ready_to_serve
+from freehold.domain.errors import Unreachable
+from freehold.endpoint.process import EndpointProcess
+
+DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command("replay", help="Play a recorded period against the endpoint, as if it were live.")
+@click.option("--from", "since", type=DAY, required=True, help="First day, UTC.")
+@click.option("--to", "until", type=DAY, required=True, help="Day after the last one.")
+@output.yes
+@output.as_json
+def command(since: datetime, until: datetime, yes: bool, as_json: bool) -> None:
+    with open_site() as site:
+        recording = record(site, since.date(), until.date())
+        if not as_json:
+            days = len({day for day, _ in recording.days()})
+            click.echo(
+                f"{recording.rows.height:,} requests over {days} days for {recording.model},"
+                " with labels as they came, and the loop after each day"
+            )
+        output.confirm("Play them?", yes)
+        told: list[str] = []
+        with endpoint(site) as client, _progress(as_json) as advance:
+            asked = replay(site, recording, client, advance, told.append)
+    if as_json:
+        output.data({"shape": 1, "requests": asked, "events": told})
+        return
+    for line in told:
+        click.echo(line)
+    click.echo(f"{asked:,} requests answered")
+    output.next_command("freehold signals", "freehold status")
+
+
+@contextmanager
+def endpoint(site: Site) -> Iterator[EndpointClient]:
+    """The project's endpoint if it answers; else one that lives as long as this context."""
+    spec = ready_to_serve(site)
+    client = EndpointClient(endpoint_url(site))
+    try:
+        client.ready()
+    except Unreachable:
+        client.close()
+    else:
+        try:
+            yield client
+        finally:
+            client.close()
+        return
+    output.note("no endpoint answers: one is started for the replay")
+    with EndpointProcess.start(site.serving, runtime=spec.runtime) as process:
+        client = EndpointClient(process.url)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Any]:
+    """Gives an observer of days."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=output.console(stderr=True),
+        transient=True,
+        disable=quiet,
+    )
+    with bar:
+        task = bar.add_task("replaying", total=None)
+
+        def observe(day: Day) -> None:
+            stamp = datetime(day.day.year, day.day.month, day.day.day, tzinfo=UTC).date()
+            bar.update(task, advance=1, description=f"{stamp}  {day.requests:,} requests")
+
+        yield observe

@@ -1,0 +1,83 @@
+"""`freehold serve`"""
+
+import json
+import threading
+from pathlib import Path
+
+import click
+
+from freehold.app.loop.advance import advance
+from freehold.app.release.serving_folder import publish
+from freehold.app.site.opening import Site, open_site
+from freehold.cli import output
+from freehold.domain.errors import FreeholdError, NotFound, WrongUsage
+from freehold.domain.project import EndpointSpec
+from freehold.endpoint.process import serve
+from freehold.endpoint.settings import EndpointSettings
+
+TURN = 5.0
+"""Seconds between two turns of the loop."""
+
+
+@click.command("serve", help="Answer predictions, and keep the loop going, until stopped.")
+@click.option("--port", type=int, help="Instead of the one in freehold.yaml; 0 takes a free one.")
+@click.option("--without-loop", is_flag=True, help="Only answer; another process turns the loop.")
+def command(port: int | None, without_loop: bool) -> None:
+    with open_site() as site:
+        spec = ready_to_serve(site)
+        settings = EndpointSettings(
+            folder=site.serving,
+            host=spec.host,
+            port=spec.port if port is None else port,
+            runtime=spec.runtime,
+        )
+        told = site.serving / "endpoint.json"
+        stopping = threading.Event()
+        loop = threading.Thread(target=_turn, args=(site, spec.model, stopping), daemon=True)
+
+        def on_ready(url: str) -> None:
+            told.write_text(json.dumps({"url": url}))
+            click.echo(f"serving {spec.model} at {url}")
+            output.note(f"  {url}/v2/models/{spec.model}/infer   {url}/metrics")
+            output.next_command("freehold status   (in another terminal; stop this with Ctrl-C)")
+            if not without_loop:
+                loop.start()
+
+        try:
+            serve(settings, on_ready, lambda log: output.note(f"log: {log.written:,} rows"))
+        finally:
+            stopping.set()
+            _forget(told)
+            if loop.is_alive():
+                loop.join()
+
+
+def ready_to_serve(site: Site) -> EndpointSpec:
+    """The endpoint's settings, with its serving folder written. Raises WrongUsage, NotFound."""
+    spec = site.project.spec.endpoint
+    if spec is None:
+        raise WrongUsage(
+            "this project has no endpoint",
+            why="freehold.yaml has no `endpoint`",
+            code="usage.no-endpoint",
+        )
+    if publish(site, spec.model) is None:
+        raise NotFound(
+            f"no version of {spec.model} is released",
+            hint=f"`freehold release {spec.model}@1` makes a champion",
+            code="release.none",
+        )
+    return spec
+
+
+def _turn(site: Site, model: str, stopping: threading.Event) -> None:
+    """A turn that fails is told and tried again: answering goes on."""
+    while not stopping.wait(TURN):
+        try:
+            advance(site, model, output.note)
+        except FreeholdError as error:
+            output.note(str(error))
+
+
+def _forget(told: Path) -> None:
+    told.unlink(missing_ok=True)
