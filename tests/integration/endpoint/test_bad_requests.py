@@ -53,6 +53,10 @@ def tensor(place: int, **fields: Any) -> bytes:
         (changed(lambda r: r.update(parameters=7)), "request.malformed"),
         (changed(lambda r: r.update(parameters={"missing": "zero"})), "request.malformed"),
         (changed(lambda r: r.update(parameters={"binary_data_output": True})), "request.binary"),
+        (changed(lambda r: r.update(parameters={"asked_at": -1})), "request.malformed"),
+        (changed(lambda r: r.update(parameters={"asked_at": "now"})), "request.malformed"),
+        (changed(lambda r: r.update(parameters={"asked_at": True})), "request.malformed"),
+        (changed(lambda r: r.update(parameters={"asked_at": 2**53})), "request.malformed"),
         (changed(lambda r: r.update(outputs=7)), "request.malformed"),
         (changed(lambda r: r.update(outputs=[{"name": "label"}])), "request.unknown-output"),
         (

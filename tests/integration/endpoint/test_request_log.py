@@ -37,10 +37,13 @@ def test_every_row_with_its_inputs(site: Any, client: Any, request_of: Any) -> N
     }
     assert log["prediction_id"].to_list() == ["a", "b"]
     assert log["score"].to_list() == reply.output("score")
-    assert log.row(0, named=True) | {"at": None, "score": None, "latency_us": None} == {
+    assert log["at"].to_list() == log["asked_at"].to_list()
+    varying = {"at": None, "asked_at": None, "score": None, "latency_us": None}
+    assert log.row(0, named=True) | varying == {
         "prediction_id": "a",
         "request_id": "r1",
         "at": None,
+        "asked_at": None,
         "model": "delay",
         "version": 1,
         "alias": "champion",
@@ -55,6 +58,15 @@ def test_every_row_with_its_inputs(site: Any, client: Any, request_of: Any) -> N
     }
     assert inputs_of(log).rows() == [("UA", 7.0), ("UA", None)]
     assert log["latency_us"].min() > 0  # type: ignore[operator]
+
+
+def test_a_question_that_arose_earlier_says_so(site: Any, client: Any, request_of: Any) -> None:
+    micros = 1_370_000_000_123_456
+    assert client.infer(request_of(7, parameters={"asked_at": micros})).status == 200
+    flush(client)
+    log = read(site)
+    assert log["asked_at"].dt.epoch("us").to_list() == [micros]
+    assert log["at"].dt.epoch("us").item() > micros
 
 
 def test_others_read_it(site: Any, client: Any, request_of: Any) -> None:
