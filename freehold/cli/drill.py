@@ -36,12 +36,12 @@ def tamper_command(name: str, as_json: bool) -> None:
         output.next_command("freehold status", "freehold audit verify")
 
 
-def starter(site: Site) -> "_Starter":
+def starter(site: Site) -> "Starter":
     spec = site.project.spec.endpoint
-    return _Starter(spec.runtime if spec else "onnx")
+    return Starter(spec.runtime if spec else "onnx")
 
 
-class _Starter:
+class Starter:
     """Starts an endpoint in a process of its own, waits until it answers, and stops it."""
 
     def __init__(self, runtime: str) -> None:

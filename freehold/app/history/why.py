@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from freehold.app.history.facts import facts_among
 from freehold.app.history.telling import telling
 from freehold.app.model.naming import resolve
 from freehold.app.site.opening import Site
@@ -138,7 +139,7 @@ class _Chain:
                 waiting.extend(fact.cause)
 
     def about_traffic(self, version: ModelVersion) -> Iterator[Fact]:
-        for fact in self._all(ABOUT_TRAFFIC):
+        for fact in facts_among(self._lines, *ABOUT_TRAFFIC):
             body = fact.body
             if body["model"] == version.model and version.version in (
                 body["version"],
@@ -147,7 +148,7 @@ class _Chain:
                 yield fact
 
     def release_start(self, release: str) -> Fact:
-        for fact in self._all(frozenset({"release.started"})):
+        for fact in facts_among(self._lines, "release.started"):
             if fact.body["release"] == release:
                 return fact
         raise _broken(f"the start of release {release} is not in the log")
@@ -160,14 +161,6 @@ class _Chain:
         if root_from_inclusion(leaf, fact.sequence, size, path).hex() != self.head.root:
             raise _broken(f"entry {fact.sequence} is not what was signed")
         return tuple(node.hex() for node in path)
-
-    def _all(self, types: frozenset[str]) -> Iterator[Fact]:
-        wanted = [f'"type":"{name}"'.encode() for name in types]
-        for encoded in self._lines:
-            if any(mark in encoded for mark in wanted):
-                fact = Fact.from_json(orjson.loads(encoded))
-                if fact.type in types:
-                    yield fact
 
 
 def _broken(why: str) -> IntegrityError:

@@ -8,6 +8,7 @@ from freehold.app.loop.canary import Move, move_release, spoken
 from freehold.app.loop.watch import watch
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site
+from freehold.app.traffic.events import collect_events
 from freehold.app.traffic.requests import collect
 from freehold.delivery.decision import Hold
 from freehold.domain.signal import Signal
@@ -30,6 +31,7 @@ def advance(site: Site, model: str, tell: Tell = lambda _: None) -> Turn:
     """Idempotent where nothing new was asked. Each part's facts are appended before the next."""
     # A crash between a release's fact and its table is mended here.
     publish(site, model)
+    collect_events(site)
     files = collect(site, model)
     move = move_release(site, model)
     if move is not None and not isinstance(move.decision, Hold):

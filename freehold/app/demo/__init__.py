@@ -1,0 +1,1 @@
+"""The whole loop played on recorded traffic, by the verbs that the commands call."""

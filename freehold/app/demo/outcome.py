@@ -1,0 +1,99 @@
+"""What a play came to: the object that `freehold demo --json` ends with, and its story."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from freehold.app.loop.compare import Month
+
+
+@dataclass(frozen=True)
+class Refusal:
+    what: str
+    code: str
+    """Of the error, the rule or the guardrail."""
+
+
+@dataclass(frozen=True)
+class DemoOutcome:
+    seconds: float
+    rows: int
+    """Requests answered."""
+    models: tuple[dict[str, Any], ...]
+    """version, auc, alias."""
+    months: tuple[Month, ...]
+    rollbacks: tuple[dict[str, Any], ...]
+    """version, guardrail, value, limit, rows."""
+    refusals: tuple[Refusal, ...]
+    signals: tuple[dict[str, Any], ...]
+    """kind, feature, day."""
+    retrained: tuple[int, ...]
+    """Versions that proposals made."""
+    entries: int
+    verified: bool
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "shape": 1,
+            "seconds": round(self.seconds, 1),
+            "rows": self.rows,
+            "models": list(self.models),
+            "months": [
+                {
+                    "month": one.month,
+                    "auc_frozen": one.frozen.value,
+                    "auc_live": one.live.value,
+                    "rows": one.rows,
+                    "gained": one.gained.as_json(),
+                }
+                for one in self.months
+            ],
+            "rollbacks": list(self.rollbacks),
+            "refusals": [{"what": one.what, "code": one.code} for one in self.refusals],
+            "signals": list(self.signals),
+            "retrained": list(self.retrained),
+            "ledger": {"entries": self.entries, "verified": self.verified},
+        }
+
+    def events(self) -> frozenset[str]:
+        """What happened, without days and figures: what must not depend on a seed."""
+        found = {f"refused: {one.what}, {one.code}" for one in self.refusals}
+        found |= {f"rolled back by {one['guardrail']}" for one in self.rollbacks}
+        found |= {f"signal: {one['kind']}" for one in self.signals}
+        found.add("retrained" if self.retrained else "not retrained")
+        found.add("ledger verified" if self.verified else "ledger broken")
+        return frozenset(found)
+
+    def story(self) -> Iterator[str]:
+        """In plain numbers."""
+        first = self.models[0]
+        yield f"The first model: AUC {first['auc']:.3f} on the last two weeks before April."
+        yield f"{self.rows:,} flights asked about, hour by hour, each label when it landed."
+        for one in self.rollbacks:
+            yield (
+                f"Version {one['version']} was rolled back without a person: {one['guardrail']}"
+                f" {one['value']:.2f} over {one['limit']:g} after {one['rows']:,} rows."
+            )
+        for refusal in self.refusals:
+            yield f"Refused: {refusal.what} [{refusal.code}]."
+        yield from self._drift()
+        for version in self.retrained:
+            auc = next(one["auc"] for one in self.models if one["version"] == version)
+            yield f"Retrained by proposal: version {version}, AUC {auc:.3f} when it was made."
+        if not self.retrained:
+            yield "No proposal to retrain was made in this period."
+        better = [m for m in self.months if m.gained.value is not None and m.gained.value > 0]
+        if self.retrained:
+            yield (
+                f"What served was better than the frozen first model in {len(better)} of"
+                f" {len(self.months)} months:"
+            )
+        yield f"The ledger: {self.entries:,} entries, {'verified' if self.verified else 'BROKEN'}."
+
+    def _drift(self) -> Iterator[str]:
+        acted = [one for one in self.signals if one["kind"] != "feature-drift"]
+        features = {one["feature"] for one in self.signals if one["kind"] == "feature-drift"}
+        if features:
+            yield f"Warned of drift in {len(features)} features; that alone changes nothing."
+        for one in acted:
+            yield f"Signal on {one['day']}: {one['kind']}."
