@@ -36,7 +36,8 @@ def test_a_booster_comes_back_with_the_answers_it_gave(stop: bool, tmp_path: Pat
 
 def test_what_is_cut_or_of_another_kind(tmp_path: Path) -> None:
     data = BoosterCodec().encode(_booster())
-    for bad in (b"", b"{}", data[: len(data) // 2]):
+    cuts = [data[: len(data) * part // 20] for part in range(20)]
+    for bad in (b"{}", *cuts, data[:-1]):
         with pytest.raises(IntegrityError) as caught:
             BoosterCodec().decode(bad, lightgbm.Booster, tmp_path)
         assert caught.value.code == "artifact.unreadable"

@@ -52,7 +52,12 @@ def rounded_for_float32(text: str) -> str:
 
 def _check_header(text: str) -> None:
     header, found, _ = text.partition("\nTree=")
-    if not header.startswith("tree\n") or not found:
+    last = text.rstrip("\n").rpartition("\n")[2]
+    whole = "\nend of trees\n" in text and text.endswith("\n")
+    # LightGBM ends the whole process on a model that is cut, so that it is asked for none.
+    if not (header.startswith("tree\n") and found and whole) or not last.startswith(
+        "pandas_categorical:"
+    ):
         raise AdapterFailed("this is not a LightGBM model with trees", code="model.unreadable")
     lines = header.split("\n")
     objectives = [line.partition("=")[2] for line in lines if line.startswith("objective=")]

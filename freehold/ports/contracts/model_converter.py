@@ -34,7 +34,8 @@ class ModelConverterContract:
         assert converter.convert(data, width) == converter.convert(data, width)
 
     def test_what_is_no_model_is_an_error(self, converter: ModelConverter, data: bytes) -> None:
-        for bad in (b"", b"\xff\xfe", b"no model", data[: len(data) // 2]):
+        cuts = [data[: len(data) * part // 20] for part in range(20)]
+        for bad in (b"\xff\xfe", b"no model", *cuts):
             with pytest.raises(AdapterFailed) as caught:
                 converter.convert(bad, 3)
             assert caught.value.code == "model.unreadable"
