@@ -83,7 +83,7 @@ class Profile:
     rows: int
     columns: Mapping[str, ColumnProfile]
     score: NumberProfile | None
-    """Of the model's scores on rows that it was not trained on, if it was given."""
+    """Of the model's scores on the rows that it was made of, if they were given."""
 
     def as_json(self) -> dict[str, Any]:
         return {

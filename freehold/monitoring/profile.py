@@ -25,7 +25,7 @@ def profile(
 ) -> Profile:
     """Of every column: numbers and booleans by quantiles; text and those in `categories` by value.
 
-    `scores` [any number of rows]: the model's, best on rows that it was not trained on.
+    `scores` [any number of rows]: the model's, on the rows of the table or more.
     Raises Refused `profile.column-type`, with a fault for each column that is neither.
     """
     faults = [

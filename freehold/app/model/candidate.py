@@ -38,12 +38,17 @@ class TrainedModel:
     @property
     def scores(self) -> NDArray[np.float64]:
         """On the evaluation table [n], by the framework itself."""
-        return self.framework.predict(self.data, self.matrix)
+        return self.scores_of(self.evaluation)
 
-    @property
-    def matrix(self) -> NDArray[np.float32]:
-        """Of the evaluation table [n, k]."""
-        return self.columns.matrix(self.evaluation)
+    def scores_of(self, table: pl.DataFrame) -> NDArray[np.float64]:
+        """Probabilities [n] by the framework itself."""
+        return self.framework.predict(self.data, self.columns.matrix(table))
+
+    def contributions(self, rows: int) -> NDArray[np.float64]:
+        """SHAP values [at most `rows`, k] of evenly spaced rows of the evaluation table."""
+        every = max(1, -(-self.evaluation.height // rows))
+        matrix = self.columns.matrix(self.evaluation.gather_every(every))
+        return self.framework.contributions(self.data, matrix)
 
 
 def read_candidate(site: Site, candidate: Candidate) -> TrainedModel:

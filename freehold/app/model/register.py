@@ -7,6 +7,8 @@ from pathlib import Path
 from platform import python_version
 from tempfile import TemporaryDirectory
 
+import polars as pl
+
 from freehold.app import adapters
 from freehold.app.contract.gate import Check
 from freehold.app.model.candidate import TrainedModel, read_candidate
@@ -39,6 +41,9 @@ from freehold.running.projection import run_row
 from freehold.training.card import CardFacts, markdown
 from freehold.training.evidence import evaluate
 from freehold.training.page import page
+
+EXPLAINED = 2000
+"""Evaluation rows, evenly spaced, that the strongest features are told by."""
 
 Stage = Callable[[str], None]
 
@@ -123,7 +128,7 @@ def _evidence(site: Site, model: str, trained: TrainedModel) -> tuple[Evidence, 
         trained.scores,
         trained.labels,
         trained.evaluation.select(trained.candidate.groups),
-        contributions=trained.framework.contributions(trained.data, trained.matrix),
+        contributions=trained.contributions(EXPLAINED),
         columns=trained.columns.names,
         reference_scores=reference,
     )
@@ -138,12 +143,14 @@ def _contents(trained: TrainedModel) -> tuple[PackageContents, list[str]]:
         onnx = converter.convert(trained.data, len(trained.columns.names))
     except (AdapterMissing, NotSupported) as error:
         warnings.append(f"no ONNX beside the model: {error.what}")
-    inputs = trained.training.select(trained.columns.names)
+    known = pl.concat(
+        [table.select(trained.columns.names) for table in (trained.training, trained.evaluation)]
+    )
     contents = PackageContents(
         model=trained.data,
         flavor=trained.framework.flavor(trained.data),
         columns=trained.columns,
-        profile=profile(inputs, scores=trained.scores).as_json(),
+        profile=profile(known, scores=trained.scores_of(known)).as_json(),
         python=python_version(),
         onnx=onnx,
     )
