@@ -2,7 +2,8 @@
 
 import click
 
-from freehold.app.loop.act import act, approve, find_proposal, reject
+from freehold.app.loop.act import act
+from freehold.app.loop.proposals import approve, find_proposal, reject
 from freehold.app.site.opening import open_site
 from freehold.cli import output
 

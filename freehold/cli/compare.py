@@ -4,7 +4,7 @@ import click
 
 from freehold.app.loop.compare import compare_months
 from freehold.app.site.opening import open_site
-from freehold.cli import output
+from freehold.cli import drawing, output
 from freehold.domain.statistics.estimate import Estimate
 
 
@@ -17,7 +17,7 @@ def command(name: str, as_json: bool) -> None:
     if as_json:
         output.data({"shape": 1, "frozen": name, "months": [one.as_json() for one in months]})
         return
-    output.table(
+    drawing.table(
         "",
         ["month", "labelled>", "AUC of what served>", f"AUC of {name}>", "gained>", "95 %"],
         [

@@ -10,7 +10,7 @@ from freehold.app.demo.outcome import DemoOutcome
 from freehold.app.demo.play import play
 from freehold.app.demo.stage import SHORT, WHOLE, Hands
 from freehold.app.loop.replay import Day
-from freehold.cli import output
+from freehold.cli import drawing, output
 from freehold.cli.drill import Starter
 from freehold.cli.progress import WORDS
 from freehold.cli.replay import endpoint
@@ -63,7 +63,7 @@ class Stage:
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
             TimeElapsedColumn(),
-            console=output.console(stderr=True),
+            console=drawing.console(stderr=True),
             transient=True,
         )
         self._task = self._bar.add_task("", total=None)
@@ -95,7 +95,7 @@ def _tell(outcome: DemoOutcome, folder: Path) -> None:
     click.echo()
     for line in outcome.story():
         click.echo(line)
-    output.table(
+    drawing.table(
         "",
         ["month", "flights>", "AUC of what served>", "AUC of the frozen first>", "gained>"],
         [

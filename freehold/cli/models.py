@@ -6,7 +6,7 @@ import click
 
 from freehold.app.model.models import models
 from freehold.app.site.opening import open_site
-from freehold.cli import output
+from freehold.cli import drawing, output
 
 
 @click.command("models", help="Versions, aliases, evidence, who and when.")
@@ -22,7 +22,7 @@ def command(model: str, as_json: bool) -> None:
         output.note("no model yet")
         output.next_command("freehold run")
         return
-    output.table(
+    drawing.table(
         "",
         ["version", "alias", "traffic>", "AUC>", "95 %", "policy", "when", "who"],
         [_cells(row) for row in rows],

@@ -2,12 +2,9 @@
 
 import json
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from freehold.domain.errors import WrongUsage
 
@@ -28,32 +25,6 @@ def note(text: str = "") -> None:
 def next_command(*commands: str) -> None:
     """What is likely wanted next, on stderr."""
     note("next: " + "   or   ".join(commands))
-
-
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on stdout. Columns whose name ends in `>` stand flush right."""
-    drawn = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
-    for column in columns:
-        drawn.add_column(
-            column.removesuffix(">"),
-            justify="right" if column.endswith(">") else "left",
-            overflow="fold",
-        )
-    for row in rows:
-        drawn.add_row(*(str(cell) for cell in row))
-    console().print(drawn)
-
-
-def console(stderr: bool = False) -> Console:
-    """Wide when nobody looks, so that pipes get whole lines."""
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(
-        stderr=stderr,
-        width=None if stream.isatty() else 200,
-        highlight=False,
-        markup=False,
-        soft_wrap=not stream.isatty(),
-    )
 
 
 def confirm(question: str, agreed: bool) -> None:

@@ -6,7 +6,7 @@ import click
 
 from freehold.app.run.plan import plan_run
 from freehold.app.site.opening import open_site
-from freehold.cli import output, parameters
+from freehold.cli import drawing, output, parameters
 
 SIGNS = {"run": "run", "cached": "cached", "depends": "if changed"}
 
@@ -34,7 +34,7 @@ def show(plan: Any) -> None:
     rows = [
         [step.step, SIGNS[step.action], step.site, ", ".join(step.reasons)] for step in plan.steps
     ]
-    output.table("", ["step", "action", "site", "why"], rows)
+    drawing.table("", ["step", "action", "site", "why"], rows)
     counts = f"{plan.count('run')} to run, {plan.count('cached')} cached"
     if plan.count("depends"):
         counts += f", {plan.count('depends')} only if something before them changes"

@@ -5,7 +5,7 @@ from types import TracebackType
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from freehold.cli import output
+from freehold.cli import drawing
 from freehold.domain.run import Progress as StepProgress
 
 WORDS = {
@@ -21,7 +21,7 @@ class RunProgress:
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        console = output.console(stderr=True)
+        console = drawing.console(stderr=True)
         self._bar = (
             Progress(
                 TextColumn("{task.description}"),

@@ -12,7 +12,7 @@ from freehold.app.loop.replay import Day, record, replay
 from freehold.app.loop.status import endpoint_url
 from freehold.app.site.opening import Site, open_site
 from freehold.app.traffic.client import EndpointClient
-from freehold.cli import output
+from freehold.cli import drawing, output
 from freehold.cli.serve import ready_to_serve
 from freehold.domain.errors import Unreachable
 from freehold.endpoint.process import EndpointProcess
@@ -79,7 +79,7 @@ def _progress(quiet: bool) -> Iterator[Any]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=output.console(stderr=True),
+        console=drawing.console(stderr=True),
         transient=True,
         disable=quiet,
     )

@@ -4,7 +4,7 @@ import click
 
 from freehold.app.run.runs import runs, traceback_of
 from freehold.app.site.opening import open_site
-from freehold.cli import output
+from freehold.cli import drawing, output
 
 
 @click.command("runs", help="The runs so far; with RUN, the traceback of the step that failed.")
@@ -17,7 +17,7 @@ def command(run: str, as_json: bool) -> None:
     if as_json:
         output.data({"shape": 1, "runs": rows, "traceback": told})
         return
-    output.table(
+    drawing.table(
         "",
         ["run", "pipeline", "status", "steps>", "cached>", "seconds>", "made", "who"],
         [

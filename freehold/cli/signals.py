@@ -6,7 +6,7 @@ import click
 
 from freehold.app.loop.signals import signals
 from freehold.app.site.opening import open_site
-from freehold.cli import output
+from freehold.cli import drawing, output
 
 SHOWN = 14
 """Newest assessments that people see; `--json` has all."""
@@ -29,7 +29,7 @@ def command(model: str, as_json: bool) -> None:
         return
     click.echo(f"score PSI, {rows[0]['window_end']} to {rows[-1]['window_end']}")
     click.echo("  " + _line([row["score_psi"] for row in rows]))
-    output.table(
+    drawing.table(
         "",
         ["week to", "version", "rows>", "score PSI>", "AUC>", "net accuracy>", "most drifted"],
         [_cells(row) for row in rows[-SHOWN:]],

@@ -4,7 +4,7 @@ import click
 
 from freehold.app.history.why import moment, why
 from freehold.app.site.opening import open_site
-from freehold.cli import output
+from freehold.cli import drawing, output
 
 
 @click.command("why", help="The chain from trigger to traffic of MODEL@VERSION, with proofs.")
@@ -18,7 +18,7 @@ def command(name: str, as_json: bool) -> None:
         return
     called = f", {' and '.join(found.aliases)}" if found.aliases else ""
     click.echo(f"{found.version.name}{called}, package {found.version.package[:19]}")
-    output.table(
+    drawing.table(
         "",
         ["entry>", "when", "who", "what"],
         [

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from freehold.app.loop.proposals import approved, open_proposals
 from freehold.app.release.release import plan_release, release
 from freehold.app.run.plan import plan_run
 from freehold.app.run.run import run
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import ModelVersion
 from freehold.delivery.releases import running_release
-from freehold.domain.errors import NotFound, Refused
+from freehold.domain.errors import Refused
 from freehold.domain.release import Release
-from freehold.monitoring.proposals import Proposal, proposals_of, settle
+from freehold.monitoring.proposals import Proposal, settle
 
 Tell = Callable[[str], None]
 
@@ -26,11 +27,6 @@ class Acted:
     """None when policy denied the new version."""
 
 
-def open_proposals(site: Site, model: str) -> list[Proposal]:
-    """Oldest first."""
-    return [one for one in proposals_of(site.state, model) if one.open]
-
-
 def act(site: Site, model: str, tell: Tell) -> Acted | None:
     """Carry out the oldest proposal that is approved, or that the project approves by itself.
 
@@ -42,39 +38,9 @@ def act(site: Site, model: str, tell: Tell) -> Acted | None:
         if proposal.standing == "made":
             if site.project.spec.monitoring.act != "automatic":
                 continue
-            proposal = _settled(site, proposal, "policy")
+            proposal = approved(site, proposal, "policy")
         return _retrain(site, proposal, tell)
     return None
-
-
-def approve(site: Site, name: str) -> Proposal:
-    """A person's word for a proposal. Raises NotFound, Conflict `proposal.not-open`."""
-    return _settled(site, find_proposal(site, name), site.actor)
-
-
-def reject(site: Site, name: str) -> Proposal:
-    """A person's word against a proposal."""
-    proposal = find_proposal(site, name)
-    site.ledger.append([settle(proposal, "rejected", proposal.day, actor=site.actor)])
-    return find_proposal(site, name)
-
-
-def find_proposal(site: Site, name: str) -> Proposal:
-    models = site.project.spec.models
-    known = [one for model in models for one in proposals_of(site.state, model)]
-    for one in known:
-        if one.name == name:
-            return one
-    raise NotFound(
-        f"there is no proposal '{name}'",
-        why=f"proposals: {', '.join(one.name for one in known) or 'none'}",
-        code="proposal.not-found",
-    )
-
-
-def _settled(site: Site, proposal: Proposal, actor: str) -> Proposal:
-    site.ledger.append([settle(proposal, "approved", proposal.day, actor=actor)])
-    return find_proposal(site, proposal.name)
 
 
 def _retrain(site: Site, proposal: Proposal, tell: Tell) -> Acted:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from freehold.app.loop.act import open_proposals
+from freehold.app.loop.proposals import open_proposals
 from freehold.app.site.opening import Site
 from freehold.app.traffic.client import EndpointClient
 from freehold.catalog.traffic import log_files
