@@ -27,11 +27,11 @@ def command(model: str, as_json: bool) -> None:
         ["version", "alias", "traffic>", "AUC>", "95 %", "policy", "when", "who"],
         [_cells(row) for row in rows],
     )
-    allowed = [row for row in rows if row["allowed"] and row["traffic"] < 100]
-    newest = allowed[-1] if allowed else rows[-1]
+    waiting = [row for row in rows if row["allowed"] and row["release"] == "none"]
+    newest = (waiting or rows)[-1]
+    name = f"{newest['model']}@{newest['version']}"
     output.next_command(
-        f"freehold release {newest['model']}@{newest['version']}" if allowed else "freehold status",
-        f"freehold why {newest['model']}@{newest['version']}",
+        f"freehold release {name}" if waiting else "freehold status", f"freehold why {name}"
     )
 
 

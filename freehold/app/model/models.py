@@ -5,7 +5,8 @@ from typing import Any
 
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import versions_of
-from freehold.delivery.releases import aliases_of, running_release
+from freehold.delivery.releases import aliases_of, releases_of, running_release
+from freehold.domain.release import Release
 
 
 def models(site: Site, model: str = "") -> list[dict[str, Any]]:
@@ -22,11 +23,13 @@ def models(site: Site, model: str = "") -> list[dict[str, Any]]:
             traffic[name, champion] = 100 - (release.weight if release else 0)
         if release is not None:
             traffic[name, release.version] = release.weight
+    releases = {(one.model, one.version): one for one in releases_of(state, model)}
     return [
         {
             "model": version.model,
             "version": version.version,
             "aliases": sorted(aliases.get((version.model, version.version), [])),
+            "release": _standing(releases.get((version.model, version.version))),
             "traffic": traffic.get((version.model, version.version), 0),
             "allowed": version.allowed,
             "denied_by": list(version.denials),
@@ -39,3 +42,8 @@ def models(site: Site, model: str = "") -> list[dict[str, Any]]:
         }
         for version in versions_of(state, model)
     ]
+
+
+def _standing(release: Release | None) -> str:
+    """`none`, `running`, `completed`, or `rolled-back`: of a version's last release."""
+    return "none" if release is None else release.status
