@@ -65,4 +65,6 @@ def features(journeys: pl.DataFrame, weather: pl.DataFrame, planes: pl.DataFrame
     reach its row, so a slice of this table is what a computation on that day would have given.
     """
     tables = {"weather": weather, "planes": planes, "landings": journeys}
-    return point_in_time(flight_view(), journeys, tables)
+    known = point_in_time(flight_view(), journeys, tables)
+    # A model takes every number as a float, and whoever loads its package elsewhere must send one.
+    return known.with_columns(pl.selectors.integer().cast(pl.Float64))
