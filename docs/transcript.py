@@ -1,0 +1,199 @@
+"""Types the commands of a document and compares what they print with what the document shows.
+
+A document's fenced `console` blocks are one session in an empty folder: lines that begin with `$ `
+are typed into bash, the lines below each are what it printed. A line of `…` stands for lines that
+are left out. Numbers, digests and times may differ; words may not.
+
+    python -m docs.transcript --check docs/quickstart.md
+    python -m docs.transcript --write docs/quickstart.md    what differs is written anew
+"""
+
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).parents[1]
+PROMPT, LEFT_OUT = "$ ", "…"
+BEGIN, END = "\x1e", "\x1f"
+PORT = "8100"
+PERSON = "ada"
+CURL = '''\
+#!{python}
+"""The few words of curl that the documents use, for a machine without it."""
+import sys, urllib.error, urllib.request
+words = [word for word in sys.argv[1:] if word not in ("-s", "-X", "POST", "GET")]
+data = words.pop(words.index("-d") + 1) if "-d" in words else None
+if data and data.startswith("@"):
+    data = open(data[1:]).read()
+headers = {{"Content-Type": "application/json"}} if data else {{}}
+url = next(word for word in words if "://" in word)
+method = "POST" if data or "POST" in sys.argv else "GET"
+asked = urllib.request.Request(url, data and data.encode(), headers, method=method)
+try:
+    answer = urllib.request.urlopen(asked)
+except urllib.error.HTTPError as error:
+    answer = error
+sys.stdout.write(answer.read().decode())
+'''
+
+
+@dataclass(frozen=True)
+class Typed:
+    """One command of a document."""
+
+    line: int
+    """Of the document, from 0."""
+    command: str
+    shown: tuple[str, ...]
+    """What the document says that it prints."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    typed: Typed
+    missing: str
+    """The first line shown that was not printed; empty if the command failed unexpectedly."""
+    printed: tuple[str, ...]
+
+
+def commands_of(text: str) -> list[Typed]:
+    found: list[Typed] = []
+    inside, start, command, shown = False, 0, "", list[str]()
+    for number, line in enumerate(text.splitlines()):
+        fence = line.startswith("```")
+        if inside and command and (fence or line.startswith(PROMPT)):
+            found.append(Typed(start, command, tuple(shown)))
+            command = ""
+        if fence:
+            inside = line.strip() == "```console"
+        elif inside and line.startswith(PROMPT):
+            start, command, shown = number, line.removeprefix(PROMPT), []
+        elif inside:
+            shown.append(line)
+    return found
+
+
+def played(typed: Sequence[Typed], folder: Path) -> list[tuple[str, ...]]:
+    """What each command prints, on both streams, typed one after the other in one shell."""
+    tools = folder / "tools"
+    tools.mkdir()
+    work = folder / "work"
+    work.mkdir()
+    if shutil.which("curl") is None:
+        (tools / "curl").write_text(CURL.format(python=sys.executable))
+        (tools / "curl").chmod(0o755)
+    examples = ROOT / "examples" / "verify_ledger.py"
+    shutil.copyfile(examples, work / examples.name)
+    port = _free_port()
+    script = "\n".join(_line(one, at, port, tools) for at, one in enumerate(typed))
+    path = os.pathsep.join((str(Path(sys.executable).parent), str(tools), os.environ["PATH"]))
+    done = subprocess.run(
+        ["bash", "-c", script],
+        check=False,
+        cwd=work,
+        env={**os.environ, "PATH": path, "LOGNAME": PERSON, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    said = done.stdout.replace(port, PORT)
+    return [
+        tuple(said.partition(f"{BEGIN}{at}\n")[2].partition(f"{END}{at}\n")[0].splitlines())
+        for at in range(len(typed))
+    ]
+
+
+def _line(typed: Typed, at: int, port: str, tools: Path) -> str:
+    command = re.sub(r"\bfreehold serve\b", f"freehold serve --port {PORT}", typed.command)
+    command = command.replace(PORT, port)
+    if command.endswith("&"):
+        # Its words come when it is ready: wait for them, so that they stand where it was typed.
+        log = shlex.quote(str(tools / f"{at}.log"))
+        command = f"{command.removesuffix('&')} >{log} 2>&1 &\n" + (
+            f"for _ in $(seq 600); do grep -q next: {log} && break; sleep 0.1; done; cat {log}"
+        )
+    return f"printf '{BEGIN}{at}\\n'\n{command}\nprintf '{END}{at}\\n'"
+
+
+def differences(typed: Sequence[Typed], printed: Sequence[tuple[str, ...]]) -> list[Difference]:
+    found = []
+    for one, lines in zip(typed, printed, strict=True):
+        missing = first_missing(one.shown, lines)
+        if missing is not None:
+            found.append(Difference(one, missing, lines))
+    return found
+
+
+def first_missing(shown: Sequence[str], printed: Sequence[str]) -> str | None:
+    """The first line that was not printed, in order; a line that was printed and is not shown,
+    unless `…` stands in its place. None if they agree."""
+    at, skipping = 0, False
+    rest = [masked(line) for line in printed if line.strip()]
+    for line in (line for line in shown if line.strip()):
+        if line.strip() == LEFT_OUT:
+            skipping = True
+            continue
+        wanted = masked(line)
+        place = next((n for n in range(at, len(rest)) if rest[n] == wanted), None)
+        if place is None or (place > at and not skipping):
+            return line
+        at, skipping = place + 1, False
+    return None if skipping or at == len(rest) else rest[at]
+
+
+def masked(line: str) -> str:
+    """Without what differs from one time to the next."""
+    line = re.sub(r"[▁▂▃▄▅▆▇█·]+", "▄", line)
+    line = re.sub(r"/tmp/[^ '\"]*/work/", "", line)
+    line = re.sub(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "0", line)
+    line = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]{4,}\b|[\d][\d,.:TZ-]*", "0", line)
+    line = re.sub(r"-?\b0\b", "0", line)
+    return " ".join(line.split())
+
+
+def rewritten(text: str, found: Sequence[Difference]) -> str:
+    lines = text.splitlines()
+    for one in sorted(found, key=lambda each: -each.typed.line):
+        start = one.typed.line + 1
+        shown = [line.rstrip() for line in one.printed]
+        lines[start : start + len(one.typed.shown)] = shown
+    return "\n".join(lines) + "\n"
+
+
+def _free_port() -> str:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) < 2 or arguments[0] not in ("--check", "--write"):
+        print("usage: python -m docs.transcript --check | --write FILE...", file=sys.stderr)
+        return 2
+    failed = False
+    for name in arguments[1:]:
+        text = Path(name).read_text()
+        typed = commands_of(text)
+        with TemporaryDirectory(prefix="freehold-docs-") as folder:
+            found = differences(typed, played(typed, Path(folder)))
+        if arguments[0] == "--write":
+            Path(name).write_text(rewritten(text, found))
+            continue
+        failed = failed or bool(found) or not typed
+        for one in found:
+            print(f"{name}:{one.typed.line + 1}: {one.typed.command}\n  differs: {one.missing}")
+            print("".join(f"  printed: {line}\n" for line in one.printed))
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
