@@ -18,6 +18,7 @@ def load(port: str, name: str) -> Any:
         raise AdapterMissing(
             f"no {spoken} adapter is named '{name}'",
             why=f"there are: {', '.join(names(port)) or 'none'}",
+            hint="name one of these in freehold.yaml, or install the one that is meant",
             code="adapter.unknown",
         )
     try:

@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 from freehold.app import adapters
 from freehold.app.contract.gate import contracts_of, unknown_steps
 from freehold.app.policy.reading import read_policies
-from freehold.app.project.loading import load_pipelines
+from freehold.app.project.loading import (
+    load_pipelines,
+    module_sources,
+    require_readable,
+    stand_ins,
+    traced,
+)
 from freehold.app.project.reading import OpenProject, find_root, read_project
 from freehold.app.run.world import codecs
-from freehold.authoring.pipeline import Pipeline
 from freehold.domain.errors import Fault, FreeholdError, PipelineInvalid, ProjectInvalid
 from freehold.domain.graph import Graph
-from freehold.domain.step import REQUIRED
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,15 @@ def check_project(start: Path) -> CheckedProject:
     steps: dict[str, int] = {}
     try:
         for name, pipeline in load_pipelines(project).items():
-            graph = pipeline.trace(_stand_ins(pipeline))
+            graph = traced(project, pipeline, stand_ins(pipeline))
             graphs.append(graph)
             steps[name] = len(graph.nodes)
             faults += graph.all_faults()
             faults += _unstorable(graph)
         faults += unknown_steps(project, graphs)
+        sources = module_sources(project.root)
+        for graph in graphs:
+            require_readable(graph, sources)
     except FreeholdError as error:
         faults += error.faults or [Fault(error.code, error.what, hint=error.hint)]
     suites = []
@@ -68,12 +73,6 @@ def check_project(start: Path) -> CheckedProject:
         expectations=sum(len(suite.expectations) for suite in suites),
         policies=sum(1 for name in modules if not name.endswith("_test.rego")),
     )
-
-
-def _stand_ins(pipeline: Pipeline[..., Any]) -> dict[str, Any]:
-    """A value for each parameter that has no default: the graph's shape is what is checked."""
-    values = {str: "", int: 0, float: 0.0, bool: False, date: date(2000, 1, 1), list[str]: []}
-    return {one.name: values[one.kind] for one in pipeline.parameters if one.default is REQUIRED}
 
 
 def _adapter_faults(project: OpenProject) -> list[Fault]:

@@ -19,7 +19,10 @@ def command(file: Path, model: str, as_json: bool) -> None:
         models = list(site.project.spec.models)
         if not model and len(models) != 1:
             raise WrongUsage(
-                "of which model?", hint=f"--model {' or '.join(models)}", code="usage.model"
+                "of which model?",
+                why=f"the project has {', '.join(models) or 'none'}",
+                hint="name one: --model NAME" if models else "add one to `models` in freehold.yaml",
+                code="usage.model",
             )
         rows = add_label_file(site, model or models[0], file)
     if as_json:

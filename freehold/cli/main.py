@@ -77,7 +77,8 @@ def run(arguments: list[str]) -> int:
         hint = "`freehold --help` lists the commands"
         if isinstance(error, click.UsageError) and error.ctx is not None:
             hint = f"`{error.ctx.command_path} --help` shows how"
-        return _failed(WrongUsage(error.format_message(), hint=hint), as_json)
+        why = "the command line cannot be read"
+        return _failed(WrongUsage(error.format_message(), why=why, hint=hint), as_json)
     except KeyboardInterrupt:
         click.echo("stopped by the keyboard", err=True)
         return 1

@@ -17,6 +17,7 @@ def values_of(pairs: tuple[str, ...]) -> dict[str, str]:
         if not equals or not name:
             raise WrongUsage(
                 f"'{pair}' is not NAME=VALUE",
+                why="--set gives one parameter of the pipeline its value",
                 hint="write it like --set until=2013-04-01",
                 code="usage.set",
             )

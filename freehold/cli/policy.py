@@ -35,7 +35,10 @@ def test(as_json: bool) -> None:
         click.echo(f"{mark}  {result.file}  {result.name}  {result.output}".rstrip())
     if failed:
         raise Refused(
-            f"{len(failed)} of {len(results)} policy tests failed", code="policy.test-failed"
+            f"{len(failed)} of {len(results)} policy tests failed",
+            why=", ".join(result.name for result in failed),
+            hint="mend the policy or its test and run `freehold policy test` again",
+            code="policy.test-failed",
         )
     output.note(f"{len(results)} policy tests passed")
     output.next_command("freehold run")

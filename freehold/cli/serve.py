@@ -59,11 +59,13 @@ def ready_to_serve(site: Site) -> EndpointSpec:
         raise WrongUsage(
             "this project has no endpoint",
             why="freehold.yaml has no `endpoint`",
+            hint="add `endpoint: {model: NAME}`",
             code="usage.no-endpoint",
         )
     if publish(site, spec.model) is None:
         raise NotFound(
             f"no version of {spec.model} is released",
+            why="an endpoint answers with what releases put into traffic",
             hint=f"`freehold release {spec.model}@1` makes a champion",
             code="release.none",
         )

@@ -13,7 +13,8 @@ def export(site: Site, folder: Path) -> dict[str, int]:
     """Write entries, checkpoints and the public key to a new or empty folder; lines per file."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Refused(
-            f"'{folder}' is there already and is not an empty folder",
+            f"'{folder}' is there already",
+            why="it is not an empty folder",
             hint="choose another one",
             code="audit.folder-exists",
         )
@@ -28,5 +29,9 @@ def export(site: Site, folder: Path) -> dict[str, int]:
                     counts[name] += 1
         (folder / PUBLIC_KEY).write_bytes(site.signer.public.pem)
     except OSError as exc:
-        raise StorageFailed(f"could not write to '{folder}'", why=str(exc)) from exc
+        raise StorageFailed(
+            f"could not write to '{folder}'",
+            why=str(exc),
+            hint="make room or choose another folder, and export again",
+        ) from exc
     return counts

@@ -45,6 +45,7 @@ def audit(site: Site, against: Path | None = None) -> AuditReport:
         raise IntegrityError(
             f"{against} is a checkpoint of another log",
             why=f"it is {kept.writer}'s; this log is {site.ledger.writer}'s",
+            hint="bring the checkpoint that was kept of this log",
             code="audit.other-writer",
         )
     report = verify_ledger(site.ledger, site.signer.public, kept)
@@ -55,7 +56,12 @@ def head(site: Site) -> Checkpoint:
     """The newest checkpoint, to be kept elsewhere."""
     newest = deque(site.ledger.checkpoints(), maxlen=1)
     if not newest:
-        raise NotFound("the history has no entry yet", code="audit.empty")
+        raise NotFound(
+            "the history has no entry yet",
+            why="nothing was recorded here",
+            hint="`freehold run` makes the first entries",
+            code="audit.empty",
+        )
     return newest[0]
 
 
@@ -63,7 +69,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         return Checkpoint.from_json(json.loads(path.read_bytes()))
     except FileNotFoundError:
-        raise NotFound(f"no file {path}", code="audit.no-checkpoint") from None
+        raise NotFound(
+            f"no file {path}",
+            why="--against names a checkpoint that was kept elsewhere",
+            hint="`freehold audit checkpoint > FILE` writes one",
+            code="audit.no-checkpoint",
+        ) from None
     except ValueError as exc:
         raise IntegrityError(
             f"{path} is no checkpoint",

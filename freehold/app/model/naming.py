@@ -12,6 +12,7 @@ def resolve(site: Site, name: str) -> ModelVersion:
     if not at or not model or not rest:
         raise WrongUsage(
             f"'{name}' names no version",
+            why="a version is a model's name, '@', and a number or an alias",
             hint="write it like flight-delay@2 or flight-delay@champion",
             code="usage.version",
         )

@@ -15,9 +15,15 @@ def run_policy_tests(project: OpenProject) -> Sequence[PolicyTestResult]:
         raise NotFound(
             "the project has no policies",
             why="`policies` in freehold.yaml names no folder with .rego files",
+            hint="`freehold init NAME` writes a project that has some",
             code="policy.none",
         )
     tester = engine()
     if not isinstance(tester, RunsPolicyTests):
-        raise NotSupported("this policy engine runs no tests", code="policy.no-tests")
+        raise NotSupported(
+            "the policies' tests cannot be run",
+            why="this policy engine runs no tests",
+            hint="use another policy engine",
+            code="policy.no-tests",
+        )
     return tester.test(policies.modules, policies.data)

@@ -26,11 +26,13 @@ def plan_init(folder: Path, template: str) -> NewProject:
         raise NotFound(
             f"no template is named '{template}'",
             why=f"there are: {', '.join(template_names())}",
+            hint="`freehold init FOLDER --template blank` begins with the smallest",
             code="template.not-found",
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Refused(
-            f"'{folder}' is there already and is not an empty folder",
+            f"'{folder}' is there already",
+            why="it is not an empty folder",
             hint="choose another name",
             code="project.exists",
         )
@@ -59,7 +61,11 @@ def init(folder: Path, template: str) -> NewProject:
             (folder / name).unlink(missing_ok=True)
         if not existed:
             shutil.rmtree(folder, ignore_errors=True)
-        raise StorageFailed(f"could not write the project to '{folder}'", why=str(exc)) from exc
+        raise StorageFailed(
+            f"could not write the project to '{folder}'",
+            why=str(exc),
+            hint="make room or choose another folder, and repeat the command",
+        ) from exc
     return new
 
 

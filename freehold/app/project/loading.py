@@ -1,17 +1,22 @@
-"""Imports a project's Python, and knows the bytes of every module in it."""
+"""Imports a project's Python, traces its pipelines, and knows the bytes of every module in it."""
 
+import ast
 import importlib
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from freehold.app.project.reading import OpenProject
 from freehold.authoring.pipeline import Pipeline
-from freehold.domain.errors import Fault, ProjectInvalid
+from freehold.domain.errors import Fault, FreeholdError, ProjectInvalid
+from freehold.domain.graph import Graph
+from freehold.domain.step import REQUIRED
+from freehold.running.code import Code
 
 SKIPPED = {".freehold", ".venv", "__pycache__", ".git", "node_modules"}
 
@@ -38,7 +43,7 @@ def load_pipelines(project: OpenProject) -> dict[str, Pipeline[..., Any]]:
             module_name, _, function = address.partition(":")
             try:
                 module = importlib.import_module(module_name)
-            except Exception as exc:  # noqa: BLE001 - the user's module may raise anything
+            except (Exception, SystemExit) as exc:  # noqa: BLE001 - a user's module raises anything
                 faults.append(_import_fault(project, name, module_name, exc))
                 continue
             value = getattr(module, function, None)
@@ -49,9 +54,48 @@ def load_pipelines(project: OpenProject) -> dict[str, Pipeline[..., Any]]:
                 continue
             found[name] = value
     if faults:
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise ProjectInvalid(f"{count} in the project's Python", faults=faults)
+        raise _python_invalid(faults)
     return found
+
+
+def traced(
+    project: OpenProject, pipeline: Pipeline[..., Any], values: Mapping[str, Any] | None = None
+) -> Graph:
+    """Raises WrongUsage for values it does not take, ProjectInvalid if its function raises."""
+    try:
+        return pipeline.trace(values)
+    except FreeholdError:
+        raise
+    except Exception as exc:
+        what = f"pipeline '{pipeline.name}' raises when traced: {type(exc).__name__}: {exc}"
+        where = _own_frame(project, exc)
+        hint = "a pipeline only calls steps; what works on values belongs into one"
+        raise _python_invalid([Fault("pipeline.raised", what, where, hint)]) from exc
+
+
+def stand_ins(pipeline: Pipeline[..., Any]) -> dict[str, Any]:
+    """A value for each parameter that has no default: the graph's shape is what is asked for."""
+    values = {str: "", int: 0, float: 0.0, bool: False, date: date(2000, 1, 1), list[str]: []}
+    return {one.name: values[one.kind] for one in pipeline.parameters if one.default is REQUIRED}
+
+
+def require_readable(graph: Graph, sources: Mapping[str, bytes]) -> None:
+    """Raises ProjectInvalid if a step reaches a module that is not Python; all such are named."""
+    code = Code(sources)
+    with suppress(SyntaxError):
+        for module in {node.step.module for node in graph.nodes}:
+            code.reached(module)
+        return
+    faults = []
+    for name, source in sources.items():
+        try:
+            ast.parse(source)
+        except SyntaxError as exc:
+            where = f"{name.replace('.', '/')}.py:{exc.lineno or 1}"
+            what = f"module '{name}' cannot be read: {type(exc).__name__}: {exc.msg}"
+            faults.append(Fault("project.import", what, where))
+    if faults:
+        raise _python_invalid(faults)
 
 
 @contextmanager
@@ -74,14 +118,25 @@ def _belongs_elsewhere(name: str, module: ModuleType, root: Path) -> bool:
     return not Path(origin).is_relative_to(root)
 
 
-def _import_fault(project: OpenProject, name: str, module: str, exc: Exception) -> Fault:
-    where = project.where("pipelines", name)
-    frames = traceback.extract_tb(exc.__traceback__)
-    mine = [f for f in frames if Path(f.filename).is_relative_to(project.root)]
+def _import_fault(project: OpenProject, name: str, module: str, exc: BaseException) -> Fault:
+    where = _own_frame(project, exc) or project.where("pipelines", name)
     if isinstance(exc, SyntaxError) and exc.filename:
         where = f"{Path(exc.filename).name}:{exc.lineno}"
-    elif mine:
-        relative = Path(mine[-1].filename).relative_to(project.root)
-        where = f"{relative}:{mine[-1].lineno}"
     what = f"module '{module}' does not import: {type(exc).__name__}: {exc}"
     return Fault("project.import", what, where)
+
+
+def _own_frame(project: OpenProject, exc: BaseException) -> str:
+    """`file:line` of the innermost frame in the project, or empty."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    mine = [f for f in frames if Path(f.filename).is_relative_to(project.root)]
+    return f"{Path(mine[-1].filename).relative_to(project.root)}:{mine[-1].lineno}" if mine else ""
+
+
+def _python_invalid(faults: list[Fault]) -> ProjectInvalid:
+    count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+    return ProjectInvalid(
+        f"{count} in the project's Python",
+        faults=faults,
+        hint="mend them and run `freehold check` again",
+    )

@@ -1,5 +1,6 @@
 """`freehold.yaml` from the disk, with every fault that can be seen without running anything."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,36 +47,38 @@ def read_project(root: Path) -> OpenProject:
     try:
         text = (root / FILE).read_text(encoding="utf-8")
     except UnicodeDecodeError as exc:
-        raise ProjectInvalid(f"{FILE} is not UTF-8 text", why=str(exc)) from exc
+        raise ProjectInvalid(
+            f"{FILE} is not UTF-8 text", why=str(exc), hint="save it as UTF-8"
+        ) from exc
     spec = reader.read(text, Project)
+    faults = [*reader.faults, *_missing_files(root, reader)]
     if spec is None:
-        raise invalid(reader.faults, FILE)
+        raise invalid(faults, FILE)
     project = OpenProject(root, spec, reader)
-    faults = [*_missing_files(project), *_missing_names(project), *_odd_numbers(project)]
+    faults += [*_missing_names(project), *_odd_numbers(project)]
     if faults:
         raise invalid(faults, FILE)
     return project
 
 
-def _missing_files(project: OpenProject) -> list[Fault]:
-    faults = []
-    for name, address in project.spec.pipelines.items():
-        where = project.where("pipelines", name)
-        module, colon, function = address.partition(":")
-        if not colon or not function.isidentifier():
-            what = f"'{address}' is not an address like 'module:function'"
-            faults.append(Fault("project.address", what, where))
-        elif not module_path(project.root, module):
-            what = f"no file {module.replace('.', '/')}.py for pipeline '{name}'"
-            faults.append(Fault("project.missing-file", what, where))
-    for index, contract in enumerate(project.spec.contracts):
-        if not (project.root / contract.suite).is_file():
-            where = project.where("contracts", str(index), "suite")
-            faults.append(Fault("project.missing-file", f"no file {contract.suite}", where))
-    if project.spec.policies and not (project.root / project.spec.policies).is_dir():
-        what = f"no folder {project.spec.policies}"
-        faults.append(Fault("project.missing-file", what, project.where("policies")))
-    return faults
+def _missing_files(root: Path, reader: Reader) -> Iterator[Fault]:
+    """Of what could be read, so that other faults of the file hide none of these."""
+    for path, value in reader.values.items():
+        where, missing = reader.where(path), ""
+        match path:
+            case ("pipelines", name):
+                module, colon, function = value.partition(":")
+                if not colon or not function.isidentifier():
+                    what = f"'{value}' is not an address like 'module:function'"
+                    yield Fault("project.address", what, where)
+                elif not module_path(root, module):
+                    missing = f"no file {module.replace('.', '/')}.py for pipeline '{name}'"
+            case ("contracts", _, "suite") if not (root / value).is_file():
+                missing = f"no file {value}"
+            case ("policies",) if value and not (root / value).is_dir():
+                missing = f"no folder {value}"
+        if missing:
+            yield Fault("project.missing-file", missing, where)
 
 
 def _missing_names(project: OpenProject) -> list[Fault]:

@@ -28,6 +28,8 @@ class Reader:
         """The file's name, as people know it."""
         self.faults: list[Fault] = []
         self.lines: dict[Path, int] = {}
+        self.values: dict[Path, Any] = {}
+        """Every plain value that could be read, though others could not."""
         self._constructor = yaml.SafeLoader("")
 
     def read(self, text: str, kind: type) -> Any | None:
@@ -133,13 +135,15 @@ class Reader:
         if choices:
             if value not in choices:
                 self._wrong_type(path, expected, node)
+            self.values[path] = value
             return value
         if kind is str and not isinstance(value, str) and value is not None:
             value = node.value
         if not isinstance(value, _PLAIN[kind]) or (kind is not bool and isinstance(value, bool)):
             self._wrong_type(path, expected, node)
             return None
-        return kind(value)
+        self.values[path] = kind(value)
+        return self.values[path]
 
     def _wrong_type(self, path: Path, expected: str, node: yaml.Node) -> None:
         kind = "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"

@@ -8,7 +8,14 @@ from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import ModelVersion, version_of
 from freehold.delivery.decision import Rollback
-from freehold.delivery.releases import aliases_of, conclude, release_of, running_release, start
+from freehold.delivery.releases import (
+    aliases_of,
+    conclude,
+    release_of,
+    releases_of,
+    running_release,
+    start,
+)
 from freehold.domain.errors import NotFound, PolicyDenied
 from freehold.domain.fact import Draft
 from freehold.domain.project import ReleaseSpec
@@ -85,7 +92,14 @@ def roll_back(site: Site, model: str) -> Release:
     """A person's word: the running release of a model goes back at once. Raises NotFound."""
     running = running_release(site.state, model)
     if running is None:
-        raise NotFound(f"no release of {model} is running", code="release.not-found")
+        raise NotFound(
+            f"no release of {model} is running",
+            why="the last one has ended"
+            if any(releases_of(site.state, model))
+            else "there was none",
+            hint="`freehold status` shows what serves",
+            code="release.not-found",
+        )
 
     def decision(state: Any) -> list[Draft]:
         word = Rollback("person", 0.0, 0.0)

@@ -6,9 +6,10 @@ from hashlib import sha256
 from typing import Any
 
 from freehold.app.contract.gate import contracts_of, unknown_steps
-from freehold.app.project.loading import load_pipelines
+from freehold.app.project.loading import load_pipelines, require_readable, stand_ins, traced
 from freehold.app.run.world import codecs, options_of
 from freehold.app.site.opening import Site
+from freehold.authoring.pipeline import Pipeline
 from freehold.domain.canonical import digest_of
 from freehold.domain.errors import ProjectInvalid, WrongUsage
 from freehold.domain.graph import Graph
@@ -41,20 +42,21 @@ def plan_run(
     if name not in spec.pipelines:
         raise WrongUsage(
             f"there is no pipeline '{name}'",
-            hint=f"there are: {', '.join(spec.pipelines) or 'none'}",
+            why=f"the project has {', '.join(spec.pipelines) or 'none'}",
+            hint="name one of these, or add it to `pipelines` in freehold.yaml",
             code="usage.pipeline",
         )
     pipelines = load_pipelines(site.project)
-    graph = replace(pipelines[name].trace(values or {}), name=name)
+    graph = replace(traced(site.project, pipelines[name], values), name=name)
     graph.check()
     codecs().check(graph)
-    contracts_of(site.project)
-    graphs = [graph, *(p.trace() for other, p in pipelines.items() if other != name)]
-    faults = unknown_steps(site.project, graphs)
-    if faults:
-        raise ProjectInvalid("the project's contracts do not fit its steps", faults=faults)
+    _require_contracts(site, name, graph, pipelines)
     options = options_of(site, cache, cause)
-    forecasts = preview(graph, site.state, site.artifacts, options)
+    try:
+        forecasts = preview(graph, site.state, site.artifacts, options)
+    except SyntaxError:
+        require_readable(graph, options.sources)
+        raise
     plan = RunPlan(
         pipeline=name,
         parameters=plain(graph.parameters),
@@ -66,6 +68,23 @@ def plan_run(
         code=digest_of({m: sha256(data).hexdigest() for m, data in options.sources.items()}),
     )
     return PlannedRun(plan, graph, options)
+
+
+def _require_contracts(
+    site: Site, name: str, graph: Graph, pipelines: Mapping[str, Pipeline[..., Any]]
+) -> None:
+    """Raises ProjectInvalid unless each can be read and names a step of some pipeline."""
+    contracts_of(site.project)
+    if not unknown_steps(site.project, [graph]):
+        return
+    others = [
+        traced(site.project, pipeline, stand_ins(pipeline))
+        for other, pipeline in pipelines.items()
+        if other != name
+    ]
+    faults = unknown_steps(site.project, [graph, *others])
+    if faults:
+        raise ProjectInvalid("the project's contracts do not fit its steps", faults=faults)
 
 
 def _only_pipeline(site: Site) -> str:

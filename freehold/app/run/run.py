@@ -116,6 +116,7 @@ def _latest_unfinished(site: Site) -> dict[str, Any]:
         if row["status"] != "finished" and is_live(row["run"], site.locks):
             raise Conflict(
                 f"run {row['run']} is still going on",
+                why="a process that drives it is alive",
                 hint="wait for it, or stop that process",
                 code="run.in-progress",
             )
@@ -128,6 +129,7 @@ def _latest_unfinished(site: Site) -> dict[str, Any]:
             break
     raise NotFound(
         "no run waits to be resumed",
+        why="every run so far has finished" if rows else "there was no run yet",
         hint="`freehold run` begins one; `freehold runs` lists them",
         code="run.none-unfinished",
     )

@@ -12,7 +12,12 @@ from freehold.domain.errors import NotFound, Refused
 def labels_of_file(path: Path) -> pl.DataFrame:
     """From Parquet or CSV. Raises NotFound, Refused `labels.unreadable`."""
     if not path.is_file():
-        raise NotFound(f"no file {path}", code="labels.no-file")
+        raise NotFound(
+            f"no file {path}",
+            why="labels are read from a file of this machine",
+            hint="bring a Parquet file, or a CSV file ending in .csv",
+            code="labels.no-file",
+        )
     try:
         if path.suffix == ".csv":
             return pl.read_csv(path, try_parse_dates=True)

@@ -54,7 +54,12 @@ def _checked(table: pl.DataFrame) -> pl.DataFrame:
         if name not in table.columns
     ]
     if faults:
-        raise Refused("these are not labels", faults=faults, code="labels.columns")
+        raise Refused(
+            "these are not labels",
+            faults=faults,
+            hint=f"the columns are {', '.join(COLUMNS)}",
+            code="labels.columns",
+        )
     try:
         return table.select(
             pl.col("prediction_id").cast(pl.String),
