@@ -18,6 +18,7 @@ FILES = (".db", ".json", ".jsonl", ".lgb", ".onnx", ".pub", ".sig", ".txt", ".ya
 MEANINGS = {
     "contract.unknown-expectation": "no expectation of this type is evaluated here",
     "contract.unknown-key": "a key that a suite does not have",
+    "endpoint.not-started": "the endpoint's process ended before it was ready",
     "endpoint.model-failed": "a model failed on rows of a request; the log's column `error` has it",
     "contract.failed": "an expectation does not hold; the words are its own",
     "policy.limits": "limits.json cannot be read",
@@ -107,13 +108,8 @@ def _told(source: Source, classes: dict[str, type[errors.FreeholdError]]) -> Ite
         if isinstance(node, ast.Call):
             words = Words(source.tree, inside.get(id(node)), node.lineno)
             yield from _of_call(node, words, classes)
-        elif isinstance(node, ast.Assign) and node.col_offset == 0:
-            words = Words(source.tree, None, node.lineno)
-            yield from (
-                _made(code, "fault", "")
-                for code in words.codes(node.value)
-                if code.startswith(("endpoint.", "request."))
-            )
+        elif isinstance(node, ast.ClassDef) and source.path.stem != "errors":
+            yield from _of_class(node, Words(source.tree, None, node.lineno), classes)
         elif isinstance(node, ast.Tuple):
             # Checks that give place, code and words, for their caller to make a fault of.
             words = Words(source.tree, inside.get(id(node)), node.lineno)
@@ -157,7 +153,8 @@ class Words:
             yield from self.codes(value.args[1])
         else:
             text = self.of(value)
-            if "." in text and CODE.fullmatch(text) and not text.endswith(FILES):
+            is_name = text.endswith(FILES) or text.startswith("freehold.")
+            if "." in text and CODE.fullmatch(text) and not is_name:
                 yield text
 
 
@@ -177,6 +174,16 @@ def _of_call(
             after = [words.of(one) for one in call.args[at + 1 : at + 3]]
             what = next((one for one in after if one), "")
             yield from (_made(code, by, what) for code in words.codes(argument))
+
+
+def _of_class(
+    node: ast.ClassDef, words: Words, classes: dict[str, type[errors.FreeholdError]]
+) -> Iterator[Told]:
+    """A class of error that lives beside the code that raises it."""
+    by = next((ast.unparse(base) for base in node.bases if ast.unparse(base) in classes), "")
+    for item in node.body if by else ():
+        if isinstance(item, ast.Assign) and ast.unparse(item.targets[0]) == "code":
+            yield from (_made(code, by, "") for code in words.codes(item.value))
 
 
 def _made(code: str, by: str, what: str) -> Told:
