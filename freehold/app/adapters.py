@@ -1,7 +1,7 @@
 """Find adapters by name; import one only when it is used."""
 
 from functools import cache
-from importlib.metadata import EntryPoint, distributions
+from importlib.metadata import Distribution, EntryPoint, distribution, distributions
 from typing import Any
 
 from freehold.domain.errors import AdapterMissing
@@ -13,7 +13,8 @@ EXTRAS = {"polars": "", "pyarrow": "arrow", "pathlib": "", "signing": "signing",
 def load(port: str, name: str) -> Any:
     """The class of the adapter `name` of a port. Raises AdapterMissing with the install line."""
     spoken = port.replace("_", " ")
-    entry = _all().get((f"freehold.{port}", name))
+    key = (f"freehold.{port}", name)
+    entry = _own().get(key) or _all().get(key)
     if entry is None:
         raise AdapterMissing(
             f"no {spoken} adapter is named '{name}'",
@@ -28,7 +29,7 @@ def load(port: str, name: str) -> Any:
         raise AdapterMissing(
             f"the {spoken} adapter '{name}' needs a package that is not installed",
             why=str(exc),
-            hint=f"pip install 'freehold[{extra}]'",
+            hint=f"pip install 'freehold[{extra}]'" if extra else "pip install freehold",
         ) from exc
 
 
@@ -38,11 +39,20 @@ def names(port: str) -> tuple[str, ...]:
 
 
 @cache
+def _own() -> dict[tuple[str, str], EntryPoint]:
+    """Those that come with Freehold, by group and name."""
+    return _of(distribution("freehold"))
+
+
+@cache
 def _all() -> dict[tuple[str, str], EntryPoint]:
-    """By group and name. Read once: it looks into every distribution that is installed."""
+    """Those of strangers too. Read once: it looks into every distribution that is installed."""
+    return {key: entry for found in distributions() for key, entry in _of(found).items()}
+
+
+def _of(found: Distribution) -> dict[tuple[str, str], EntryPoint]:
     return {
         (entry.group, entry.name): entry
-        for distribution in distributions()
-        for entry in distribution.entry_points
+        for entry in found.entry_points
         if entry.group.startswith("freehold.")
     }
