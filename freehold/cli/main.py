@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+import traceback
 
 import click
 
@@ -85,7 +86,19 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except Exception as error:  # noqa: BLE001 - the last boundary: what is left is a bug of ours
+        click.echo(traceback.format_exc(), err=True)
+        return _failed(_bug(error), as_json)
     return 0
+
+
+def _bug(error: Exception) -> FreeholdError:
+    return FreeholdError(
+        "this is a fault of Freehold's, not of yours",
+        why=f"{type(error).__name__}: {error}",
+        hint="report it with the traceback above; what was recorded before it stands",
+        code="freehold.bug",
+    )
 
 
 def _failed(error: FreeholdError, as_json: bool) -> int:
