@@ -2,7 +2,9 @@
 
 A document's fenced `console` blocks are one session in an empty folder: lines that begin with `$ `
 are typed into bash, the lines below each are what it printed. A line of `…` stands for lines that
-are left out. Numbers, digests and times may differ; words may not.
+are left out. Numbers, digests and times may differ; words may not. A block of another language
+with a path behind it, as in `python steps.py`, is a file that is written at that point. A line
+`<!-- after other.md -->` says that the session begins where that of the document beside it ends.
 
     python -m docs.transcript --check docs/quickstart.md
     python -m docs.transcript --write docs/quickstart.md    what differs is written anew
@@ -23,13 +25,16 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[1]
 PROMPT, LEFT_OUT = "$ ", "…"
 BEGIN, END = "\x1e", "\x1f"
+END_OF_FILE = "END OF FILE"
 PORT = "8100"
 PERSON = "ada"
 CURL = '''\
 #!{python}
 """The few words of curl that the documents use, for a machine without it."""
 import sys, urllib.error, urllib.request
-words = [word for word in sys.argv[1:] if word not in ("-s", "-X", "POST", "GET")]
+words = [word for word in sys.argv[1:] if word not in ("-s", "-X", "POST")]
+if "-H" in words:
+    del words[words.index("-H") : words.index("-H") + 2]
 data = words.pop(words.index("-d") + 1) if "-d" in words else None
 if data and data.startswith("@"):
     data = open(data[1:]).read()
@@ -64,21 +69,50 @@ class Difference:
     printed: tuple[str, ...]
 
 
+AFTER = re.compile(r"^<!-- after (\S+) -->$", re.MULTILINE)
+
+
+def before(document: Path) -> list[Typed]:
+    """What has to be typed before the document's own commands."""
+    return [
+        typed
+        for name in AFTER.findall(document.read_text())
+        for typed in (*before(document.with_name(name)), *commands_of(_read(document, name)))
+    ]
+
+
+def _read(document: Path, beside: str) -> str:
+    return document.with_name(beside).read_text()
+
+
 def commands_of(text: str) -> list[Typed]:
+    """Also of each file that the document has the reader write."""
     found: list[Typed] = []
-    inside, start, command, shown = False, 0, "", list[str]()
+    language, below, start = "", list[str](), 0
     for number, line in enumerate(text.splitlines()):
-        fence = line.startswith("```")
-        if inside and command and (fence or line.startswith(PROMPT)):
-            found.append(Typed(start, command, tuple(shown)))
-            command = ""
-        if fence:
-            inside = line.strip() == "```console"
-        elif inside and line.startswith(PROMPT):
-            start, command, shown = number, line.removeprefix(PROMPT), []
-        elif inside:
-            shown.append(line)
+        if not line.startswith("```"):
+            below.append(line)
+        elif language:
+            found += _typed(language, below, start)
+            language = ""
+        else:
+            language, below, start = line.removeprefix("```").strip() or "text", [], number + 1
     return found
+
+
+def _typed(language: str, lines: Sequence[str], start: int) -> list[Typed]:
+    kind, _, path = language.partition(" ")
+    if path:
+        whole = "\n".join(lines)
+        command = f"cat > {shlex.quote(path)} <<'{END_OF_FILE}'\n{whole}\n{END_OF_FILE}"
+        return [Typed(start, command, ())]
+    if kind != "console":
+        return []
+    prompts = [at for at, line in enumerate(lines) if line.startswith(PROMPT)]
+    return [
+        Typed(start + at, lines[at].removeprefix(PROMPT), tuple(lines[at + 1 : following]))
+        for at, following in zip(prompts, [*prompts[1:], len(lines)], strict=True)
+    ]
 
 
 def played(typed: Sequence[Typed], folder: Path) -> list[tuple[str, ...]]:
@@ -182,9 +216,10 @@ def main(arguments: list[str]) -> int:
     failed = False
     for name in arguments[1:]:
         text = Path(name).read_text()
-        typed = commands_of(text)
+        first, typed = before(Path(name)), commands_of(text)
         with TemporaryDirectory(prefix="freehold-docs-") as folder:
-            found = differences(typed, played(typed, Path(folder)))
+            printed = played([*first, *typed], Path(folder))[len(first) :]
+        found = differences(typed, printed)
         if arguments[0] == "--write":
             Path(name).write_text(rewritten(text, found))
             continue
