@@ -1,5 +1,6 @@
 """`freehold`: finds the command, prints errors in one shape, and gives the exit code."""
 
+import errno
 import importlib
 import json
 import sys
@@ -7,7 +8,7 @@ import traceback
 
 import click
 
-from freehold.domain.errors import FreeholdError, WrongUsage
+from freehold.domain.errors import FreeholdError, StorageFailed, WrongUsage
 
 COMMANDS = {
     "init": "begin a project from a template",
@@ -66,11 +67,9 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
-        freehold.main(arguments, prog_name="freehold", standalone_mode=False)
+        code = freehold.main(arguments, prog_name="freehold", standalone_mode=False)
     except FreeholdError as error:
         return _failed(error, as_json)
-    except click.exceptions.Exit as stop:
-        return int(stop.exit_code)
     except click.Abort:
         click.echo("stopped; nothing more was changed", err=True)
         return 1
@@ -86,10 +85,29 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        return _failed(_from_system(error), as_json)
     except Exception as error:  # noqa: BLE001 - the last boundary: what is left is a bug of ours
         click.echo(traceback.format_exc(), err=True)
         return _failed(_bug(error), as_json)
-    return 0
+    # Of a command that ends by `Exit`, click gives the code; of others, None.
+    return code if isinstance(code, int) else 0
+
+
+def _from_system(error: OSError) -> StorageFailed:
+    """What no boundary nearer to the disk has turned into an error of ours."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StorageFailed(
+            "the disk is full",
+            why=str(error),
+            hint="make room on the disk and repeat the command",
+            code="storage.full",
+        )
+    return StorageFailed(
+        "a file could not be read or written",
+        why=str(error),
+        hint="mend its permissions or its disk and repeat the command",
+    )
 
 
 def _bug(error: Exception) -> FreeholdError:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -32,11 +33,13 @@ def command(port: int | None, without_loop: bool) -> None:
             runtime=spec.runtime,
         )
         told = site.serving / "endpoint.json"
+        served: list[str] = []
         stopping = threading.Event()
         loop = threading.Thread(target=_turn, args=(site, spec.model, stopping), daemon=True)
 
         def on_ready(url: str) -> None:
-            told.write_text(json.dumps({"url": url}))
+            served.append(url)
+            told.write_text(_address(url))
             click.echo(f"serving {spec.model} at {url}")
             output.note(f"  {url}/v2/models/{spec.model}/infer   {url}/metrics")
             output.next_command("freehold status   (in another terminal; stop this with Ctrl-C)")
@@ -47,7 +50,7 @@ def command(port: int | None, without_loop: bool) -> None:
             serve(settings, on_ready, lambda log: output.note(f"log: {log.written:,} rows"))
         finally:
             stopping.set()
-            _forget(told)
+            _forget(told, served)
             if loop.is_alive():
                 loop.join()
 
@@ -81,5 +84,12 @@ def _turn(site: Site, model: str, stopping: threading.Event) -> None:
             output.note(str(error))
 
 
-def _forget(told: Path) -> None:
-    told.unlink(missing_ok=True)
+def _address(url: str) -> str:
+    return json.dumps({"url": url})
+
+
+def _forget(told: Path, served: list[str]) -> None:
+    """What another endpoint wrote there stays."""
+    with suppress(FileNotFoundError):
+        if told.read_text() in map(_address, served):
+            told.unlink()

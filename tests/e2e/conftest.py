@@ -11,11 +11,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from onnx import TensorProto, helper
 
+from freehold.adapters.signing.model_signing import OpenSSFModelSigning
+from freehold.app.site.opening import open_site
+from freehold.catalog.package import admit, pack
 from freehold.cli.main import run
+from freehold.domain.canonical import canonical
+from freehold.domain.columns import Column, Columns
+from freehold.domain.fact import Draft
+from freehold.domain.package import Admission
+from freehold.domain.verdict import Verdict
 
 PROJECT = """\
 project: tiny
@@ -210,6 +220,91 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     made._forget_modules()
 
 
+SERVED = """
+models:
+  delay:
+    pipeline: sums
+endpoint:
+  model: delay
+  port: 0
+"""
+
+
+def sigmoid_of_the_sum(bias: float) -> bytes:
+    """A model of two columns, as ONNX: missing values count as nothing."""
+    nodes = [
+        helper.make_node("IsNaN", ["rows"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "rows"], ["known"]),
+        helper.make_node("ReduceSum", ["known", "axis"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["sum", "bias"], ["shifted"]),
+        helper.make_node("Sigmoid", ["shifted"], ["score"]),
+    ]
+    constants = [
+        helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0]),
+        helper.make_tensor("bias", TensorProto.FLOAT, [1], [bias]),
+        helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "sum",
+        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, 2])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, [None])],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def register(project: Project, version: int) -> None:
+    """A version of the model `delay` in the history, signed and admitted, without training."""
+    with contextlib.chdir(project.folder), open_site() as site:
+        columns = Columns((Column("distance", "number"), Column("carrier", "category", ("AA",))))
+        files = {
+            "columns.json": canonical(columns.as_json()),
+            "model.onnx": sigmoid_of_the_sum(float(version)),
+        }
+        payload = pack(files)
+        with TemporaryDirectory() as folder:
+            signature = Path(folder) / "model.sig"
+            for name, data in files.items():
+                target = Path(folder) / "payload" / name
+                target.parent.mkdir(exist_ok=True)
+                target.write_bytes(data)
+            OpenSSFModelSigning().sign(Path(folder) / "payload", site.key_path, signature)
+            signed = site.artifacts.put(signature.read_bytes())
+        verdict = Verdict(True, (), ("named/no-name",), "sha256:0")
+        admission = admit(Admission("delay", version, payload.digest, verdict), site.signer)
+        about = {"model": "delay", "version": version}
+        registered = {
+            **about,
+            "run": f"run-{version}",
+            "package": {"digest": site.artifacts.put(payload.data), "size": len(payload.data)},
+            "attestations": {"model.sig": signed},
+            "headline": {},
+            "champion": None,
+            "rows": {"training": 1, "evaluation": 1},
+        }
+        judged = {
+            **about,
+            "allowed": True,
+            "rules": [],
+            "policy": "sha256:0",
+            "attestations": {"admission.json": site.artifacts.put(admission)},
+        }
+        site.ledger.append([Draft("model.registered", registered)])
+        site.ledger.append([Draft("model.judged", judged)])
+
+
+@pytest.fixture
+def serving(project: Project) -> Project:
+    """The project with two versions of a model, the first released."""
+    project.write("freehold.yaml", PROJECT + SERVED)
+    for version in (1, 2):
+        register(project, version)
+    assert project.freehold("release", "delay@1", "--yes").code == 0
+    return project
+
+
 @pytest.fixture
 def refused(project: Project) -> Callable[..., dict[str, Any]]:
     """Types a command twice, for people and for machines, and gives its error as a mapping.
@@ -239,6 +334,7 @@ def refused(project: Project) -> Callable[..., dict[str, Any]]:
         assert error["because"] or error["faults"], "it does not say why"
         assert error["hint"] or all(fault["hint"] for fault in error["faults"]), "no hint"
         assert "Traceback" not in plain.err
+        assert error["code"] != "freehold.bug"
         return dict(error)
 
     return type_it

@@ -114,7 +114,11 @@ def _boundary(key: str) -> Iterator[None]:
                 code="storage.full",
                 hint="make room on the disk and repeat the command",
             ) from exc
-        raise StorageFailed(f"object {key} could not be read or written", why=str(exc)) from exc
+        raise StorageFailed(
+            f"object {key} could not be read or written",
+            why=str(exc),
+            hint="make sure that its disk works and that you may use it, and repeat the command",
+        ) from exc
 
 
 def _make_folder(folder: Path) -> None:

@@ -28,7 +28,7 @@ class FileSigner(Signer):
             if not beside.exists():
                 _write(beside, self._public.pem, mode=0o644, replace=True)
         except OSError as exc:
-            raise StorageFailed(f"{beside} could not be written", why=str(exc)) from exc
+            raise _not_stored(beside, "written", exc) from exc
 
     @classmethod
     def create(cls, path: Path) -> "FileSigner":
@@ -50,7 +50,7 @@ class FileSigner(Signer):
                 hint="use it, or choose another file: a lost key cannot be made again",
             ) from exc
         except OSError as exc:
-            raise StorageFailed(f"the key {path} could not be written", why=str(exc)) from exc
+            raise _not_stored(path, "written", exc) from exc
         return cls(path)
 
     @property
@@ -73,7 +73,7 @@ def _load(path: Path) -> ec.EllipticCurvePrivateKey:
             hint="copy the site's key back, or make a new site with `freehold init`",
         ) from exc
     except OSError as exc:
-        raise StorageFailed(f"the key {path} could not be read", why=str(exc)) from exc
+        raise _not_stored(path, "read", exc) from exc
     if mode & _OTHERS:
         raise IntegrityError(
             f"the key {path} can be used by others on this machine",
@@ -94,6 +94,14 @@ def _load(path: Path) -> ec.EllipticCurvePrivateKey:
             hint=f"openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {path}",
         )
     return key
+
+
+def _not_stored(path: Path, done: str, exc: OSError) -> StorageFailed:
+    return StorageFailed(
+        f"the key {path} could not be {done}",
+        why=str(exc),
+        hint="make sure that its disk has room and that you may use it, and repeat the command",
+    )
 
 
 def _public_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

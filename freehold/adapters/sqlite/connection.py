@@ -68,7 +68,11 @@ def translated(exc: sqlite3.Error, path: Path) -> FreeholdError:
             code="ledger.damaged",
             hint="restore the file from a copy, then run `freehold audit verify`",
         )
-    return StorageFailed(f"{path} could not be read or written", why=why)
+    return StorageFailed(
+        f"{path} could not be read or written",
+        why=why,
+        hint="make sure that its disk has room and works, and repeat the command",
+    )
 
 
 @contextmanager

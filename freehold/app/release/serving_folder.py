@@ -9,10 +9,10 @@ from freehold.catalog.package import unpack
 from freehold.catalog.versions import ModelVersion, version_of
 from freehold.delivery.releases import releases_of
 from freehold.delivery.traffic import traffic
-from freehold.domain.errors import StorageFailed
+from freehold.domain.errors import IntegrityError, StorageFailed
 from freehold.domain.package import ADMISSION, SIGNATURE
 from freehold.domain.release import Release
-from freehold.domain.routing import RoutingTable, routing_document, signed_bytes
+from freehold.domain.routing import RoutingTable, read_routing, routing_document, signed_bytes
 
 
 def publish(site: Site, model: str) -> RoutingTable | None:
@@ -39,8 +39,9 @@ def publish(site: Site, model: str) -> RoutingTable | None:
         _replace(serving / "site.pub", site.signer.public.pem)
         for variant in table.variants:
             place_package(site, versions[variant.version], serving)
-        document = routing_document(table, site.signer.sign(signed_bytes(table)))
-        _replace(serving / "routing.json", document)
+        if not _stands(serving / "routing.json", table, site):
+            document = routing_document(table, site.signer.sign(signed_bytes(table)))
+            _replace(serving / "routing.json", document)
     except OSError as exc:
         raise StorageFailed(
             "the serving folder could not be written",
@@ -85,6 +86,14 @@ def _table_number(releases: list[Release]) -> int:
     """Grows with every change of any release of the model."""
     ended = sum(1 for release in releases if release.status != "running")
     return sum(1 + release.step for release in releases) + ended
+
+
+def _stands(path: Path, table: RoutingTable, site: Site) -> bool:
+    """Whether the table is there, signed: a second signature would have other bytes."""
+    try:
+        return read_routing(path.read_bytes(), site.signer.public) == table
+    except (FileNotFoundError, IntegrityError):
+        return False
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -61,7 +61,7 @@ def _checked(table: pl.DataFrame) -> pl.DataFrame:
             code="labels.columns",
         )
     try:
-        return table.select(
+        kept = table.select(
             pl.col("prediction_id").cast(pl.String),
             pl.col("label").cast(pl.Int8),
             pl.col("labelled_at").cast(pl.Datetime("us", "UTC")),
@@ -73,3 +73,13 @@ def _checked(table: pl.DataFrame) -> pl.DataFrame:
             hint="label is 0 or 1, labelled_at a time",
             code="labels.columns",
         ) from exc
+    others = kept.filter(~pl.col("label").is_in([0, 1]))
+    if not others.is_empty():
+        raise Refused(
+            "these are not labels",
+            why=f"{others.height} of {kept.height} are neither 0 nor 1, such as"
+            f" {others['label'][0]} of '{others['prediction_id'][0]}'",
+            hint="label is 0 or 1, labelled_at a time",
+            code="labels.columns",
+        )
+    return kept

@@ -72,7 +72,15 @@ def _describe(path: Path, model: str) -> dict[str, object] | None:
     """None for a file of another model."""
     data = path.read_bytes()
     columns = ["model", "at", "asked_at"]
-    rows = pl.read_parquet(data, columns=columns).filter(pl.col("model") == model)
+    try:
+        rows = pl.read_parquet(data, columns=columns).filter(pl.col("model") == model)
+    except pl.exceptions.PolarsError as exc:
+        raise IntegrityError(
+            f"the request log's file {path.name} cannot be read",
+            why=str(exc),
+            hint=f"bring it back whole, or move it away: {path}",
+            code="log.unreadable",
+        ) from exc
     if rows.is_empty():
         return None
     return {
