@@ -2,7 +2,7 @@
 
 from freehold.app import adapters
 from freehold.app.project.reading import OpenProject
-from freehold.domain.errors import ProjectInvalid
+from freehold.domain.errors import Fault, ProjectInvalid
 from freehold.governance.policy_set import PolicySet, policy_set
 from freehold.ports.policy_engine import PolicyEngine
 
@@ -17,14 +17,20 @@ def read_policies(project: OpenProject) -> PolicySet:
     if not project.spec.policies:
         return PolicySet({}, {})
     folder = project.root / project.spec.policies
-    found = policy_set(
-        {
-            path.relative_to(project.root).as_posix(): path.read_text(encoding="utf-8")
-            for path in sorted(folder.rglob("*"))
-            if path.suffix in (".rego", ".json")
-        }
-    )
-    faults = [*found.faults, *engine().check(found.modules)]
+    texts: dict[str, str] = {}
+    faults: list[Fault] = []
+    for path in sorted(folder.rglob("*")):
+        if path.suffix not in (".rego", ".json"):
+            continue
+        name, data = path.relative_to(project.root).as_posix(), path.read_bytes()
+        try:
+            texts[name] = data.decode("utf-8")
+        except UnicodeDecodeError as exc:
+            line = 1 + data.count(b"\n", 0, exc.start)
+            what = f"this is not UTF-8 text: {exc.reason}"
+            faults.append(Fault("policy.syntax", what, f"{name}:{line}", "save it as UTF-8"))
+    found = policy_set(texts)
+    faults += [*found.faults, *engine().check(found.modules)]
     if faults:
         raise ProjectInvalid(
             f"{len(faults)} faults in {project.spec.policies}/",
