@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from freehold.app.loop.proposals import open_proposals
+from freehold.app.run.runs import standing
 from freehold.app.site.opening import Site
 from freehold.app.traffic.client import EndpointClient
 from freehold.catalog.traffic import log_files
@@ -23,7 +24,7 @@ def status(site: Site) -> dict[str, Any]:
         "endpoint": _endpoint(site),
         "models": [_model(site, name) for name in site.project.spec.models],
         "unfinished_runs": [
-            {"run": row["run"], "pipeline": row["pipeline"], "status": row["status"]}
+            {"run": row["run"], "pipeline": row["pipeline"], "status": standing(site, row)}
             for row in unfinished(site.state)
         ],
     }

@@ -17,15 +17,12 @@ def runs(site: Site) -> list[dict[str, Any]]:
 
 def _row(site: Site, row: dict[str, Any]) -> dict[str, Any]:
     steps = steps_of(site.state, row["run"]).values()
-    status = row["status"]
-    if status == "running" and not is_live(row["run"], site.locks):
-        status = "interrupted"
     version = version_of_run(site.state, row["run"])
     ended = row["ended"]
     return {
         "run": row["run"],
         "pipeline": row["pipeline"],
-        "status": status,
+        "status": standing(site, row),
         "parameters": row["parameters"],
         "steps": row["steps"],
         "finished": sum(1 for step in steps if step["status"] == "finished"),
@@ -38,6 +35,13 @@ def _row(site: Site, row: dict[str, Any]) -> dict[str, Any]:
             (step["attachment"] for step in steps if step["status"] == "failed"), None
         ),
     }
+
+
+def standing(site: Site, row: dict[str, Any]) -> str:
+    """A run's status; `interrupted` when it goes on by its facts, and no process drives it."""
+    if row["status"] == "running" and not is_live(row["run"], site.locks):
+        return "interrupted"
+    return str(row["status"])
 
 
 def traceback_of(site: Site, run: str) -> str:

@@ -4,13 +4,14 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from freehold.app import adapters
 from freehold.app.project.reading import OpenProject, find_root, read_project
 from freehold.app.site.people import People
 from freehold.catalog import checks, traffic, versions
 from freehold.delivery import releases as delivery
-from freehold.domain.errors import IntegrityError
+from freehold.domain.errors import Conflict, IntegrityError
 from freehold.domain.fact import Draft
 from freehold.domain.projection import State
 from freehold.monitoring import assessments
@@ -105,7 +106,7 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock) -> Site:
             hint="put the key back from where you keep it; a new key would be a new writer",
             code="key.missing",
         )
-    signer: Signer = signer_class(key) if key.exists() else signer_class.create(key)
+    signer = _signer(signer_class, key)
     writer = f"{project.spec.site}-{signer.public.fingerprint.removeprefix('sha256:')[:8]}"
     ledger = adapters.load("ledger", "sqlite")(
         folder / "ledger.db",
@@ -128,7 +129,30 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock) -> Site:
         people=people,
         actor=people.me(writer),
     )
-    if not begun:
-        body = {"key": signer.public.fingerprint, "site": project.spec.site}
-        ledger.append([Draft("site.opened", body, actor=site.actor)])
+    _begin(site)
     return site
+
+
+def _signer(signer_class: Any, key: Path) -> Signer:
+    """Loads the site's key, or makes it; another process may make it at the same moment."""
+    if not key.exists():
+        try:
+            made: Signer = signer_class.create(key)
+            return made
+        except Conflict:
+            """It has."""
+    loaded: Signer = signer_class(key)
+    return loaded
+
+
+def _begin(site: Site) -> None:
+    """The history's first entry, once, whoever comes first and wherever the last one stopped."""
+
+    def decision(_: State) -> list[Draft]:
+        if any(True for _ in site.ledger.lines(0, 1)):
+            return []
+        body = {"key": site.signer.public.fingerprint, "site": site.project.spec.site}
+        return [Draft("site.opened", body, actor=site.actor)]
+
+    if not any(True for _ in site.ledger.lines(0, 1)):
+        site.ledger.decide(decision)

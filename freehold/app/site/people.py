@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class People:
         pseudonym = "person-" + sha256(f"{writer}\0{name}".encode()).hexdigest()[:12]
         known = self._read()
         if known.get(pseudonym) != name:
-            part = self._path.with_suffix(".part")
+            part = self._path.with_suffix(f".{os.getpid()}.part")
             part.write_text(json.dumps({**known, pseudonym: name}, indent=2, sort_keys=True))
             part.replace(self._path)
         return pseudonym
