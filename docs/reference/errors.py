@@ -153,7 +153,7 @@ class Words:
             yield from self.codes(value.args[1])
         else:
             text = self.of(value)
-            is_name = text.endswith(FILES) or text.startswith("freehold.")
+            is_name = text.endswith(FILES) or text.startswith("freehold.cli.")
             if "." in text and CODE.fullmatch(text) and not is_name:
                 yield text
 
