@@ -14,10 +14,12 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +29,8 @@ PROMPT, LEFT_OUT = "$ ", "…"
 BEGIN, END = "\x1e", "\x1f"
 END_OF_FILE = "END OF FILE"
 PORT = "8100"
+LIMIT = 900.0
+"""Seconds after which a document counts as stuck."""
 PERSON = "ada"
 CURL = '''\
 #!{python}
@@ -129,17 +133,22 @@ def played(typed: Sequence[Typed], folder: Path) -> list[tuple[str, ...]]:
     port = _free_port()
     script = "\n".join(_line(one, at, port, tools) for at, one in enumerate(typed))
     path = os.pathsep.join((str(Path(sys.executable).parent), str(tools), os.environ["PATH"]))
-    done = subprocess.run(
+    shell = subprocess.Popen(
         ["bash", "-c", script],
-        check=False,
         cwd=work,
         env={**os.environ, "PATH": path, "LOGNAME": PERSON, "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
-    said = done.stdout.replace(port, PORT)
+    try:
+        said = shell.communicate(timeout=LIMIT)[0].replace(port, PORT)
+    finally:
+        # What a document left running, too.
+        with suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
     return [
         tuple(said.partition(f"{BEGIN}{at}\n")[2].partition(f"{END}{at}\n")[0].splitlines())
         for at in range(len(typed))

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -24,7 +25,6 @@ ADAPTERS = sorted(
     path.parent.name for path in (ROOT / "freehold" / "adapters").glob("*/__init__.py")
 )
 CONTENTS = ROOT / "contributing" / "README.md"
-WITHOUT_README = {"memory": "not yet: its modules' docstrings say what it is"}
 ENTRIES = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
 PAGES = sorted(
     path
@@ -35,12 +35,6 @@ PAGES = sorted(
         *(ROOT / "benchmarks").glob("*.md"),
     )
 )
-
-
-def _described(adapter: str) -> object:
-    reason = WITHOUT_README.get(adapter)
-    marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-    return pytest.param(adapter, marks=marks)
 
 
 def page(name: str) -> str:
@@ -131,7 +125,7 @@ def test_every_entry_point_has_a_row() -> None:
     assert names - set(described) == set()
 
 
-@pytest.mark.parametrize("adapter", [_described(adapter) for adapter in ADAPTERS])
+@pytest.mark.parametrize("adapter", ADAPTERS)
 def test_an_adapter_says_what_it_is(adapter: str) -> None:
     assert (ROOT / "freehold" / "adapters" / adapter / "README.md").is_file()
 
@@ -157,6 +151,39 @@ def test_contributors_find_every_page() -> None:
     linked = set(re.findall(r"\]\(([a-z-]+\.md)\)", CONTENTS.read_text()))
     pages = {path.name for path in CONTENTS.parent.glob("*.md")} - {CONTENTS.name}
     assert pages - linked == set()
+
+
+def written(path: Path) -> list[str]:
+    """Lines of code blocks that are a command of ours, without what follows `#`, `&` or `>`."""
+    blocks = re.findall(r"^```.*?\n(.*?)^```", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    ours = [line for line in lines if line.startswith("freehold ")]
+    return [re.split(r"\s+[#&>]", line)[0].strip() for line in ours]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_in_code_blocks_can_be_typed(path: Path) -> None:
+    if path.is_relative_to(REFERENCE):
+        return
+    wrong = []
+    for line in written(path):
+        command: click.Command = freehold
+        words = shlex.split(line)[1:]
+        try:
+            while isinstance(command, click.Group) and words:
+                found = command.get_command(click.Context(command), words.pop(0))
+                assert found is not None, line
+                command = found
+            command.make_context(line, words)
+        except (click.UsageError, AssertionError) as error:
+            wrong.append(f"{line}: {error}")
+    assert wrong == []
+
+
+def test_every_command_is_shown_somewhere() -> None:
+    pages = (path for path in PAGES if not path.is_relative_to(REFERENCE))
+    shown = "\n".join(path.read_text() for path in pages)
+    assert {name for name in COMMANDS if f"freehold {name}" not in shown} == set()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
