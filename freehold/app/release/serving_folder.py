@@ -1,7 +1,9 @@
 """What the endpoint reads: packages and a signed routing table, written from the ledger."""
 
 import shutil
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from freehold.app.site.opening import Site
@@ -9,18 +11,47 @@ from freehold.catalog.package import unpack
 from freehold.catalog.versions import ModelVersion, version_of
 from freehold.delivery.releases import releases_of
 from freehold.delivery.traffic import traffic
-from freehold.domain.errors import IntegrityError, StorageFailed
+from freehold.domain.errors import Conflict, IntegrityError, StorageFailed
 from freehold.domain.package import ADMISSION, SIGNATURE
 from freehold.domain.release import Release
 from freehold.domain.routing import RoutingTable, read_routing, routing_document, signed_bytes
+
+LOCK_POLL = 0.01
+LONGEST_WAIT = 60.0
+"""Seconds that a publication waits for another one."""
+GONE = ".gone"
 
 
 def publish(site: Site, model: str) -> RoutingTable | None:
     """Write what the endpoint of a model serves now; None when nothing does yet.
 
     Idempotent: the same releases give the same table. The packages are in place before the table
-    that names them.
+    that names them. One process at a time: an older table never replaces a newer one. Raises
+    StorageFailed, Conflict `release.busy`.
     """
+    with _alone(site, model):
+        return _publish(site, model)
+
+
+@contextmanager
+def _alone(site: Site, model: str) -> Iterator[None]:
+    until = time.monotonic() + LONGEST_WAIT
+    while (held := site.locks.take(f"publish {model}")) is None:
+        if time.monotonic() > until:
+            raise Conflict(
+                f"another process is publishing releases of {model}",
+                why=f"it has not ended for {LONGEST_WAIT:.0f} seconds",
+                hint="stop it, then `freehold release` or `freehold serve` publishes what stands",
+                code="release.busy",
+            )
+        time.sleep(LOCK_POLL)
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def _publish(site: Site, model: str) -> RoutingTable | None:
     releases = list(releases_of(site.state, model))
     if not releases:
         return None
@@ -106,6 +137,12 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _forget_others(models: Path, wanted: set[str]) -> None:
     keep = {digest.removeprefix("sha256:") for digest in wanted}
-    for folder in models.iterdir():
-        if folder.name not in keep:
-            shutil.rmtree(folder, ignore_errors=True)
+    for folder in list(models.iterdir()):
+        if folder.name in keep:
+            continue
+        # Killed in the middle, it must not leave half a package under a package's name.
+        gone = folder if folder.suffix == GONE else folder.with_name(folder.name + GONE)
+        if folder != gone:
+            shutil.rmtree(gone, ignore_errors=True)
+            folder.replace(gone)
+        shutil.rmtree(gone, ignore_errors=True)
