@@ -64,8 +64,11 @@ def run_until_killed_by_parent(
         lines.append(child.stdout.readline())
     sleep(moment)
     child.kill()
-    rest, errors = child.communicate(timeout=_LIMIT)
-    _check(child.returncode, errors)
+    # `communicate` would pass over what reading a line has taken from the pipe beyond it.
+    assert child.stderr is not None
+    with child.stdout, child.stderr:
+        rest, errors = child.stdout.read(), child.stderr.read()
+    _check(child.wait(timeout=_LIMIT), errors)
     complete = "".join([*lines, rest]).split("\n")[:-1]
     acknowledged = [line for line in complete if not line.startswith("@")]
     return Outcome(tuple(acknowledged), child.returncode < 0, "")
