@@ -30,6 +30,7 @@ def command(into: Path, short: bool, seed: int, seeds: int, as_json: bool) -> No
     if into.exists():
         raise Refused(
             f"'{into}' is there already",
+            why="the demo begins in a new folder, which stays",
             hint=f"remove it (`rm -r {into}`), or say --into another-folder",
             code="demo.folder-exists",
         )
@@ -129,5 +130,6 @@ def _compare(played: list[DemoOutcome], seed: int) -> None:
         raise Failed(
             "the seeds did not lead to the same events",
             why="those that differ are listed above",
+            hint="play the seed that differs alone: --seed N",
             code="demo.seeds-differ",
         )

@@ -12,7 +12,7 @@ from freehold.catalog.contracts import evaluate, failure, parse
 from freehold.domain.artifact import Artifact
 from freehold.domain.canonical import canonical
 from freehold.domain.contract import Contract
-from freehold.domain.errors import Fault, ProjectInvalid
+from freehold.domain.errors import ContractFailed, Fault, ProjectInvalid
 from freehold.domain.fact import Draft
 from freehold.domain.graph import Graph, Node
 
@@ -77,6 +77,13 @@ class ContractGate:
         known = check_of(self._site.state, contract.digest, artifact.digest)
         if known is not None and known["passed"]:
             return Check(contract.name, node.step.name, True, known["rows"], known["fact"])
+        if artifact.format != "parquet":
+            raise ContractFailed(
+                f"contract '{contract.name}' cannot be held against step '{node.step.name}'",
+                why=f"it makes {artifact.format}, not a table",
+                hint="name a step that returns a table under `contracts` in freehold.yaml",
+                code="contract.no-table",
+            )
         table = pl.read_parquet(BytesIO(self._site.artifacts.get(artifact.digest)))
         report = evaluate(contract, table)
         # Samples are rows of the data: they are shown to whoever runs it, and not recorded.

@@ -86,7 +86,12 @@ class _Play:
         )
         version = finished.version
         if version is None:
-            raise Failed("the demo's pipeline made no model", code="demo.no-model")
+            raise Failed(
+                "the demo's pipeline made no model",
+                why="it returned no Candidate",
+                hint="report it: the demo brings its own project",
+                code="demo.no-model",
+            )
         for warning in finished.warnings:
             self._audience.say(f"warning: {warning}")
         verdict = "allowed" if version.allowed else f"denied by {', '.join(version.denials)}"

@@ -90,6 +90,7 @@ def require_refusal(found: Tampered) -> None:
     if not found.refused_with:
         raise Failed(
             f"an endpoint loaded {found.version} with byte {found.offset} of {found.file} changed",
+            why="its signature should have kept it out",
             hint="do not release anything until this is understood",
             code="drill.failed",
         )

@@ -1,20 +1,27 @@
-"""Acts on proposals: retrain, judge, and release what the policies allow."""
+"""Acts on proposals: retrain, judge, and release what the policies allow.
+
+Every part looks for what an interrupted turn has done already: the run by its cause, the version
+by its run. So a turn that was killed is gone on with, and nothing is made twice.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from freehold.app.loop.proposals import approved, open_proposals
+from freehold.app.loop.proposals import approved, find_proposal, open_proposals
 from freehold.app.release.release import plan_release, release
 from freehold.app.run.plan import plan_run
-from freehold.app.run.run import run
+from freehold.app.run.run import resume_run, run
 from freehold.app.site.opening import Site
-from freehold.catalog.versions import ModelVersion
+from freehold.catalog.versions import ModelVersion, version_of_run
 from freehold.delivery.releases import running_release
-from freehold.domain.errors import Refused
+from freehold.domain.errors import FreeholdError, Refused
+from freehold.domain.projection import State
 from freehold.domain.release import Release
 from freehold.monitoring.proposals import Proposal, settle
 
 Tell = Callable[[str], None]
+BY_POLICY = "policy"
+"""The actor where the project's own rule approves."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,8 @@ class Acted:
     """What came of a proposal."""
 
     proposal: Proposal
-    version: ModelVersion
+    version: ModelVersion | None
+    """None when the retraining failed."""
     release: Release | None
     """None when policy denied the new version."""
 
@@ -30,7 +38,8 @@ class Acted:
 def act(site: Site, model: str, tell: Tell) -> Acted | None:
     """Carry out the oldest proposal that is approved, or that the project approves by itself.
 
-    Waits while a release is running: one change of a model's traffic at a time.
+    Waits while a release is running: one change of a model's traffic at a time. A retraining that
+    fails ends its proposal, and the cool-down begins. For whoever holds the model's turn.
     """
     if running_release(site.state, model) is not None:
         return None
@@ -38,30 +47,57 @@ def act(site: Site, model: str, tell: Tell) -> Acted | None:
         if proposal.standing == "made":
             if site.project.spec.monitoring.act != "automatic":
                 continue
-            proposal = approved(site, proposal, "policy")
-        return _retrain(site, proposal, tell)
+            proposal = approved(site, proposal, BY_POLICY)
+        try:
+            return _carry_out(site, proposal, tell)
+        except FreeholdError as error:
+            failed = settle(proposal, "failed", proposal.day, code=error.code)
+            site.ledger.append([failed])
+            tell(f"retraining {proposal.model} failed: [{error.code}] {error.what}")
+            return Acted(find_proposal(site, proposal.name), None, None)
     return None
 
 
-def _retrain(site: Site, proposal: Proposal, tell: Tell) -> Acted:
-    spec = site.project.spec.models[proposal.model]
-    parameters = {
-        name: proposal.day if value == "today" else value for name, value in spec.retrain.items()
-    }
-    tell(f"retraining {proposal.model} as of {proposal.day}")
-    planned = plan_run(site, spec.pipeline, parameters, cause=(proposal.fact,))
-    finished = run(site, planned)
-    version = finished.version
-    if version is None:
-        raise Refused(
-            f"pipeline '{spec.pipeline}' made no version of {proposal.model}",
-            hint="let it return a Candidate",
-            code="proposal.no-version",
-        )
-    site.ledger.append([settle(proposal, "done", proposal.day, made_version=version.version)])
+def _carry_out(site: Site, proposal: Proposal, tell: Tell) -> Acted:
+    version = _version_for(site, proposal, tell)
+    done = settle(proposal, "done", proposal.day, made_version=version.version)
     if not version.allowed:
+        site.ledger.append([done])
         tell(f"{version.name} was denied by {', '.join(version.denials)}")
         return Acted(proposal, version, None)
-    begun = release(site, plan_release(site, version.name), cause=(version.registered,))
+    plan = plan_release(site, version.name)
+    begun = release(site, plan, cause=(version.registered,), beside=(done,))
     tell(f"{version.name} begins at {begun.weight} % of the traffic")
     return Acted(proposal, version, begun)
+
+
+def _version_for(site: Site, proposal: Proposal, tell: Tell) -> ModelVersion:
+    """The version that the proposal's retraining made, now or before an interruption."""
+    begun = _run_of(site.state, proposal)
+    if begun:
+        made = version_of_run(site.state, begun)
+        if made is not None and made.judged:
+            return made
+        tell(f"going on with the retraining of {proposal.model}, run {begun}")
+        finished = resume_run(site, begun)
+    else:
+        spec = site.project.spec.models[proposal.model]
+        given = {n: proposal.day if v == "today" else v for n, v in spec.retrain.items()}
+        tell(f"retraining {proposal.model} as of {proposal.day}")
+        finished = run(site, plan_run(site, spec.pipeline, given, cause=(proposal.approval,)))
+    if finished.version is None:
+        raise Refused(
+            f"the retraining made no version of {proposal.model}",
+            hint="let its pipeline return a Candidate",
+            code="proposal.no-version",
+        )
+    return finished.version
+
+
+def _run_of(state: State, proposal: Proposal) -> str:
+    """The run that the approval caused, or empty."""
+    for name, row in state.scan("runs"):
+        if proposal.approval and proposal.approval in row["cause"]:
+            return name
+    return ""
+

@@ -48,6 +48,7 @@ def compare_months(site: Site, name: str) -> list[Month]:
     if log is None or known.is_empty():
         raise NotFound(
             f"nothing that {version.model} answered has a label yet",
+            why="figures need requests whose outcome is known",
             hint="`freehold replay` plays a period; `freehold labels` brings labels",
             code="labels.none",
         )

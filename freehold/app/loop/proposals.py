@@ -31,6 +31,7 @@ def find_proposal(site: Site, name: str) -> Proposal:
     raise NotFound(
         f"there is no proposal '{name}'",
         why=f"proposals: {', '.join(one.name for one in known) or 'none'}",
+        hint="`freehold signals` lists them",
         code="proposal.not-found",
     )
 

@@ -69,11 +69,17 @@ def record(site: Site, since: date, until: date) -> Recording:
         raise WrongUsage(
             "this project has nothing to replay",
             why="freehold.yaml needs both `replay` and `endpoint`",
+            hint="add them; the template `flights` shows how",
             code="usage.no-replay",
         )
     outcome = run(site, plan_run(site, spec.pipeline)).outcome
-    if not isinstance(outcome.result, Artifact):
-        raise Refused("the replay's pipeline must return one table", code="replay.no-table")
+    if not isinstance(outcome.result, Artifact) or outcome.result.format != "parquet":
+        raise Refused(
+            f"pipeline '{spec.pipeline}' gives nothing to replay",
+            why="it does not return one table",
+            hint="let it return a table with a row per request",
+            code="replay.no-table",
+        )
     table = pl.read_parquet(BytesIO(site.artifacts.get(outcome.result.digest)))
     needed = (spec.id, spec.asked_at, spec.label, spec.labelled_at)
     faults = [
@@ -118,6 +124,7 @@ def await_routing(site: Site, client: EndpointClient, model: str) -> None:
     if table is None:
         raise NotFound(
             f"no version of {model} is released",
+            why="an endpoint answers with what releases put into traffic",
             hint=f"`freehold release {model}@1` makes a champion",
             code="release.none",
         )
@@ -130,11 +137,13 @@ def await_routing(site: Site, client: EndpointClient, model: str) -> None:
             raise Failed(
                 f"the endpoint refuses {model}'s routing table {table.version}",
                 why=f"{refused['error']}; {refused['because']}",
+                hint="release another version, or start the endpoint again",
                 code=refused["code"],
             )
         sleep(LOADING_PAUSE)
     raise Unreachable(
         f"the endpoint has not loaded routing table {table.version}",
+        why=f"it still serves another after {LOADING_LOOKS * LOADING_PAUSE:.0f} seconds",
         hint="look at what `freehold serve` printed",
         code="endpoint.not-loaded",
     )

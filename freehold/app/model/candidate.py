@@ -85,6 +85,7 @@ def _artifact(value: Any, what: str) -> Artifact:
     if not isinstance(value, Artifact):
         raise PipelineInvalid(
             f"the candidate's {what} was not made by a step",
+            why="only what a step made has a digest and a lineage",
             hint="let a step return it",
             code="candidate.not-an-artifact",
         )

@@ -63,6 +63,7 @@ def register(
     if held is None:
         raise Conflict(
             f"another process is registering a version of {model}",
+            why="versions are numbered without gaps, one at a time",
             hint="`freehold run --resume` registers this one when it is through",
             code="model.busy",
         )
@@ -105,7 +106,12 @@ def _make(
 
     def decision(state: State) -> list[Draft]:
         if next_version(state, model) != number:
-            raise Conflict(f"version {number} of {model} was made meanwhile", code="model.busy")
+            raise Conflict(
+                f"version {number} of {model} was made meanwhile",
+                why="another process registered it first",
+                hint="`freehold run --resume` registers this one under the next number",
+                code="model.busy",
+            )
         cause = (run_row(state, outcome.run)["fact"],)
         return [Draft("model.registered", body, cause=cause, actor=site.actor)]
 

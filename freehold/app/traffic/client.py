@@ -61,6 +61,7 @@ class EndpointClient:
             raise Failed(
                 f"the endpoint answered {status}: {value.get('error', '')}",
                 why=value.get("because", ""),
+                hint=value.get("hint", "") or "look at what `freehold serve` printed",
                 code=value.get("code", "endpoint.refused"),
             )
         answer: dict[str, Any] = value

@@ -258,3 +258,21 @@ def test_a_pipeline_with_a_required_parameter_does_not_hinder_another(project: A
     assert project.freehold("plan", "sums").code == 0
     assert project.freehold("run", "sums", "--yes").code == 0
     assert project.freehold("run", "more", "--yes", "--set", "rows=2").code == 0
+
+
+def test_a_contract_on_a_step_that_makes_no_table(project: Any) -> None:
+    project.change("freehold.yaml", "step: numbers", "step: total")
+    said = project.freehold("run", "--yes", "--json")
+    assert said.code == 1
+    assert said.json["error"]["code"] == "contract.no-table"
+
+
+@pytest.mark.parametrize("verb", COMMANDS, ids=" ".join)
+def test_a_contract_on_a_step_that_is_not_there(
+    project: Any, refused: Any, verb: list[str]
+) -> None:
+    project.freehold("plan")
+    project.change("freehold.yaml", "step: numbers", "step: absent")
+    (fault,) = refused(*verb)["faults"]
+    assert fault["code"] == "contract.unknown-step"
+    assert fault["where"] == f"freehold.yaml:{line_of(project, 'absent', 'freehold.yaml')}"
