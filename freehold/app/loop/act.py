@@ -88,7 +88,8 @@ def _version_for(site: Site, proposal: Proposal, tell: Tell) -> ModelVersion:
     if finished.version is None:
         raise Refused(
             f"the retraining made no version of {proposal.model}",
-            hint="let its pipeline return a Candidate",
+            why="its pipeline returned no Candidate",
+            hint="let it return one: only that becomes a version",
             code="proposal.no-version",
         )
     return finished.version
