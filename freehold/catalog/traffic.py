@@ -15,7 +15,14 @@ from freehold.domain.fact import Fact
 from freehold.domain.projection import Change, Projection, State
 
 LOGS = "logs"
+"""By model, day of the last asking, and file."""
+ANSWERED = "logs_answered"
+"""The same files by model, day of the last answer, and file."""
+FILES = "log_file_names"
+NEWEST = "logs_newest"
 LABELS = "labels"
+DAY = 86_400_000_000
+"""Microseconds."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,31 @@ class LabelFile:
 def log_files(
     state: State, model: str, since: int = 0, answered_since: int = 0
 ) -> Iterator[LogFile]:
-    """Files with a request asked at or after `since`, and one answered so late; oldest first."""
-    for _, row in state.scan(LOGS, f"{model}/"):
-        if row["last"] >= since and row["answered"] >= answered_since:
-            yield LogFile(**row)
+    """Files with a request asked at or after `since`, and one answered so late; oldest first.
+
+    Reads the days that are asked for, not the whole log.
+    """
+    newest = state.get(NEWEST, model)
+    if newest is None:
+        return
+    if answered_since > since:
+        table, first, last = ANSWERED, answered_since, newest["answered"]
+    else:
+        table, first, last = LOGS, max(since, newest["earliest"]), newest["latest"]
+    for day in range(max(first, newest["earliest"]) // DAY, last // DAY + 1):
+        for _, row in state.scan(table, f"{model}/{day:06d}/"):
+            if row["last"] >= since and row["answered"] >= answered_since:
+                yield LogFile(**row)
+
+
+def newest_file(state: State, model: str) -> LogFile | None:
+    """The one answered last."""
+    newest = state.get(NEWEST, model)
+    return None if newest is None else LogFile(**newest["file"])
+
+
+def is_recorded(state: State, model: str, file: str) -> bool:
+    return state.get(FILES, f"{model}/{file}") is not None
 
 
 def label_files(state: State, model: str, since: int = 0) -> Iterator[LabelFile]:
@@ -62,16 +90,29 @@ def label_files(state: State, model: str, since: int = 0) -> Iterator[LabelFile]
             yield LabelFile(**row)
 
 
-def _fold(fact: Fact, _: State) -> Iterable[Change]:
+def _fold(fact: Fact, state: State) -> Iterable[Change]:
     body = dict(fact.body)
-    if fact.type == "log.recorded":
-        return [Change(LOGS, f"{body['model']}/{body['first']:018d}/{body['file']}", body)]
-    return [Change(LABELS, f"{body['model']}/{fact.sequence:012d}", body)]
+    model = body["model"]
+    if fact.type == "labels.added":
+        return [Change(LABELS, f"{model}/{fact.sequence:012d}", body)]
+    before = state.get(NEWEST, model) or {}
+    newest = {
+        "answered": max(body["answered"], before.get("answered", 0)),
+        "earliest": min(body["first"], before.get("earliest", body["first"])),
+        "file": body if body["answered"] >= before.get("answered", 0) else before["file"],
+        "latest": max(body["last"], before.get("latest", 0)),
+    }
+    return [
+        Change(LOGS, f"{model}/{body['last'] // DAY:06d}/{body['file']}", body),
+        Change(ANSWERED, f"{model}/{body['answered'] // DAY:06d}/{body['file']}", body),
+        Change(FILES, f"{model}/{body['file']}", {"fact": fact.name}),
+        Change(NEWEST, model, newest),
+    ]
 
 
 projection = Projection(
     name="traffic",
-    version=1,
+    version=2,
     types=frozenset({"log.recorded", "labels.added"}),
     fold=_fold,
 )

@@ -2,7 +2,7 @@
 
 import click
 
-from freehold.app.loop.act import act
+from freehold.app.loop.advance import carry_out
 from freehold.app.loop.proposals import approve, find_proposal, reject
 from freehold.app.site.opening import open_site
 from freehold.cli import output
@@ -25,14 +25,15 @@ def command(proposal: str, rejected: bool, yes: bool, as_json: bool) -> None:
             acted = None
         else:
             approve(site, proposal)
-            acted = act(site, found.model, output.note)
+            acted = carry_out(site, found.model, output.note)
         standing = find_proposal(site, proposal)
     if as_json:
         output.data({"shape": 1, **standing.as_json()})
         return
     click.echo(f"proposal {standing.name} is {standing.standing}")
     if acted is None and not rejected:
-        output.note("it is carried out when the running release has ended")
-        output.next_command("freehold status")
-    elif acted is not None:
+        output.note("it is carried out by the loop's next turn, when no other release is running")
+    if acted is not None and acted.version is not None:
         output.next_command(f"freehold why {acted.version.name}", "freehold status")
+    else:
+        output.next_command("freehold status", "freehold runs")

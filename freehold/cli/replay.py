@@ -1,20 +1,19 @@
 """`freehold replay`"""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from freehold.app.loop.replay import Day, record, replay
-from freehold.app.loop.status import endpoint_url
+from freehold.app.loop.replay import Day, plan_replay, record, replay
+from freehold.app.loop.status import own_endpoint
 from freehold.app.site.opening import Site, open_site
 from freehold.app.traffic.client import EndpointClient
-from freehold.cli import drawing, output
+from freehold.cli import drawing, output, plan
 from freehold.cli.serve import ready_to_serve
-from freehold.domain.errors import Unreachable
 from freehold.endpoint.process import EndpointProcess
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -27,14 +26,16 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @output.as_json
 def command(since: datetime, until: datetime, yes: bool, as_json: bool) -> None:
     with open_site() as site:
-        recording = record(site, since.date(), until.date())
+        planned = plan_replay(site)
         if not as_json:
-            days = len({day for day, _ in recording.days()})
+            plan.show(planned.plan)
+            days = (until - since).days
             click.echo(
-                f"{recording.rows.height:,} requests over {days} days for {recording.model},"
-                " with labels as they came, and the loop after each day"
+                f"then {days} days of its requests, with labels as they came, and the loop after"
+                " each day"
             )
         output.confirm("Play them?", yes)
+        recording = record(site, planned, since.date(), until.date())
         told: list[str] = []
         with endpoint(site) as client, _progress(as_json) as advance:
             asked = replay(site, recording, client, advance, told.append)
@@ -49,26 +50,17 @@ def command(since: datetime, until: datetime, yes: bool, as_json: bool) -> None:
 
 @contextmanager
 def endpoint(site: Site) -> Iterator[EndpointClient]:
-    """The project's endpoint if it answers; else one that lives as long as this context."""
+    """This site's endpoint if it answers; else one that lives as long as this context."""
     spec = ready_to_serve(site)
-    client = EndpointClient(endpoint_url(site))
-    try:
-        client.ready()
-    except Unreachable:
-        client.close()
-    else:
-        try:
-            yield client
-        finally:
-            client.close()
-        return
-    output.note("no endpoint answers: one is started for the replay")
-    with EndpointProcess.start(site.serving, runtime=spec.runtime) as process:
-        client = EndpointClient(process.url)
-        try:
-            yield client
-        finally:
-            client.close()
+    url = own_endpoint(site)
+    with ExitStack() as stack:
+        if not url:
+            output.note("no endpoint of this site answers: one is started for the replay")
+            process = EndpointProcess.start(site.serving, runtime=spec.runtime)
+            url = stack.enter_context(process).url
+        client = EndpointClient(url)
+        stack.callback(client.close)
+        yield client
 
 
 @contextmanager

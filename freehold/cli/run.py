@@ -5,38 +5,53 @@ from typing import Any
 import click
 
 from freehold.app.run.plan import plan_run
-from freehold.app.run.run import FinishedRun, resume_run, run
+from freehold.app.run.run import FinishedRun, plan_resume, resume_run, run
 from freehold.app.site.opening import open_site
 from freehold.cli import output, parameters, plan
 from freehold.cli.progress import RunProgress
+
+LATEST = "latest"
 
 
 @click.command("run", help="Run PIPELINE; a model that it makes becomes a version.")
 @click.argument("pipeline", default="")
 @parameters.option
 @click.option("--no-cache", is_flag=True, help="Run every step, whatever was made before.")
-@click.option("--resume", "resumed", is_flag=True, help="Go on with the run that did not finish.")
+@click.option(
+    "--resume",
+    "resumed",
+    is_flag=False,
+    flag_value=LATEST,
+    metavar="[RUN]",
+    help="Go on with the latest run that waits, or with RUN.",
+)
 @output.yes
 @output.as_json
 def command(
     pipeline: str,
     pairs: tuple[str, ...],
     no_cache: bool,
-    resumed: bool,
+    resumed: str | None,
     yes: bool,
     as_json: bool,
 ) -> None:
     with open_site() as site:
-        if resumed:
-            with RunProgress(quiet=as_json) as progress:
-                finished = resume_run(site, pipeline, progress.step, progress.stage)
-        else:
-            planned = plan_run(site, pipeline, parameters.values_of(pairs), cache=not no_cache)
+        if resumed is not None:
+            resumption = plan_resume(site, "" if resumed == LATEST else resumed)
+            planned = resumption.planned
             if not as_json:
-                plan.show(planned.plan)
-            output.confirm("Run it?", yes)
-            with RunProgress(quiet=as_json) as progress:
+                click.echo(f"going on with run {resumption.run}")
+        else:
+            resumption = None
+            planned = plan_run(site, pipeline, parameters.values_of(pairs), cache=not no_cache)
+        if not as_json:
+            plan.show(planned.plan)
+        output.confirm("Run it?" if resumption is None else "Go on with it?", yes)
+        with RunProgress(quiet=as_json) as progress:
+            if resumption is None:
                 finished = run(site, planned, progress.step, progress.stage)
+            else:
+                finished = resume_run(site, resumption, progress.step, progress.stage)
     if as_json:
         output.data(as_data(finished))
     else:

@@ -2,12 +2,15 @@
 
 import json
 import threading
+import traceback
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from freehold.app.loop.advance import advance
+from freehold.app.loop.status import ADDRESS
+from freehold.app.loop.turns import BUSY
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site, open_site
 from freehold.cli import output
@@ -18,6 +21,8 @@ from freehold.endpoint.settings import EndpointSettings
 
 TURN = 5.0
 """Seconds between two turns of the loop."""
+PATIENCE = 10.0
+"""Seconds that a turn under way may take to end when the endpoint stops."""
 
 
 @click.command("serve", help="Answer predictions, and keep the loop going, until stopped.")
@@ -32,7 +37,7 @@ def command(port: int | None, without_loop: bool) -> None:
             port=spec.port if port is None else port,
             runtime=spec.runtime,
         )
-        told = site.serving / "endpoint.json"
+        told = site.serving / ADDRESS
         served: list[str] = []
         stopping = threading.Event()
         loop = threading.Thread(target=_turn, args=(site, spec.model, stopping), daemon=True)
@@ -52,7 +57,8 @@ def command(port: int | None, without_loop: bool) -> None:
             stopping.set()
             _forget(told, served)
             if loop.is_alive():
-                loop.join()
+                # A turn that is cut off is gone on with by the next one, wherever it was.
+                loop.join(timeout=PATIENCE)
 
 
 def ready_to_serve(site: Site) -> EndpointSpec:
@@ -81,7 +87,10 @@ def _turn(site: Site, model: str, stopping: threading.Event) -> None:
         try:
             advance(site, model, output.note)
         except FreeholdError as error:
-            output.note(str(error))
+            if error.code != BUSY:
+                output.note(str(error))
+        except Exception:  # noqa: BLE001 - a bug of ours must not end the turns that follow
+            output.note(traceback.format_exc())
 
 
 def _address(url: str) -> str:

@@ -26,7 +26,8 @@ class Draft:
     version: int = 1
     """Of the body's shape; upcasters read the older ones."""
     cause: tuple[str, ...] = ()
-    """Names of the facts that this one follows from."""
+    """Names of the facts that this one follows from; `+n` is the n-th draft, from 0, of the same
+    append."""
     actor: str = "system"
     """A pseudonym of a person, service or site."""
 

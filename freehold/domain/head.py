@@ -21,8 +21,8 @@ class Head:
         Raises ValueError or TypeError if a draft is not JSON; the head is then of no use.
         """
         entries = []
-        time = self.time
-        for sequence, draft in enumerate(drafts, self.frontier.size):
+        time, first = self.time, self.frontier.size
+        for sequence, draft in enumerate(drafts, first):
             time = time.next(wall)
             fact = Fact(
                 type=draft.type,
@@ -31,7 +31,7 @@ class Head:
                 sequence=sequence,
                 time=time,
                 seen={},
-                cause=draft.cause,
+                cause=self._resolved(draft.cause, first) if draft.cause else (),
                 actor=draft.actor,
                 body=draft.body,
             )
@@ -39,6 +39,12 @@ class Head:
         self.frontier.extend([entry.leaf for entry in entries])
         self.time = time
         return tuple(entries)
+
+    def _resolved(self, cause: tuple[str, ...], first: int) -> tuple[str, ...]:
+        return tuple(
+            f"{self.writer}/{first + int(name[1:])}" if name.startswith("+") else name
+            for name in cause
+        )
 
     def checkpoint(self, wall: int, key: str) -> Checkpoint:
         """Unsigned."""

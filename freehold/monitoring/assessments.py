@@ -51,9 +51,10 @@ def assessments(state: State, model: str) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def last_day(state: State, model: str) -> str:
-    """End of the last window that was assessed, an ISO date, or empty."""
-    return max((row["window_end"] for row in assessments(state, model)), default="")
+def is_assessed(state: State, model: str, version: int, day: str) -> bool:
+    """Whether the window that ends on this ISO date was measured for the version."""
+    row = state.get(TABLE, f"{model}/{day}")
+    return row is not None and row["version"] == version
 
 
 def _value(estimate: Estimate) -> float | None:

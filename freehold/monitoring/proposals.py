@@ -6,9 +6,11 @@ Facts, version 1 each; bodies hold numbers, codes, ISO dates and names of column
 `proposal.made`      proposal, model, version, action, day, signals [{kind, feature, window_end}]
 `proposal.approved`  proposal, day           the actor is the fact's
 `proposal.rejected`  proposal, day
-`proposal.done`      proposal, day, made_version (the new version, or null when none came of it)
+`proposal.done`      proposal, day, made_version
+`proposal.failed`    proposal, day, code     of the error that ended it
 
     made → approved → done
+      │       └─────→ failed
       └──→ rejected
 
 Tables: `signals`, by `model/window_end/version/kind/feature`, the body with the fact's name;
@@ -25,13 +27,14 @@ from freehold.domain.project import MonitoringSpec
 from freehold.domain.projection import Change, Projection, State
 from freehold.domain.signal import Signal, days_between
 
-Standing = Literal["made", "approved", "rejected", "done"]
-Settling = Literal["approved", "rejected", "done"]
+Standing = Literal["made", "approved", "rejected", "done", "failed"]
+Settling = Literal["approved", "rejected", "done", "failed"]
 
 OPEN: frozenset[Standing] = frozenset({"made", "approved"})
 BEFORE: Mapping[Settling, Standing] = {
     "approved": "made",
     "done": "approved",
+    "failed": "approved",
     "rejected": "made",
 }
 """The standing that a proposal must have for this to happen to it."""
@@ -57,7 +60,9 @@ class Proposal:
     made_version: int | None = None
     """What came of it."""
     fact: str = ""
-    """Name of the fact that made it: what later facts have as their cause."""
+    """Name of the fact that made it."""
+    approval: str = ""
+    """Name of the fact that approved it: the cause of what is then done."""
 
     @property
     def open(self) -> bool:
@@ -66,6 +71,7 @@ class Proposal:
     def as_json(self) -> dict[str, Any]:
         return {
             "action": self.action,
+            "approval": self.approval,
             "day": self.day,
             "fact": self.fact,
             "made_version": self.made_version,
@@ -90,6 +96,7 @@ class Proposal:
             settled=value.get("settled", ""),
             made_version=value.get("made_version"),
             fact=value.get("fact", ""),
+            approval=value.get("approval", ""),
         )
 
 
@@ -147,6 +154,7 @@ def settle(
     *,
     actor: str = "system",
     made_version: int | None = None,
+    code: str = "",
 ) -> Draft:
     """The fact that a proposal was approved, rejected or done.
 
@@ -162,7 +170,9 @@ def settle(
     body: dict[str, Any] = {"day": day, "proposal": proposal.name}
     if standing == "done":
         body["made_version"] = made_version
-    cause = (proposal.fact,) if proposal.fact else ()
+    if standing == "failed":
+        body["code"] = code
+    cause = tuple(name for name in (proposal.approval or proposal.fact,) if name)
     return Draft(f"proposal.{standing}", body, cause=cause, actor=actor)
 
 
@@ -195,6 +205,8 @@ def fold(fact: Fact, state: State) -> Iterable[Change]:
     settled = {**row, "standing": standing, "settled": body["day"]}
     if standing == "done":
         settled["made_version"] = body["made_version"]
+    if standing == "approved":
+        settled["approval"] = fact.name
     return [Change("proposals", row["proposal"], settled)]
 
 
@@ -207,7 +219,7 @@ def _settling(standing: str) -> Settling:
 
 PROPOSALS = Projection(
     name="proposals",
-    version=1,
+    version=2,
     types=frozenset({"signal.raised", "proposal.made", *(f"proposal.{one}" for one in BEFORE)}),
     fold=fold,
 )

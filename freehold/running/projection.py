@@ -41,6 +41,7 @@ def _started(fact: Fact) -> dict[str, Any]:
     return {
         **fact.body,
         "actor": fact.actor,
+        "cause": list(fact.cause),
         "ended": None,
         "fact": fact.name,
         "started": fact.time.wall,
@@ -61,7 +62,7 @@ def _finished(fact: Fact, run: dict[str, Any]) -> Iterable[Change]:
 
 projection = Projection(
     name="running",
-    version=1,
+    version=2,
     types=frozenset({"run.started", "run.resumed", "run.finished", "step.finished", "step.failed"}),
     fold=_fold,
 )

@@ -6,6 +6,11 @@ from typing import Any
 
 from freehold.app.loop.compare import Month
 
+CHEAT = "a model that cheats"
+SHUFFLED = "a model trained on shuffled labels"
+ALTERED = "a package with one byte changed"
+TRIALS = (CHEAT, SHUFFLED, ALTERED)
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -60,6 +65,7 @@ class DemoOutcome:
         found = {f"refused: {one.what}, {one.code}" for one in self.refusals}
         found |= {f"rolled back by {one['guardrail']}" for one in self.rollbacks}
         found |= {f"signal: {one['kind']}" for one in self.signals}
+        found |= {f"not refused: {what}" for what in self.missing()}
         found.add("retrained" if self.retrained else "not retrained")
         found.add("ledger verified" if self.verified else "ledger broken")
         return frozenset(found)
@@ -76,24 +82,37 @@ class DemoOutcome:
             )
         for refusal in self.refusals:
             yield f"Refused: {refusal.what} [{refusal.code}]."
+        for what in self.missing():
+            yield f"DID NOT HAPPEN: {what} was not refused."
         yield from self._drift()
-        for version in self.retrained:
-            auc = next(one["auc"] for one in self.models if one["version"] == version)
-            yield f"Retrained by proposal: version {version}, AUC {auc:.3f} when it was made."
-        if not self.retrained:
-            yield "No proposal to retrain was made in this period."
-        better = [m for m in self.months if m.gained.value is not None and m.gained.value > 0]
-        if self.retrained:
-            yield (
-                f"What served was better than the frozen first model in {len(better)} of"
-                f" {len(self.months)} months:"
-            )
+        yield from self._retraining()
         yield f"The ledger: {self.entries:,} entries, {'verified' if self.verified else 'BROKEN'}."
 
+    def missing(self) -> tuple[str, ...]:
+        """Refusals that a play must show and this one does not."""
+        return tuple(what for what in TRIALS if what not in {one.what for one in self.refusals})
+
     def _drift(self) -> Iterator[str]:
-        acted = [one for one in self.signals if one["kind"] != "feature-drift"]
         features = {one["feature"] for one in self.signals if one["kind"] == "feature-drift"}
         if features:
             yield f"Warned of drift in {len(features)} features; that alone changes nothing."
-        for one in acted:
-            yield f"Signal on {one['day']}: {one['kind']}."
+        for kind in ("score-drift", "quality"):
+            days = sorted(one["day"] for one in self.signals if one["kind"] == kind)
+            if days:
+                times = "once" if len(days) == 1 else f"{len(days)} times"
+                yield f"Signal {kind}, {times}, first on {days[0]}."
+
+    def _retraining(self) -> Iterator[str]:
+        if not self.retrained:
+            yield "No proposal to retrain was made in this period."
+            return
+        made = f"{len(self.retrained)} times, versions {self.retrained[0]} to {self.retrained[-1]}"
+        if len(self.retrained) == 1:
+            made = f"once, version {self.retrained[0]}"
+        yield f"Retrained by proposal {made}, each released or refused by the same rules."
+        better = [one for one in self.months if (one.gained.low or 0) > 0]
+        worse = [one for one in self.months if (one.gained.high or 0) < 0]
+        yield (
+            f"What served was better than the frozen first model in {len(better)} of"
+            f" {len(self.months)} months beyond chance, and worse in {len(worse)}."
+        )

@@ -1,17 +1,17 @@
 """`freehold demo`: the acts, in order. Every act calls the verb that its command calls."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from freehold.app.audit.verify import audit
-from freehold.app.demo.outcome import DemoOutcome, Refusal
+from freehold.app.demo.outcome import ALTERED, CHEAT, SHUFFLED, DemoOutcome, Refusal
 from freehold.app.demo.stage import FIRST_DAY, MODEL, Audience, Hands, Period
 from freehold.app.drill.tamper import tamper
 from freehold.app.history.facts import facts_of
 from freehold.app.loop.compare import compare_months
-from freehold.app.loop.replay import record, replay
+from freehold.app.loop.replay import plan_replay, record, replay
 from freehold.app.loop.signals import signals
 from freehold.app.model.models import models
 from freehold.app.project.init import init
@@ -20,13 +20,9 @@ from freehold.app.run.plan import plan_run
 from freehold.app.run.run import run
 from freehold.app.site.opening import Site, open_site
 from freehold.catalog.versions import ModelVersion
-from freehold.delivery.releases import releases_of
+from freehold.delivery.releases import releases_of, running_release
 from freehold.domain.errors import Failed, PolicyDenied
 from freehold.monitoring.proposals import proposals_of
-
-CHEAT = "a model that cheats"
-SHUFFLED = "a model trained on shuffled labels"
-ALTERED = "a package with one byte changed"
 
 
 def play(
@@ -56,26 +52,34 @@ class _Play:
         first = self._run({})
         self._release(first)
         self._replay(FIRST_DAY, self._period.trials)
+        day = self._until_free(self._period.trials)
         self._trials(first)
-        self._replay(self._period.trials, self._period.end)
+        self._replay(day, self._period.end)
         self._note_rollback()
         self._audience.command("freehold audit verify")
         return self._outcome(first)
 
+    def _until_free(self, day: date) -> date:
+        """The first day from `day` on at whose start no release is running."""
+        while running_release(self._site.state, MODEL) is not None and day < self._period.end:
+            self._replay(day, day + timedelta(days=1))
+            day += timedelta(days=1)
+        return day
+
     def _trials(self, first: ModelVersion) -> None:
         shuffled = self._run({"shuffle_labels": "true"})
-        try:
-            self._release(shuffled)
-        except PolicyDenied as denied:
-            rules = ", ".join(shuffled.denials)
-            self._refuse(SHUFFLED, rules or denied.code)
+        if shuffled.allowed:
+            self._audience.say(f"{shuffled.name} was not denied; it is kept out of traffic")
+        else:
+            self._denied(shuffled)
         self._audience.command(f"freehold drill tamper {first.name}")
         altered = tamper(self._site, first.name, self._hands.start)
         if altered.refused_with:
             self._refuse(ALTERED, altered.refused_with)
         cheat = self._run({"leak": "dep_delay"})
         self._cheat = cheat.version
-        self._release(cheat)
+        if cheat.allowed:
+            self._release(cheat)
 
     def _run(self, values: Mapping[str, str]) -> ModelVersion:
         given = {**values, "seed": str(self._seed)}
@@ -103,9 +107,15 @@ class _Play:
         begun = release(self._site, plan_release(self._site, version.name))
         self._audience.say(f"{version.name} gets {begun.weight} % of the traffic")
 
+    def _denied(self, version: ModelVersion) -> None:
+        try:
+            self._release(version)
+        except PolicyDenied as denied:
+            self._refuse(SHUFFLED, ", ".join(version.denials) or denied.code)
+
     def _replay(self, since: date, until: date) -> None:
         self._audience.command(f"freehold replay --from {since} --to {until} --yes")
-        recording = record(self._site, since, until)
+        recording = record(self._site, plan_replay(self._site), since, until)
         with self._hands.endpoint(self._site) as client:
             self._rows += replay(
                 self._site, recording, client, self._audience.day, self._audience.say

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from freehold.app.loop.proposals import approved, find_proposal, open_proposals
 from freehold.app.release.release import plan_release, release
 from freehold.app.run.plan import plan_run
-from freehold.app.run.run import resume_run, run
+from freehold.app.run.run import plan_resume, resume_run, run
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import ModelVersion, version_of_run
 from freehold.delivery.releases import running_release
@@ -79,7 +79,7 @@ def _version_for(site: Site, proposal: Proposal, tell: Tell) -> ModelVersion:
         if made is not None and made.judged:
             return made
         tell(f"going on with the retraining of {proposal.model}, run {begun}")
-        finished = resume_run(site, begun)
+        finished = resume_run(site, plan_resume(site, begun))
     else:
         spec = site.project.spec.models[proposal.model]
         given = {n: proposal.day if v == "today" else v for n, v in spec.retrain.items()}
@@ -101,4 +101,3 @@ def _run_of(state: State, proposal: Proposal) -> str:
         if proposal.approval and proposal.approval in row["cause"]:
             return name
     return ""
-

@@ -69,7 +69,8 @@ def _observe(site: Site, release: Release) -> Observation:
     rows = requests(site, release.model, answered_since=release.began)
     if rows is None:
         return Observation(0, 0)
-    rows = rows.filter(pl.col("version") == release.version)
+    # A client that names a version itself says nothing about a release.
+    rows = rows.filter((pl.col("version") == release.version) & pl.col("routing").is_not_null())
     if rows.is_empty():
         return Observation(0, 0)
     return observe(
@@ -81,7 +82,8 @@ def _observe(site: Site, release: Release) -> Observation:
 
 
 def _quality(site: Site, model: str, rows: pl.DataFrame) -> Estimate | None:
-    known = labels(site, model).unique("prediction_id", keep="last")
+    first = int(rows["asked_at"].dt.epoch("us").min() or 0)  # type: ignore[arg-type]
+    known = labels(site, model, first).unique("prediction_id", keep="last")
     both = rows.drop_nulls(["score", "reference_score"]).unique("prediction_id", keep="first")
     joined = both.join(known, on="prediction_id", how="inner")
     if joined.is_empty():

@@ -11,7 +11,7 @@ import polars as pl
 
 from freehold.app.loop.advance import Turn, advance
 from freehold.app.release.serving_folder import publish
-from freehold.app.run.plan import plan_run
+from freehold.app.run.plan import PlannedRun, plan_run
 from freehold.app.run.run import run
 from freehold.app.site.opening import Site
 from freehold.app.traffic.client import EndpointClient
@@ -23,6 +23,8 @@ from freehold.domain.project import ReplaySpec
 DAY = timedelta(days=1)
 LOADING_LOOKS, LOADING_PAUSE = 3000, 0.01
 """Looks, and seconds between two, that loading a new routing table may take."""
+REFUSALS = 100
+"""Looks that a refusal must last: at first it may still be of an older table."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,8 @@ class Day:
 Observer = Callable[[Day], None]
 
 
-def record(site: Site, since: date, until: date) -> Recording:
-    """The project's own recording from `since` up to, not including, `until`.
-
-    Raises WrongUsage, Refused `replay.columns`, and what the pipeline raises.
-    """
+def plan_replay(site: Site) -> PlannedRun:
+    """The run that gives the recording. Raises WrongUsage, and what planning raises."""
     spec = site.project.spec.replay
     endpoint = site.project.spec.endpoint
     if spec is None or endpoint is None:
@@ -72,7 +71,17 @@ def record(site: Site, since: date, until: date) -> Recording:
             hint="add them; the template `flights` shows how",
             code="usage.no-replay",
         )
-    outcome = run(site, plan_run(site, spec.pipeline)).outcome
+    return plan_run(site, spec.pipeline)
+
+
+def record(site: Site, planned: PlannedRun, since: date, until: date) -> Recording:
+    """The project's own recording from `since` up to, not including, `until`.
+
+    Raises Refused `replay.columns`, and what the pipeline raises.
+    """
+    spec, endpoint = site.project.spec.replay, site.project.spec.endpoint
+    assert spec is not None and endpoint is not None, "plan_replay has refused this"
+    outcome = run(site, planned).outcome
     if not isinstance(outcome.result, Artifact) or outcome.result.format != "parquet":
         raise Refused(
             f"pipeline '{spec.pipeline}' gives nothing to replay",
@@ -114,7 +123,7 @@ def replay(
         is_known = pl.col("labelled_at") < datetime.combine(day + DAY, time(), UTC)
         labels = add_labels(site, model, unknown.filter(is_known))
         unknown = unknown.filter(~is_known)
-        observer(Day(day, rows.height, labels, advance(site, model, tell)))
+        observer(Day(day, rows.height, labels, advance(site, model, tell, wait=True)))
     return asked
 
 
@@ -128,11 +137,13 @@ def await_routing(site: Site, client: EndpointClient, model: str) -> None:
             hint=f"`freehold release {model}@1` makes a champion",
             code="release.none",
         )
+    refusals = 0
     for _ in range(LOADING_LOOKS):
         served = client.routing()
-        if served["version"] == table.version:
+        if served["version"] >= table.version:
             return
-        if served["refused"]:
+        refusals += bool(served["refused"])
+        if refusals >= REFUSALS:
             refused = served["refused"]
             raise Failed(
                 f"the endpoint refuses {model}'s routing table {table.version}",

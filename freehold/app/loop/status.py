@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from freehold.app.loop.proposals import open_proposals
-from freehold.app.run.runs import standing
+from freehold.app.run.waiting import waiting_runs
 from freehold.app.site.opening import Site
 from freehold.app.traffic.client import EndpointClient
 from freehold.catalog.traffic import log_files
@@ -12,7 +12,9 @@ from freehold.catalog.versions import versions_of
 from freehold.delivery.releases import aliases_of, running_release
 from freehold.domain.errors import Failed, Unreachable
 from freehold.monitoring.assessments import assessments
-from freehold.running.projection import unfinished
+
+ADDRESS = "endpoint.json"
+"""Where an endpoint of the site says at what URL it listens."""
 
 
 def status(site: Site) -> dict[str, Any]:
@@ -24,33 +26,43 @@ def status(site: Site) -> dict[str, Any]:
         "endpoint": _endpoint(site),
         "models": [_model(site, name) for name in site.project.spec.models],
         "unfinished_runs": [
-            {"run": row["run"], "pipeline": row["pipeline"], "status": standing(site, row)}
-            for row in unfinished(site.state)
+            {"run": one.row["run"], "pipeline": one.row["pipeline"], "status": one.standing}
+            for one in waiting_runs(site)
         ],
     }
 
 
-def endpoint_url(site: Site) -> str:
-    """Where this project's endpoint said that it listens, or where it would by its settings."""
-    told = site.serving / "endpoint.json"
-    if told.is_file():
-        return str(json.loads(told.read_text())["url"])
-    spec = site.project.spec.endpoint
-    return f"http://{spec.host}:{spec.port}" if spec else ""
+def own_endpoint(site: Site) -> str:
+    """URL of this site's endpoint, if it answers and shows this site's key; else empty.
+
+    What else may listen there is a stranger, and is neither asked nor believed.
+    """
+    told = site.serving / ADDRESS
+    if not told.is_file():
+        return ""
+    url = str(json.loads(told.read_text())["url"])
+    routing = _routing(url)
+    return url if routing and routing.get("key") == site.signer.public.fingerprint else ""
 
 
 def _endpoint(site: Site) -> dict[str, Any] | None:
-    url = endpoint_url(site)
-    if not url:
+    spec = site.project.spec.endpoint
+    if spec is None:
         return None
+    url = own_endpoint(site)
+    if not url:
+        return {"url": f"http://{spec.host}:{spec.port}", "up": False, "routing": None}
+    return {"url": url, "up": True, "routing": _routing(url)}
+
+
+def _routing(url: str) -> dict[str, Any] | None:
     client = EndpointClient(url, seconds=2.0)
     try:
-        routing = client.routing()
+        return client.routing()
     except (Unreachable, Failed):
-        return {"url": url, "up": False, "routing": None}
+        return None
     finally:
         client.close()
-    return {"url": url, "up": True, "routing": routing}
 
 
 def _model(site: Site, name: str) -> dict[str, Any]:

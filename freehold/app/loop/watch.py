@@ -9,7 +9,7 @@ from freehold.app.model.scoring import profile_of
 from freehold.app.site.opening import Site
 from freehold.app.traffic.labels import labels
 from freehold.app.traffic.requests import requests
-from freehold.catalog.traffic import log_files
+from freehold.catalog.traffic import newest_file
 from freehold.catalog.versions import ModelVersion, version_of
 from freehold.delivery.releases import aliases_of
 from freehold.domain.canonical import canonical
@@ -17,9 +17,10 @@ from freehold.domain.evidence import Evidence
 from freehold.domain.fact import Draft
 from freehold.domain.package import EVIDENCE
 from freehold.domain.project import MonitoringSpec
+from freehold.domain.projection import State
 from freehold.domain.signal import Signal, Window
 from freehold.domain.statistics.figures import Measures
-from freehold.monitoring.assessments import assessed, assessments, last_day
+from freehold.monitoring.assessments import assessed, assessments, is_assessed
 from freehold.monitoring.drift import drift
 from freehold.monitoring.proposals import made, proposals_of, propose, raised, signals_of
 from freehold.monitoring.quality import quality
@@ -30,10 +31,13 @@ DAY = timedelta(days=1)
 
 
 def watch(site: Site, model: str) -> list[Signal]:
-    """Signals raised now; none when the champion's last day of traffic was looked at already."""
+    """Signals raised now; none when the champion's last day of traffic was looked at already.
+
+    For whoever holds the model's turn.
+    """
     champion = aliases_of(site.state, model).get("champion")
     day = _last_complete_day(site, model)
-    if champion is None or not day or day <= last_day(site.state, model):
+    if champion is None or not day or is_assessed(site.state, model, champion, day):
         return []
     settings = site.project.spec.monitoring
     seen = _measure(site, version_of(site.state, model, champion), day, settings)
@@ -43,19 +47,23 @@ def watch(site: Site, model: str) -> list[Signal]:
         "drift": seen.drift.as_json() if seen.drift else None,
         "quality": seen.quality.as_json() if seen.quality else None,
     }
-    draft = assessed(seen, site.artifacts.put(canonical(report)))
-    (entry,) = site.ledger.append([draft])
-    return _raise(site, seen, settings, entry.fact.name)
-
-
-def _raise(site: Site, seen: Observation, settings: MonitoringSpec, cause: str) -> list[Signal]:
+    measured = assessed(seen, site.artifacts.put(canonical(report)))
     found = assess(seen, settings)
-    new = fresh(found, signals_of(site.state, seen.model), settings)
-    drafts: list[Draft] = [raised(signal, [cause]) for signal in new]
-    entries = site.ledger.append(drafts) if drafts else ()
-    proposal = propose(found, proposals_of(site.state, seen.model), seen.window.end, settings)
-    if proposal is not None:
-        site.ledger.append([made(proposal, [entry.fact.name for entry in entries] or [cause])])
+    new: list[Signal] = []
+
+    def decision(state: State) -> list[Draft]:
+        """Measurement, signals and proposal stand together: none is lost on the way."""
+        new.clear()
+        if is_assessed(state, model, champion, day):
+            return []
+        new.extend(fresh(found, signals_of(state, model), settings))
+        drafts = [measured, *(raised(signal, ["+0"]) for signal in new)]
+        proposal = propose(found, proposals_of(state, model), day, settings)
+        if proposal is not None:
+            drafts.append(made(proposal, [f"+{1 + n}" for n in range(len(new))] or ["+0"]))
+        return drafts
+
+    site.ledger.decide(decision)
     return new
 
 
@@ -69,6 +77,8 @@ def _measure(
         return None
     rows = rows.filter(
         (pl.col("version") == version.version)
+        & (pl.col("alias") == "champion")
+        & pl.col("routing").is_not_null()
         & (pl.col("asked_at") < start + settings.window_days * DAY)
         & pl.col("score").is_not_null()
     )
@@ -110,8 +120,11 @@ def evidence_of(site: Site, version: ModelVersion) -> Evidence:
 
 
 def _last_complete_day(site: Site, model: str) -> str:
-    """The day before that of the newest request: a day that still goes on is not judged."""
-    last = max((file.last for file in log_files(site.state, model)), default=0)
-    if not last:
+    """The day before that of what was answered last: a day that still goes on is not judged.
+
+    By the time of asking, so that a replay is measured by its own calendar.
+    """
+    last = newest_file(site.state, model)
+    if last is None:
         return ""
-    return (datetime.fromtimestamp(last / 1e6, UTC) - DAY).date().isoformat()
+    return (datetime.fromtimestamp(last.last / 1e6, UTC) - DAY).date().isoformat()

@@ -73,15 +73,24 @@ def require_approval(version: ModelVersion) -> None:
     )
 
 
-def release(site: Site, plan: ReleasePlan, cause: tuple[str, ...] = ()) -> Release:
-    """Begin the release and publish its first table. Raises Conflict if the world has moved."""
+def release(
+    site: Site,
+    plan: ReleasePlan,
+    cause: tuple[str, ...] = (),
+    beside: tuple[Draft, ...] = (),
+) -> Release:
+    """Begin the release and publish its first table. Raises Conflict if the world has moved.
+
+    `beside`: facts that stand in the log together with the release, or not at all.
+    """
 
     def decision(state: Any) -> list[Draft]:
         version = version_of(state, plan.version.model, plan.version.version)
         require_approval(version)
         drafts = start(state, version.model, version.version, plan.strategy, plan.settings)
         causes = (version.judged, *cause)
-        return [replace(draft, actor=site.actor, cause=causes) for draft in drafts]
+        begun = [replace(draft, actor=site.actor, cause=causes) for draft in drafts]
+        return [*begun, *beside]
 
     entries = site.ledger.decide(decision)
     publish(site, plan.version.model)

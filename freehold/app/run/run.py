@@ -8,6 +8,7 @@ from typing import Any
 from freehold.app.contract.gate import Check, ContractGate
 from freehold.app.model.register import register
 from freehold.app.run.plan import PlannedRun, plan_run
+from freehold.app.run.waiting import waiting_runs
 from freehold.app.run.world import surroundings
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import ModelVersion, version_of_run
@@ -16,7 +17,7 @@ from freehold.domain.candidate import Candidate
 from freehold.domain.errors import Conflict, NotFound
 from freehold.domain.graph import references, substitute
 from freehold.domain.run import Progress, RunOutcome
-from freehold.running.execution import execute, is_live, resume
+from freehold.running.execution import execute, resume
 from freehold.running.projection import run_row, steps_of
 
 Observer = Callable[[Progress], None]
@@ -45,28 +46,44 @@ def run(
     return _finish(site, planned, outcome, gate, stage)
 
 
+@dataclass(frozen=True)
+class PlannedResumption:
+    run: str
+    planned: PlannedRun
+    steps_are_through: bool
+
+
+def plan_resume(site: Site, name: str = "") -> PlannedResumption:
+    """To go on with the latest run that waits, or with the one that is named.
+
+    Raises NotFound, Conflict `run.in-progress`, and what planning raises.
+    """
+    row = run_row(site.state, name) if name else _waiting(site)
+    planned = plan_run(site, row["pipeline"], row["parameters"])
+    return PlannedResumption(row["run"], planned, row["status"] == "finished")
+
+
 def resume_run(
     site: Site,
-    name: str = "",
+    resumption: PlannedResumption,
     observer: Observer | None = None,
     stage: Stage | None = None,
 ) -> FinishedRun:
-    """Go on with the latest run that did not finish, or with the one that is named."""
-    row = run_row(site.state, name) if name else _latest_unfinished(site)
-    planned = plan_run(site, row["pipeline"], row["parameters"])
-    gate = ContractGate(site)
+    """Raises what `run` raises, and Conflict when another process drives it."""
+    gate, planned = ContractGate(site), resumption.planned
+    if resumption.steps_are_through:
+        outcome = _recorded(site, resumption.run, planned, gate)
+        return _finish(site, planned, outcome, gate, stage)
     with surroundings(site) as world:
-        if row["status"] == "finished":
-            outcome = _recorded(site, row["run"], planned)
-        else:
-            outcome = resume(
-                row["run"], planned.graph, world, planned.options, observer=observer, gate=gate
-            )
+        outcome = resume(
+            resumption.run, planned.graph, world, planned.options, observer=observer, gate=gate
+        )
     return _finish(site, planned, outcome, gate, stage)
 
 
-def _recorded(site: Site, run: str, planned: PlannedRun) -> RunOutcome:
-    """What a finished run made: only its model's registration was interrupted."""
+def _recorded(site: Site, run: str, planned: PlannedRun, gate: ContractGate) -> RunOutcome:
+    """What a finished run made, its contracts looked at again: only its model's registration was
+    interrupted."""
     rows = steps_of(site.state, run)
     wanted = {found.node for found in references(planned.graph.result)}
     if not wanted <= rows.keys():
@@ -76,10 +93,15 @@ def _recorded(site: Site, run: str, planned: PlannedRun) -> RunOutcome:
             hint="`freehold run` begins a new one",
             code="run.code-changed",
         )
-    result = substitute(
-        planned.graph.result,
-        lambda found: Artifact.from_json(rows[found.node]["outputs"][found.output]),
-    )
+    outputs = {
+        name: tuple(Artifact.from_json(one) for one in row["outputs"])
+        for name, row in rows.items()
+        if row["status"] == "finished"
+    }
+    for node in planned.graph.nodes:
+        if node.name in outputs:
+            gate(node, outputs[node.name])
+    result = substitute(planned.graph.result, lambda found: outputs[found.node][found.output])
     return RunOutcome(run, planned.graph.name, {}, result)
 
 
@@ -107,29 +129,22 @@ def _reports(site: Site, planned: PlannedRun, outcome: RunOutcome) -> dict[str, 
     }
 
 
-def _latest_unfinished(site: Site) -> dict[str, Any]:
-    rows = sorted(
-        (row for _, row in site.state.scan("runs")), key=lambda row: row["started"], reverse=True
-    )
-    models = {spec.pipeline for spec in site.project.spec.models.values()}
-    for row in rows:
-        if row["status"] != "finished" and is_live(row["run"], site.locks):
-            raise Conflict(
-                f"run {row['run']} is still going on",
-                why="a process that drives it is alive",
-                hint="wait for it, or stop that process",
-                code="run.in-progress",
-            )
-        version = version_of_run(site.state, row["run"])
-        unregistered = row["pipeline"] in models and (version is None or not version.judged)
-        if row["status"] != "finished" or unregistered:
-            found: dict[str, Any] = row
-            return found
-        if row["pipeline"] in models:
-            break
-    raise NotFound(
-        "no run waits to be resumed",
-        why="every run so far has finished" if rows else "there was no run yet",
-        hint="`freehold run` begins one; `freehold runs` lists them",
-        code="run.none-unfinished",
-    )
+def _waiting(site: Site) -> dict[str, Any]:
+    """The latest run that waits. Raises Conflict, NotFound."""
+    waiting = waiting_runs(site)
+    if not waiting:
+        raise NotFound(
+            "no run waits to be resumed",
+            why="there was none yet, or all that were begun have ended",
+            hint="`freehold run` begins one; `freehold runs` lists them",
+            code="run.none-unfinished",
+        )
+    latest = waiting[0]
+    if latest.standing == "running":
+        raise Conflict(
+            f"run {latest.row['run']} is still going on",
+            why="a process that drives it is alive",
+            hint="wait for it, or stop that process",
+            code="run.in-progress",
+        )
+    return latest.row

@@ -9,7 +9,7 @@ from typing import Any
 from freehold.app import adapters
 from freehold.app.project.reading import OpenProject, find_root, read_project
 from freehold.app.site.people import People
-from freehold.catalog import checks, traffic, versions
+from freehold.catalog import checks, endpoint_events, traffic, versions
 from freehold.delivery import releases as delivery
 from freehold.domain.errors import Conflict, IntegrityError
 from freehold.domain.fact import Draft
@@ -30,6 +30,7 @@ PROJECTIONS = (
     versions.projection,
     checks.projection,
     traffic.projection,
+    endpoint_events.projection,
     delivery.projection,
     assessments.projection,
     PROPOSALS,

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from freehold.app.site.opening import Site
-from freehold.catalog.traffic import log_files
+from freehold.catalog.traffic import is_recorded, log_files
 from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Draft
 from freehold.domain.projection import State
@@ -18,10 +18,10 @@ def log_folder(site: Site) -> Path:
 
 def collect(site: Site, model: str) -> int:
     """Record the log's new files: name, digest, rows, first and last time. Returns their number."""
-    known = {file.file for file in log_files(site.state, model)}
+    state = site.state
     found = []
     for path in sorted(log_folder(site).glob("*.parquet")):
-        if path.name not in known:
+        if not is_recorded(state, model, path.name):
             described = _describe(path, model)
             if described is not None:
                 found.append(described)
@@ -30,8 +30,11 @@ def collect(site: Site, model: str) -> int:
 
     def decision(state: State) -> list[Draft]:
         """Another process may have recorded them meanwhile."""
-        recorded = {file.file for file in log_files(state, model)}
-        return [Draft("log.recorded", body) for body in found if body["file"] not in recorded]
+        return [
+            Draft("log.recorded", body)
+            for body in found
+            if not is_recorded(state, model, str(body["file"]))
+        ]
 
     return len(site.ledger.decide(decision))
 

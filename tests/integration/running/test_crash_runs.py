@@ -10,7 +10,7 @@ import pytest
 
 from freehold.app.audit.verify import audit
 from freehold.app.run.plan import plan_run
-from freehold.app.run.run import resume_run, run
+from freehold.app.run.run import plan_resume, resume_run, run
 from freehold.app.run.runs import runs
 from freehold.app.site.opening import open_site
 from freehold.domain.errors import NotFound
@@ -49,7 +49,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from freehold.app.run.plan import plan_run
-from freehold.app.run.run import run
+from freehold.app.run.run import plan_resume, run
 from freehold.app.site.opening import open_site
 
 def observe(told):
@@ -134,11 +134,11 @@ def _goes_on(site: Any) -> None:
     waiting = [row["run"] for row in runs(site) if row["status"] != "finished"]
     assert len(waiting) <= 1
     for name in waiting:
-        done = resume_run(site)
+        done = resume_run(site, plan_resume(site))
         assert done.outcome.run == name
         assert set(done.outcome.steps) == STEP_NAMES
     with pytest.raises(NotFound, match="no run waits"):
-        resume_run(site)
+        resume_run(site, plan_resume(site))
     assert all(row["finished"] == row["steps"] for row in runs(site))
     result = run(site, plan_run(site)).outcome.result
     assert json.loads(site.artifacts.get(result.digest)) == 26

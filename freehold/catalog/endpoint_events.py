@@ -1,0 +1,58 @@
+"""What endpoints said of themselves, committed once each.
+
+Facts
+  endpoint.loaded      {file, at, model, routing, variants: [{version, digest, weight, alias}]}
+  endpoint.refused     {file, at, code}
+  endpoint.stopped     {file, at, rows, dropped}
+  endpoint.log-failed  {file, at, code}
+`file` is the name under which it was spooled.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from freehold.domain.fact import Draft, Fact
+from freehold.domain.projection import Change, Projection, State
+
+TABLE = "endpoint_events"
+SHAPES: Mapping[str, frozenset[str]] = {
+    "endpoint.loaded": frozenset({"at", "model", "routing", "variants"}),
+    "endpoint.refused": frozenset({"at", "code"}),
+    "endpoint.stopped": frozenset({"at", "rows", "dropped"}),
+    "endpoint.log-failed": frozenset({"at", "code"}),
+}
+_CODE = re.compile(r"[A-Za-z0-9.:@_-]{0,100}")
+
+
+def draft_of(file: str, event: Any) -> Draft:
+    """Raises ValueError for what no endpoint of ours spools: whoever can write to the spool must
+    not be able to have the site sign anything else."""
+    if not isinstance(event, dict) or event.get("type") not in SHAPES:
+        raise ValueError("it is no event of an endpoint")
+    body = {name: value for name, value in event.items() if name != "type"}
+    if set(body) != SHAPES[event["type"]] or not _is_plain(body):
+        raise ValueError("its fields are not those of an event")
+    return Draft(event["type"], {**body, "file": file})
+
+
+def is_known(state: State, file: str) -> bool:
+    return state.get(TABLE, file) is not None
+
+
+def _is_plain(value: Any) -> bool:
+    """Numbers and codes, and lists and objects of them."""
+    if isinstance(value, dict):
+        return all(_CODE.fullmatch(key) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return isinstance(value, int | float) or (
+        isinstance(value, str) and _CODE.fullmatch(value) is not None
+    )
+
+
+def _fold(fact: Fact, _: State) -> Iterable[Change]:
+    return [Change(TABLE, fact.body["file"], {"fact": fact.name})]
+
+
+projection = Projection(name="endpoint-events", version=1, types=frozenset(SHAPES), fold=_fold)
