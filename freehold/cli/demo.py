@@ -21,7 +21,13 @@ SEED = 7
 
 
 @click.command("demo", help="The whole loop on every flight that left New York in 2013.")
-@click.option("--into", type=click.Path(path_type=Path), default=Path("demo-flights"))
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    default=Path("demo-flights"),
+    show_default=True,
+    help="The new folder, which stays.",
+)
 @click.option("--short", is_flag=True, help="A few weeks of traffic instead of nine months.")
 @click.option("--seed", type=int, default=SEED, show_default=True)
 @click.option("--seeds", type=int, default=1, help="Play it with so many seeds and compare.")

@@ -20,8 +20,8 @@ DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command("replay", help="Play a recorded period against the endpoint, as if it were live.")
-@click.option("--from", "since", type=DAY, required=True, help="First day, UTC.")
-@click.option("--to", "until", type=DAY, required=True, help="Day after the last one.")
+@click.option("--from", "since", type=DAY, required=True, help="First day, UTC: YYYY-MM-DD.")
+@click.option("--to", "until", type=DAY, required=True, help="Day after the last one: YYYY-MM-DD.")
 @output.yes
 @output.as_json
 def command(since: datetime, until: datetime, yes: bool, as_json: bool) -> None:
@@ -42,8 +42,12 @@ def command(since: datetime, until: datetime, yes: bool, as_json: bool) -> None:
     if as_json:
         output.data({"shape": 1, "requests": asked, "events": told})
         return
+    warnings = [line for line in told if line.startswith("warning:")]
     for line in told:
-        click.echo(line)
+        if line not in warnings:
+            click.echo(line)
+    if warnings:
+        click.echo(f"{len(warnings)} warnings of feature drift; `freehold signals` lists them")
     click.echo(f"{asked:,} requests answered")
     output.next_command("freehold signals", "freehold status")
 

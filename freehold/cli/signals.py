@@ -10,6 +10,7 @@ from freehold.cli import drawing, output
 
 SHOWN = 14
 """Newest assessments that people see; `--json` has all."""
+FEWEST_BARS = 3
 BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -27,8 +28,9 @@ def command(model: str, as_json: bool) -> None:
         output.note("nothing has been measured yet: a day of traffic must be over")
         output.next_command("freehold replay", "freehold status")
         return
-    click.echo(f"score PSI, {rows[0]['window_end']} to {rows[-1]['window_end']}")
-    click.echo("  " + _line([row["score_psi"] for row in rows]))
+    if len(rows) >= FEWEST_BARS:
+        click.echo(f"score PSI, {rows[0]['window_end']} to {rows[-1]['window_end']}")
+        click.echo("  " + _line([row["score_psi"] for row in rows]))
     drawing.table(
         "",
         ["week to", "version", "rows>", "score PSI>", "AUC>", "net accuracy>", "most drifted"],

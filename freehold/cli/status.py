@@ -45,7 +45,8 @@ def _endpoint(endpoint: dict[str, Any] | None) -> None:
 
 def _model(model: dict[str, Any]) -> None:
     aliases = ", ".join(f"{alias} is {number}" for alias, number in model["aliases"].items())
-    click.echo(f"model {model['model']}: {model['versions']} versions; {aliases or 'no champion'}")
+    count = f"{model['versions']} version{'' if model['versions'] == 1 else 's'}"
+    click.echo(f"model {model['model']}: {count}; {aliases or 'no champion'}")
     if model["release"]:
         release = model["release"]
         click.echo(

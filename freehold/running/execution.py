@@ -50,7 +50,9 @@ def execute(
     store, ledger or engine after what was running has ended. The run can then be resumed.
     """
     _check(graph, world)
-    run, cause = record.start(world.ledger, graph, options, world.clock())
+    run, cause = record.start(
+        world.ledger, world.attachments, graph, options, world.clock()
+    )
     with_lock = _own(world.locks, run)
     try:
         facts = record.Facts(run, cause, options.actor)
@@ -273,8 +275,19 @@ class _Execution:
         cached: bool,
         recorded: bool = False,
     ) -> None:
-        """`recorded`: this run's history says so already."""
+        """`recorded`: this run's history says so already.
+
+        What the gate refuses does not count as finished: when the run is gone on with, the step
+        runs again, on data that may have been mended.
+        """
         name = ready.node.name
+        if self._gate is not None:
+            try:
+                self._gate(ready.node, outputs)
+            except FreeholdError as exc:
+                self._problem = self._problem or exc
+                self._tell(name, "failed", attempt=1, summary=exc.what)
+                return
         self._outputs[name] = outputs
         self._steps[name] = StepOutcome(ready.key.digest, outputs, cached, microseconds)
         if not recorded:
@@ -283,11 +296,6 @@ class _Execution:
             for artifact in self._outputs[unread]:
                 self._workplace.values.forget(artifact.digest)
         self._tell(name, "cached" if cached else "finished", microseconds=microseconds)
-        if self._gate is not None:
-            try:
-                self._gate(ready.node, outputs)
-            except FreeholdError as exc:
-                self._problem = self._problem or exc
 
     def _fail(self, attempt: _Attempt, failure: Failure) -> None:
         ready, name = attempt.ready, attempt.ready.node.name

@@ -1,5 +1,6 @@
 """OpenSSF Model Signing: a Sigstore bundle over the digest of every file of a folder."""
 
+import re
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -34,7 +35,7 @@ class OpenSSFModelSigning(ModelSigning):
         except InvalidSignature as exc:
             raise _refused(folder, "the signature does not match what it says") from exc
         except _UNREADABLE as exc:
-            raise _refused(folder, str(exc)) from exc
+            raise _refused(folder, _spoken(str(exc))) from exc
 
 
 def _every_file() -> hashing.Config:
@@ -49,6 +50,12 @@ def _signing() -> signing.Config:
 
 def _verifying() -> verifying.Config:
     return verifying.Config().set_hashing_config(_every_file())  # type: ignore[no-untyped-call]
+
+
+def _spoken(told: str) -> str:
+    """The library's words without the digests, which nobody reads."""
+    changed = sorted(set(re.findall(r"Hash mismatch for '([^']+)'", told)))
+    return f"changed: {', '.join(changed)}" if changed else told
 
 
 def _refused(folder: Path, why: str) -> IntegrityError:

@@ -117,7 +117,8 @@ def _make(
 
     site.ledger.decide(decision)
     version = version_of(site.state, model, number)
-    stage("tracking")
+    if site.project.spec.tracking is not None:
+        stage("tracking")
     warnings += track(site, version, trained, evidence, files, unpack(payload.data))
     return version, warnings
 

@@ -50,6 +50,8 @@ def plan_release(site: Site, name: str, strategy: Strategy = "canary") -> Releas
     version = resolve(site, name)
     require_approval(version)
     champion = aliases_of(site.state, version.model).get("champion")
+    # Refused before anybody is asked; the append looks again.
+    start(site.state, version.model, version.version, strategy, site.project.spec.release)
     return ReleasePlan(
         version=version,
         champion=champion,

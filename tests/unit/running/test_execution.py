@@ -512,11 +512,12 @@ def test_a_gate_stops_the_run_before_its_output_is_used(stage: Stage) -> None:
             assert stage.artifacts.holds(outputs[0].digest)
             raise ContractFailed("12 rows without a day")
 
-    for cached in (False, True):
+    for times in (1, 2):
         with pytest.raises(ContractFailed):
             stage.run(GRAPH, gate)
-        assert [one.body["cached"] for one in stage.facts("step.finished")][-1] is cached
-    assert calls == ["load"]
+        # What was refused is not taken for made: the data may be mended by the next run.
+        assert calls == ["load"] * times
+        assert list(stage.facts("step.finished")) == []
     assert stage.facts()[-1].body["status"] == "failed"
 
 
