@@ -4,6 +4,7 @@ from functools import cache
 from importlib.metadata import Distribution, EntryPoint, distribution, distributions
 from typing import Any
 
+from freehold.domain.embedded import EMBEDDED
 from freehold.domain.errors import AdapterMissing
 
 EXTRAS = {"polars": "", "pyarrow": "arrow", "pathlib": "", "signing": "signing", "cyclonedx": "bom"}
@@ -31,6 +32,11 @@ def load(port: str, name: str) -> Any:
             why=str(exc),
             hint=f"pip install 'freehold[{extra}]'" if extra else "pip install freehold",
         ) from exc
+
+
+def embedded(port: str) -> Any:
+    """The class that stands behind a port unless something else is asked for."""
+    return load(port, EMBEDDED[port])
 
 
 def names(port: str) -> tuple[str, ...]:

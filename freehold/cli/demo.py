@@ -59,7 +59,7 @@ def _one(folder: Path, short: bool, seed: int) -> DemoOutcome:
 
 
 def _start(serving: Path) -> None:
-    Starter("onnx")(serving)
+    Starter()(serving)
 
 
 class Stage:

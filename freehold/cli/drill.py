@@ -8,6 +8,7 @@ from freehold.app.drill.tamper import require_refusal, tamper
 from freehold.app.site.opening import Site, open_site
 from freehold.cli import output
 from freehold.endpoint.process import EndpointProcess
+from freehold.endpoint.settings import RUNTIME
 
 
 @click.group("drill")
@@ -38,13 +39,13 @@ def tamper_command(name: str, as_json: bool) -> None:
 
 def starter(site: Site) -> "Starter":
     spec = site.project.spec.endpoint
-    return Starter(spec.runtime if spec else "onnx")
+    return Starter(spec.runtime) if spec else Starter()
 
 
 class Starter:
     """Starts an endpoint in a process of its own, waits until it answers, and stops it."""
 
-    def __init__(self, runtime: str) -> None:
+    def __init__(self, runtime: str = RUNTIME) -> None:
         self._runtime = runtime
 
     def __call__(self, serving: Path) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from freehold.domain.embedded import EMBEDDED
+
 
 @dataclass(frozen=True)
 class ContractSpec:
@@ -30,7 +32,7 @@ class EndpointSpec:
     model: str
     host: str = "127.0.0.1"
     port: int = 8100
-    runtime: str = "onnx"
+    runtime: str = EMBEDDED["model_runtime"]
     """The runtime adapter that answers predictions; all give the same numbers."""
 
 
@@ -100,7 +102,7 @@ class Project:
     pipelines: Mapping[str, str]
     """Name → `module:function`, relative to the project's folder."""
     site: str = "local"
-    engine: str = "inline"
+    engine: str = EMBEDDED["engine"]
     """The engine adapter that runs the steps."""
     parallel: int = 0
     """Steps at a time; 0 means as many as there are processors."""

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from freehold.domain.embedded import EMBEDDED
 from freehold.endpoint.request_log import LogSettings
 from freehold.serving.request import Limits
 
 HOST = "127.0.0.1"
 PORT = 8100
-RUNTIME = "onnx"
+RUNTIME = EMBEDDED["model_runtime"]
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Surroundings:
         if self.processes is None or not isinstance(self.processes, Kills):
             raise NotSupported(
                 f"step '{node.name}' has a timeout, and no engine here can end a step",
-                hint="run with --engine subprocess, or drop the timeout",
+                hint="name an engine that can in freehold.yaml, or drop the timeout",
                 code="engine.no-timeout",
             )
         return self.processes

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from freehold.app import adapters
 from freehold.app.contract.gate import Check
+from freehold.app.files import write_files
 from freehold.app.policy.reading import engine, read_policies
 from freehold.app.site.opening import Site
 from freehold.catalog.package import admit, unpack
@@ -59,15 +60,12 @@ def signature_holds(site: Site, version: ModelVersion) -> bool:
         return False
     with TemporaryDirectory(prefix="freehold-verify-") as folder:
         root, bundle = Path(folder) / "payload", Path(folder) / SIGNATURE
-        for name, data in unpack(site.artifacts.get(version.package)).items():
-            target = root / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
+        write_files(root, unpack(site.artifacts.get(version.package)))
         bundle.write_bytes(site.artifacts.get(version.attestations[SIGNATURE]))
         public = Path(folder) / "site.pub"
         public.write_bytes(site.signer.public.pem)
         try:
-            adapters.load("model_signing", "signing")().verify(root, public, bundle)
+            adapters.embedded("model_signing")().verify(root, public, bundle)
         except IntegrityError:
             return False
     return True

@@ -11,6 +11,7 @@ import polars as pl
 
 from freehold.app import adapters
 from freehold.app.contract.gate import Check
+from freehold.app.files import write_files
 from freehold.app.model.candidate import TrainedModel, read_candidate
 from freehold.app.model.judge import judge
 from freehold.app.model.scoring import PackagedModel
@@ -146,7 +147,7 @@ def _contents(trained: TrainedModel) -> tuple[PackageContents, list[str]]:
     warnings: list[str] = []
     onnx = None
     try:
-        converter = adapters.load("model_converter", "onnx")()
+        converter = adapters.embedded("model_converter")()
         onnx = converter.convert(trained.data, len(trained.columns.names))
     except (AdapterMissing, NotSupported) as error:
         warnings.append(f"no ONNX beside the model: {error.what}")
@@ -190,7 +191,7 @@ def _attestations(
     subject = BillSubject(model, number, payload.digest, contents.flavor.requirements)
     lineage = lineage_of(site.state, outcome.run, payload.digest)
     return {
-        BILL: adapters.load("bill_of_materials", "cyclonedx")().bill(subject),
+        BILL: adapters.embedded("bill_of_materials")().bill(subject),
         CARD: markdown(facts, evidence).encode(),
         CARD_PAGE: page(facts, evidence).encode(),
         EVIDENCE: canonical(evidence.as_json()),
@@ -201,13 +202,10 @@ def _attestations(
 
 def sign(site: Site, payload: PackedPayload) -> bytes:
     """An OpenSSF Model Signing bundle over the unpacked payload, verified once."""
-    signing = adapters.load("model_signing", "signing")()
+    signing = adapters.embedded("model_signing")()
     with TemporaryDirectory(prefix="freehold-sign-") as folder:
         root, bundle = Path(folder) / "payload", Path(folder) / SIGNATURE
-        for name, data in unpack(payload.data).items():
-            target = root / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
+        write_files(root, unpack(payload.data))
         signing.sign(root, site.key_path, bundle)
         public = Path(folder) / "site.pub"
         public.write_bytes(site.signer.public.pem)

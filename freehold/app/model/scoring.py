@@ -9,10 +9,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from freehold.app import adapters
+from freehold.app.files import write_files
 from freehold.app.site.opening import Site
 from freehold.catalog.package import unpack
 from freehold.catalog.versions import ModelVersion
 from freehold.domain.columns import Columns
+from freehold.domain.embedded import EMBEDDED
 from freehold.domain.package import COLUMNS, PROFILE
 from freehold.domain.profile import Profile
 from freehold.ports.model_runtime import Predictor
@@ -30,12 +32,10 @@ class PackagedModel:
     def __init__(self, site: Site, version: ModelVersion) -> None:
         files = unpack(site.artifacts.get(version.package), version.package)
         spec = site.project.spec.endpoint
-        runtime = adapters.load("model_runtime", spec.runtime if spec else "onnx")()
+        name = spec.runtime if spec else EMBEDDED["model_runtime"]
+        runtime = adapters.load("model_runtime", name)()
         with TemporaryDirectory(prefix="freehold-") as folder:
-            for name, data in files.items():
-                target = Path(folder) / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(data)
+            write_files(Path(folder), files)
             self._predictor: Predictor = runtime.load(Path(folder))
         self.columns = Columns.from_json(json.loads(files[COLUMNS]))
 

@@ -8,7 +8,7 @@ from freehold.ports.policy_engine import PolicyEngine
 
 
 def engine() -> PolicyEngine:
-    made: PolicyEngine = adapters.load("policy_engine", "rego")()
+    made: PolicyEngine = adapters.embedded("policy_engine")()
     return made
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from freehold.app.files import write_files
 from freehold.app.site.opening import Site
 from freehold.catalog.package import unpack
 from freehold.catalog.versions import ModelVersion, version_of
@@ -94,10 +95,7 @@ def place_package(site: Site, version: ModelVersion, serving: Path) -> Path:
         return folder
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    for name, data in unpack(site.artifacts.get(version.package)).items():
-        target = part / "payload" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+    write_files(part / "payload", unpack(site.artifacts.get(version.package)))
     for name in (SIGNATURE, ADMISSION):
         if name in version.attestations:
             (part / name).write_bytes(site.artifacts.get(version.attestations[name]))

@@ -16,7 +16,7 @@ from freehold.running.work import Workplace, perform_manifest
 def run_step(address: str, start: Path) -> Result:
     """Needs the object store and the project's code, and no ledger."""
     project = read_project(find_root(start))
-    objects = adapters.load("object_store", "disk")(project.state / "objects")
+    objects = adapters.embedded("object_store")(project.state / "objects")
     with importing_from(project.root), TemporaryDirectory(prefix="freehold-step-") as workspace:
         place = Workplace(objects, codecs(), wall_clock, Path(workspace), find_step)
         return perform_manifest(address, place)

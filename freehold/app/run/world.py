@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from freehold.app import adapters
 from freehold.app.project.loading import module_sources
 from freehold.app.site.opening import Site
+from freehold.domain.embedded import KILLING_ENGINE
 from freehold.ports.engine import Engine, EngineSettings
 from freehold.running.codecs import Codecs
 from freehold.running.readiness import Options
@@ -59,7 +60,7 @@ def surroundings(site: Site) -> Iterator[Surroundings]:
     )
     with TemporaryDirectory(prefix="freehold-run-") as workspace:
         engine: Engine = adapters.load("engine", spec.engine).open(settings)
-        processes: Engine = adapters.load("engine", "subprocess").open(settings)
+        processes: Engine = adapters.load("engine", KILLING_ENGINE).open(settings)
         try:
             yield Surroundings(
                 ledger=site.ledger,

@@ -98,7 +98,7 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock) -> Site:
     project = read_project(find_root(start or Path.cwd()))
     folder = project.state
     key = key_path(folder)
-    signer_class = adapters.load("signer", "keys")
+    signer_class = adapters.embedded("signer")
     begun = (folder / "ledger.db").exists()
     if begun and not key.exists():
         raise IntegrityError(
@@ -109,14 +109,14 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock) -> Site:
         )
     signer = _signer(signer_class, key)
     writer = f"{project.spec.site}-{signer.public.fingerprint.removeprefix('sha256:')[:8]}"
-    ledger = adapters.load("ledger", "sqlite")(
+    ledger = adapters.embedded("ledger")(
         folder / "ledger.db",
         writer=writer,
         signer=signer,
         clock=clock,
         projections=PROJECTIONS,
     )
-    objects = adapters.load("object_store", "disk")(folder / "objects")
+    objects = adapters.embedded("object_store")(folder / "objects")
     people = People(folder / "people.json")
     site = Site(
         project=project,
@@ -125,7 +125,7 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock) -> Site:
         artifacts=ArtifactStore(objects),
         attachments=AttachmentStore(objects, os.urandom),
         signer=signer,
-        locks=adapters.load("locks", "filelock")(folder / "locks"),
+        locks=adapters.embedded("locks")(folder / "locks"),
         clock=clock,
         people=people,
         actor=people.me(writer),

@@ -1,10 +1,14 @@
 """The budgets of the code, as contributing/code.md states them."""
 
 import ast
+import re
 import statistics
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+
+from freehold.domain.embedded import EMBEDDED
 
 ROOT = Path(__file__).parents[3]
 SOURCES = sorted(
@@ -98,3 +102,11 @@ def test_no_engine_is_named_outside_its_adapter() -> None:
         if f"import {engine}" in path.read_text() or f"from {engine}" in path.read_text()
     ]
     assert found == []
+
+
+def test_embedded_defaults_are_named_in_one_place() -> None:
+    """Names of adapters stand in `domain/embedded.py`; whoever wants one asks for the port's."""
+    pattern = re.compile(r'adapters\.load\("[a-z_]+", "')
+    assert [str(p.relative_to(ROOT)) for p in SOURCES if pattern.search(p.read_text())] == []
+    declared = {(entry.group, entry.name) for entry in distribution("freehold").entry_points}
+    assert {(f"freehold.{port}", name) for port, name in EMBEDDED.items()} <= declared
