@@ -8,7 +8,10 @@ SHAPE = 1
 
 
 def lineage_of(state: State, run: str, package: str) -> dict[str, Any]:
-    """JSON: the run's parameters and environment, and each step with its inputs and outputs."""
+    """JSON: the run's parameters and environment, and each step with its inputs and outputs.
+
+    It is kept for ever: of parameters that are text it has the attachment's salted digest only.
+    """
     row = state.get("runs", run) or {}
     steps = [step for _, step in state.scan("steps", f"{run}/")]
     return {
@@ -17,6 +20,7 @@ def lineage_of(state: State, run: str, package: str) -> dict[str, Any]:
         "run": run,
         "pipeline": row.get("pipeline"),
         "parameters": row.get("parameters"),
+        "parameters_attachment": row.get("parameters_attachment"),
         "environment": row.get("environment"),
         "steps": [
             {

@@ -12,7 +12,7 @@ from freehold.cli import drawing, output
 @output.as_json
 def command(run: str, as_json: bool) -> None:
     with open_site() as site:
-        rows = [row for row in runs(site) if not run or row["run"] == run]
+        rows = runs(site, run)
         told = traceback_of(site, run) if run else ""
     if as_json:
         output.data({"shape": 1, "runs": rows, "traceback": told})

@@ -50,9 +50,7 @@ def execute(
     store, ledger or engine after what was running has ended. The run can then be resumed.
     """
     _check(graph, world)
-    run, cause = record.start(
-        world.ledger, world.attachments, graph, options, world.clock()
-    )
+    run, cause = record.start(world.ledger, world.attachments, graph, options, world.clock())
     with_lock = _own(world.locks, run)
     try:
         facts = record.Facts(run, cause, options.actor)

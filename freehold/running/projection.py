@@ -2,8 +2,9 @@
 
 Tables
 - `runs`, by run: run, pipeline, status (`running`, `finished`, `failed`), started, ended (wall
-  microseconds), parameters, environment, steps (how many), actor, fact. A run that is `running`
-  without a process that holds its lock was interrupted.
+  microseconds), parameters (those that are not text), parameters_attachment (the others, or
+  empty), environment, steps (how many), actor, cause, fact. A run that is `running` without a
+  process that holds its lock was interrupted.
 - `steps`, by `run/step`: run, step, function, status (`finished`, `failed`), key, components,
   inputs, outputs, cached, microseconds; attempt, code, attachment of the last failure.
 - `recent_steps`, by `pipeline/step`: run, key, components of the latest that finished.
@@ -39,6 +40,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
 
 def _started(fact: Fact) -> dict[str, Any]:
     return {
+        "parameters_attachment": "",
         **fact.body,
         "actor": fact.actor,
         "cause": list(fact.cause),
@@ -62,7 +64,7 @@ def _finished(fact: Fact, run: dict[str, Any]) -> Iterable[Change]:
 
 projection = Projection(
     name="running",
-    version=2,
+    version=3,
     types=frozenset({"run.started", "run.resumed", "run.finished", "step.finished", "step.failed"}),
     fold=_fold,
 )

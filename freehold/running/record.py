@@ -1,11 +1,18 @@
-"""The facts of a run."""
+"""The facts of a run.
+
+A parameter that is text may be a name or a secret, whatever it looks like. It is kept in an
+attachment, all of a run's texts in one, so that it can be erased; a fact has the others.
+"""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
+
+import orjson
 
 from freehold.domain.artifact import Artifact
+from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Draft
 from freehold.domain.graph import Graph
 from freehold.domain.json_value import plain
@@ -13,10 +20,20 @@ from freehold.domain.projection import State
 from freehold.domain.run import Failure
 from freehold.ports.ledger import Ledger
 from freehold.running.readiness import Options, Ready, input_digests
+from freehold.running.surroundings import Attachments
 
 
-def start(ledger: Ledger, graph: Graph, options: Options, wall: int) -> tuple[str, str]:
+class Readable(Protocol):
+    def get(self, name: str) -> bytes:
+        """Raises IntegrityError `attachment.erased` or `attachment.altered`."""
+
+
+def start(
+    ledger: Ledger, attachments: Attachments, graph: Graph, options: Options, wall: int
+) -> tuple[str, str]:
     """Appends run.started. Returns the run's name, as `20261121-031415-9f3a`, and the fact's."""
+    texts = {name: plain(one) for name, one in graph.parameters.items() if not _is_plain(one)}
+    kept = attachments.put(orjson.dumps(texts)) if texts else ""
     moment = datetime.fromtimestamp(wall // 1_000_000, UTC)
     lot = sha256(f"{ledger.writer} {wall}".encode()).hexdigest()[:4]
     wished = f"{moment:%Y%m%d-%H%M%S}-{lot}"
@@ -30,7 +47,10 @@ def start(ledger: Ledger, graph: Graph, options: Options, wall: int) -> tuple[st
             name = f"{wished}-{count}"
         body = {
             "environment": options.environment,
-            "parameters": plain(graph.parameters),
+            "parameters": {
+                name: plain(one) for name, one in graph.parameters.items() if name not in texts
+            },
+            "parameters_attachment": kept,
             "pipeline": graph.name,
             "run": name,
             "steps": len(graph.nodes),
@@ -39,6 +59,35 @@ def start(ledger: Ledger, graph: Graph, options: Options, wall: int) -> tuple[st
 
     (entry,) = ledger.decide(decision)
     return name, entry.fact.name
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it can say nothing about a person: a number, a truth value, a date, nothing."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | date)
+
+
+def parameters_of(started: Mapping[str, Any], attachments: Readable) -> dict[str, Any]:
+    """All parameters of a run, by the body of its run.started or its row in `runs`.
+
+    Raises IntegrityError `run.parameters-erased`, and `attachment.altered`.
+    """
+    open_ones = dict(started["parameters"])
+    name = started.get("parameters_attachment", "")
+    if not name:
+        return open_ones
+    try:
+        return {**open_ones, **orjson.loads(attachments.get(name))}
+    except IntegrityError as error:
+        if error.code != "attachment.erased":
+            raise
+        raise IntegrityError(
+            f"the parameters of run {started['run']} that are text were erased",
+            why="they were kept apart from the history, so that they can be",
+            hint="`freehold run` begins a new run",
+            code="run.parameters-erased",
+        ) from error
 
 
 class Facts:

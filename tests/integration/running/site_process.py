@@ -35,6 +35,7 @@ from freehold.running.codecs import Codecs  # noqa: E402
 from freehold.running.execution import execute, resume  # noqa: E402
 from freehold.running.projection import projection, run_row  # noqa: E402
 from freehold.running.readiness import Options  # noqa: E402
+from freehold.running.record import parameters_of  # noqa: E402
 from freehold.running.surroundings import Surroundings  # noqa: E402
 from freehold.running.work import Workplace, perform_manifest, read  # noqa: E402
 
@@ -111,7 +112,8 @@ def main(verb: str, folder: Path, *rest: str) -> None:
                 graph = pipeline.trace(dict(one.split("=", 1) for one in given))
                 outcome = execute(graph, world, options)
             else:
-                graph = pipeline.trace(run_row(world.ledger.state, given[0])["parameters"])
+                row = run_row(world.ledger.state, given[0])
+                graph = pipeline.trace(parameters_of(row, world.attachments))
                 outcome = resume(given[0], graph, world, options)
         except FreeholdError as exc:
             print(json.dumps(exc.as_json()))

@@ -118,6 +118,7 @@ def test_every_step_is_a_fact_that_follows_from_the_start(stage: Stage) -> None:
     assert facts[0].body == {
         "environment": "lock",
         "parameters": {"rows": 3, "start": "2013-01-01"},
+        "parameters_attachment": "",
         "pipeline": "sizes",
         "run": outcome.run,
         "steps": 5,
