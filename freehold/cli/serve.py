@@ -10,7 +10,7 @@ import click
 
 from freehold.app.loop.advance import advance
 from freehold.app.loop.status import ADDRESS
-from freehold.app.loop.turns import BUSY
+from freehold.app.loop.turns import LoopBusy
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site, open_site
 from freehold.cli import output
@@ -86,9 +86,10 @@ def _turn(site: Site, model: str, stopping: threading.Event) -> None:
     while not stopping.wait(TURN):
         try:
             advance(site, model, output.note)
+        except LoopBusy:
+            continue
         except FreeholdError as error:
-            if error.code != BUSY:
-                output.note(str(error))
+            output.note(str(error))
         except Exception:  # noqa: BLE001 - a bug of ours must not end the turns that follow
             output.note(traceback.format_exc())
 

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 from freehold.app.loop.act import Acted, act
 from freehold.app.loop.canary import Move, move_release, spoken
-from freehold.app.loop.turns import BUSY, turn
+from freehold.app.loop.turns import LoopBusy, turn
 from freehold.app.loop.watch import watch
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site
 from freehold.app.traffic.events import collect_events
 from freehold.app.traffic.requests import collect
 from freehold.delivery.decision import Hold
-from freehold.domain.errors import Conflict
 from freehold.domain.signal import Signal
 
 Tell = Callable[[str], None]
@@ -32,7 +31,7 @@ class Turn:
 def advance(site: Site, model: str, tell: Tell = lambda _: None, wait: bool = False) -> Turn:
     """Idempotent where nothing new was asked. Each part's facts are appended before the next.
 
-    Raises Conflict `loop.busy` when another process turns this loop, after waiting if told to.
+    Raises LoopBusy when another process turns this loop, after waiting if told to.
     """
     with turn(site, model, wait):
         return _advance(site, model, tell)
@@ -43,9 +42,7 @@ def carry_out(site: Site, model: str, tell: Tell) -> Acted | None:
     try:
         with turn(site, model):
             return act(site, model, tell)
-    except Conflict as busy:
-        if busy.code != BUSY:
-            raise
+    except LoopBusy:
         return None
 
 
