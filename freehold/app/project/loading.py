@@ -4,15 +4,16 @@ import ast
 import importlib
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from freehold.app.project.reading import OpenProject
 from freehold.authoring.pipeline import Pipeline
+from freehold.domain.canonical import digest_of
 from freehold.domain.errors import Fault, FreeholdError, ProjectInvalid
 from freehold.domain.graph import Graph
 from freehold.domain.step import REQUIRED
@@ -38,21 +39,21 @@ def load_pipelines(project: OpenProject) -> dict[str, Pipeline[..., Any]]:
     """Every pipeline of the project file. Raises ProjectInvalid with all faults."""
     found: dict[str, Pipeline[..., Any]] = {}
     faults: list[Fault] = []
-    with importing_from(project.root):
-        for name, address in project.spec.pipelines.items():
-            module_name, _, function = address.partition(":")
-            try:
-                module = importlib.import_module(module_name)
-            except (Exception, SystemExit) as exc:  # noqa: BLE001 - a user's module raises anything
-                faults.append(_import_fault(project, name, module_name, exc))
-                continue
-            value = getattr(module, function, None)
-            if not isinstance(value, Pipeline):
-                why = "is not there" if value is None else "is not a @pipeline"
-                where = project.where("pipelines", name)
-                faults.append(Fault("project.no-pipeline", f"'{address}' {why}", where))
-                continue
-            found[name] = value
+    make_importable(project.root)
+    for name, address in project.spec.pipelines.items():
+        module_name, _, function = address.partition(":")
+        try:
+            module = importlib.import_module(module_name)
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - a user's module raises anything
+            faults.append(_import_fault(project, name, module_name, exc))
+            continue
+        value = getattr(module, function, None)
+        if not isinstance(value, Pipeline):
+            why = "is not there" if value is None else "is not a @pipeline"
+            where = project.where("pipelines", name)
+            faults.append(Fault("project.no-pipeline", f"'{address}' {why}", where))
+            continue
+        found[name] = value
     if faults:
         raise _python_invalid(faults)
     return found
@@ -98,24 +99,27 @@ def require_readable(graph: Graph, sources: Mapping[str, bytes]) -> None:
         raise _python_invalid(faults)
 
 
-@contextmanager
-def importing_from(root: Path) -> Iterator[None]:
-    """The project's folder first on the path; modules of another project are forgotten."""
+def make_importable(root: Path) -> None:
+    """The project's folder first on the path. Modules of another project are forgotten, and those
+    of this one if any of its sources changed: code and cache key must be of the same bytes."""
+    sources = module_sources(root)
+    digest = digest_of({name: sha256(data).hexdigest() for name, data in sources.items()})
+    changed = _loaded.get(root) != digest
+    tops = {name.partition(".")[0] for name in sources}
     for name, module in list(sys.modules.items()):
-        if _belongs_elsewhere(name, module, root):
+        origin = getattr(module, "__file__", None)
+        if origin is None or name.partition(".")[0] not in tops:
+            continue
+        if changed or not Path(origin).is_relative_to(root):
             del sys.modules[name]
+    _loaded[root] = digest
     importlib.invalidate_caches()
     if sys.path[:1] != [str(root)]:
         sys.path.insert(0, str(root))
-    yield
 
 
-def _belongs_elsewhere(name: str, module: ModuleType, root: Path) -> bool:
-    """Whether a loaded module hides one of the same name in this project."""
-    origin = getattr(module, "__file__", None)
-    if origin is None or not (root / f"{name.partition('.')[0]}.py").is_file():
-        return False
-    return not Path(origin).is_relative_to(root)
+_loaded: dict[Path, str] = {}
+"""By project folder, the digest of the sources that its imported modules are of."""
 
 
 def _import_fault(project: OpenProject, name: str, module: str, exc: BaseException) -> Fault:

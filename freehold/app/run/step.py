@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from freehold.app import adapters
-from freehold.app.project.loading import importing_from
+from freehold.app.project.loading import make_importable
 from freehold.app.project.reading import find_root, read_project
 from freehold.app.run.world import codecs
 from freehold.app.site.opening import wall_clock
@@ -17,6 +17,7 @@ def run_step(address: str, start: Path) -> Result:
     """Needs the object store and the project's code, and no ledger."""
     project = read_project(find_root(start))
     objects = adapters.embedded("object_store")(project.state / "objects")
-    with importing_from(project.root), TemporaryDirectory(prefix="freehold-step-") as workspace:
+    make_importable(project.root)
+    with TemporaryDirectory(prefix="freehold-step-") as workspace:
         place = Workplace(objects, codecs(), wall_clock, Path(workspace), find_step)
         return perform_manifest(address, place)
