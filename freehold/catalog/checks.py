@@ -3,6 +3,7 @@
 Fact
   contract.checked {contract, name, artifact, passed, report, rows}
 `contract`, `artifact` and `report` are digests; the report is a JSON artifact without samples.
+`name` is the suite's, and is left out when it is more than a plain code.
 """
 
 from collections.abc import Iterable

@@ -68,7 +68,7 @@ def _rolled_back(body: Body) -> str:
 _SENTENCES: Mapping[str, Callable[[Body], str]] = {
     "alias.moved": _alias,
     "contract.checked": lambda b: (
-        f"contract {b['name']} {'held' if b['passed'] else 'failed'} on {b['rows']:,} rows"
+        f"contract {b.get('name') or b['contract'][:19]} {'held' if b['passed'] else 'failed'} on {b['rows']:,} rows"
     ),
     "model.judged": _judged,
     "model.registered": _registered,

@@ -49,7 +49,9 @@ def parameters_left(site: Site, started: Mapping[str, Any]) -> tuple[dict[str, A
     """The parameters that are still there, and whether some are not."""
     try:
         return parameters_of(site, started), False
-    except IntegrityError:
+    except IntegrityError as error:
+        if error.code != "run.parameters-erased":
+            raise
         return dict(started["parameters"]), True
 
 
@@ -84,16 +86,17 @@ def standing(site: Site, row: dict[str, Any]) -> str:
     return str(row["status"])
 
 
-def traceback_of(site: Site, run: str) -> str:
-    """The kept traceback of a run's failed step; empty if there is none or it was erased.
+def traceback_of(site: Site, run: str) -> tuple[str, bool]:
+    """The kept traceback of a run's failed step, or empty; and whether it was erased.
 
     Raises IntegrityError `attachment.altered`.
     """
     for step in steps_of(site.state, run).values():
         if step["status"] == "failed" and step["attachment"]:
             try:
-                return site.attachments.get(step["attachment"]).decode()
+                return site.attachments.get(step["attachment"]).decode(), False
             except IntegrityError as error:
                 if error.code != "attachment.erased":
                     raise
-    return ""
+                return "", True
+    return "", False

@@ -53,3 +53,15 @@ def test_a_test_that_fails_is_exit_code_1(project: Any) -> None:
         "test_says_no": True,
         "test_says_yes": False,
     }
+
+
+@pytest.mark.parametrize("name", ["policies/other.rego", "policies/limits.json"])
+def test_bytes_that_are_no_text_are_a_fault_that_names_the_file(
+    project: Any, refused: Any, name: str
+) -> None:
+    project.freehold("check")
+    (project.folder / name).write_bytes(b"# one\n# two\xff\n")
+    (fault,) = refused("check")["faults"]
+    assert fault["code"] == "policy.syntax"
+    assert fault["where"] == f"{name}:2"
+    assert "UTF-8" in fault["what"]

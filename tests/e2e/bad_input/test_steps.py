@@ -159,8 +159,8 @@ def test_its_traceback_is_in_no_fact_and_can_be_erased(project: Any, raised: Any
     file.unlink()
     assert project.freehold("audit", "verify").code == 0
     said = project.freehold("runs", row["run"], "--json")
-    assert said.code == 1
-    assert said.json["error"]["code"] == "attachment.erased"
+    assert said.code == 0
+    assert (said.json["traceback"], said.json["traceback_erased"]) == ("", True)
     assert project.freehold("runs").code == 0
 
 
@@ -260,11 +260,26 @@ def test_a_pipeline_with_a_required_parameter_does_not_hinder_another(project: A
     assert project.freehold("run", "more", "--yes", "--set", "rows=2").code == 0
 
 
-def test_a_contract_on_a_step_that_makes_no_table(project: Any) -> None:
+@pytest.mark.parametrize("verb", COMMANDS, ids=" ".join)
+def test_a_contract_on_a_step_that_makes_no_table(
+    project: Any, refused: Any, verb: list[str]
+) -> None:
+    project.freehold("plan")
     project.change("freehold.yaml", "step: numbers", "step: total")
+    (fault,) = refused(*verb)["faults"]
+    assert fault["code"] == "contract.not-a-table"
+    assert "'total' returns int" in fault["what"]
+    assert fault["where"] == f"freehold.yaml:{line_of(project, 'step: total', 'freehold.yaml')}"
+
+
+def test_a_contract_on_a_step_that_does_not_say_what_it_makes(project: Any) -> None:
+    project.change("freehold.yaml", "step: numbers", "step: total")
+    project.change("steps.py", ') -> int:\n    mark("total")', ') -> "Any":\n    mark("total")')
+    project.change("steps.py", "from pathlib", "from typing import Any\nfrom pathlib")
+    assert project.freehold("check").code == 0
     said = project.freehold("run", "--yes", "--json")
     assert said.code == 1
-    assert said.json["error"]["code"] == "contract.no-table"
+    assert said.json["error"]["code"] == "contract.not-a-table"
 
 
 @pytest.mark.parametrize("verb", COMMANDS, ids=" ".join)
