@@ -5,16 +5,23 @@ from pathlib import Path
 import click
 
 from freehold.app.site.opening import open_site
-from freehold.app.traffic.label_file import add_label_file
+from freehold.app.traffic.label_file import labels_of_file
+from freehold.app.traffic.labels import keep_labels
 from freehold.cli import output
 from freehold.domain.errors import WrongUsage
 
 
-@click.command("labels", help="Bring labels from FILE (Parquet or CSV), joined by prediction id.")
+@click.command("labels")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--model", default="", help="Needed when the project has several.")
+@output.yes
 @output.as_json
-def command(file: Path, model: str, as_json: bool) -> None:
+def command(file: Path, model: str, yes: bool, as_json: bool) -> None:
+    """Bring labels from FILE (Parquet or CSV), joined by prediction id.
+
+    Its columns are prediction_id; label: 0, 1, true or false; and labelled_at: a time, in ISO 8601
+    if it is text. A time without a zone is UTC.
+    """
     with open_site() as site:
         models = list(site.project.spec.models)
         if not model and len(models) != 1:
@@ -24,9 +31,25 @@ def command(file: Path, model: str, as_json: bool) -> None:
                 hint="name one: --model NAME" if models else "add one to `models` in freehold.yaml",
                 code="usage.model",
             )
-        rows = add_label_file(site, model or models[0], file)
+        if model and model not in models:
+            raise WrongUsage(
+                f"there is no model '{model}'",
+                why=f"the project has {', '.join(models) or 'none'}",
+                hint="name one of these, or add it to `models` in freehold.yaml",
+                code="usage.model",
+            )
+        read = labels_of_file(file)
+        found = read.as_json()
+        if not as_json:
+            span = f", {found['first']} to {found['last']}" if found["rows"] else ""
+            click.echo(f"{found['rows']:,} labels, {found['positives']:,} of them positive{span}")
+            if read.left_out:
+                click.echo(f"{read.left_out:,} rows have no id, no label or no time: left out")
+        if found["rows"]:
+            output.confirm("Keep them?", yes)
+        rows = keep_labels(site, model or models[0], read)
     if as_json:
-        output.data({"shape": 1, "rows": rows})
+        output.data({"shape": 1, **found})
         return
-    click.echo(f"{rows:,} labels kept; rows without a label or a time were left out")
+    click.echo(f"{rows:,} labels kept")
     output.next_command("freehold signals", "freehold status")

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import polars as pl
 
-from freehold.app.site.opening import Site
-from freehold.app.traffic.labels import add_labels
+from freehold.app.traffic.labels import ReadLabels, read_labels
 from freehold.domain.errors import NotFound, Refused
 
 
-def labels_of_file(path: Path) -> pl.DataFrame:
-    """From Parquet or CSV. Raises NotFound, Refused `labels.unreadable`."""
+def labels_of_file(path: Path) -> ReadLabels:
+    """From Parquet or CSV. Raises NotFound, Refused `labels.unreadable`, `labels.invalid`."""
     if not path.is_file():
         raise NotFound(
             f"no file {path}",
@@ -19,9 +18,12 @@ def labels_of_file(path: Path) -> pl.DataFrame:
             code="labels.no-file",
         )
     try:
-        if path.suffix == ".csv":
-            return pl.read_csv(path, try_parse_dates=True)
-        return pl.read_parquet(path)
+        # As text: what a value means is decided in one place, for every row alike.
+        table = (
+            pl.read_csv(path, infer_schema=False)
+            if path.suffix == ".csv"
+            else pl.read_parquet(path)
+        )
     except (pl.exceptions.PolarsError, OSError) as exc:
         raise Refused(
             f"{path} cannot be read as a table",
@@ -29,8 +31,4 @@ def labels_of_file(path: Path) -> pl.DataFrame:
             hint="bring a whole Parquet file, or a CSV file ending in .csv",
             code="labels.unreadable",
         ) from exc
-
-
-def add_label_file(site: Site, model: str, path: Path) -> int:
-    """Rows kept."""
-    return add_labels(site, model, labels_of_file(path))
+    return read_labels(table)

@@ -1,6 +1,10 @@
 """Labels that arrived: kept as artifacts, joined later by prediction id."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
+from typing import Any
 
 import polars as pl
 
@@ -10,28 +14,78 @@ from freehold.domain.errors import Fault, Refused
 from freehold.domain.fact import Draft
 
 COLUMNS = ("prediction_id", "label", "labelled_at")
+TIME = pl.Datetime("us", "UTC")
+SCHEMA = {"prediction_id": pl.String(), "label": pl.Int8(), "labelled_at": TIME}
+MEANINGS = {"0": 0, "0.0": 0, "false": 0, "1": 1, "1.0": 1, "true": 1}
+UNKNOWN = ("", "nan", "null", "none")
+"""How files write that a label is not known."""
+SHOWN = 3
+"""Values of a wrong column that an error shows. They are in no fact."""
 
 
-def add_labels(site: Site, model: str, table: pl.DataFrame) -> int:
-    """Keep `prediction_id` (text), `label` (0, 1 or boolean) and `labelled_at` (a time).
+@dataclass(frozen=True)
+class ReadLabels:
+    """Labels that can be kept."""
 
-    Returns the rows kept. Raises Refused `labels.columns` with every fault.
+    rows: pl.DataFrame
+    """`prediction_id`, `label` (0 or 1), `labelled_at` (UTC); nothing is null."""
+    left_out: int
+    """Rows without an id, a label or a time."""
+
+    def as_json(self) -> dict[str, Any]:
+        times = self.rows["labelled_at"]
+        first, last = times.min(), times.max()
+        return {
+            "rows": self.rows.height,
+            "positives": int(self.rows["label"].sum()),
+            "left_out": self.left_out,
+            "first": first.isoformat() if isinstance(first, datetime) else None,
+            "last": last.isoformat() if isinstance(last, datetime) else None,
+        }
+
+
+def read_labels(table: pl.DataFrame) -> ReadLabels:
+    """Reads `prediction_id`, `label` (0, 1, true or false) and `labelled_at` (a time, or ISO 8601
+    text; without a zone it is UTC). Raises Refused `labels.invalid` with every fault.
     """
-    kept = _checked(table)
-    if kept.is_empty():
+    faults = [
+        Fault("labels.columns", f"there is no column '{name}'", name, f"it has {_have(table)}")
+        for name in COLUMNS
+        if name not in table.columns
+    ]
+    if faults:
+        raise _refused(faults)
+    ids, identity_faults = _identities(table["prediction_id"])
+    labels, label_faults = _labels(table["label"])
+    times, time_faults = _times(table["labelled_at"])
+    faults = [*identity_faults, *label_faults, *time_faults]
+    if faults:
+        raise _refused(faults)
+    whole = pl.DataFrame([ids, labels, times]).drop_nulls()
+    return ReadLabels(whole, table.height - whole.height)
+
+
+def keep_labels(site: Site, model: str, read: ReadLabels) -> int:
+    """Returns the rows kept."""
+    if read.rows.is_empty():
         return 0
     buffer = BytesIO()
-    kept.write_parquet(buffer)
-    times = kept["labelled_at"].dt.epoch("us")
+    read.rows.write_parquet(buffer)
+    times = read.rows["labelled_at"].dt.epoch("us")
     body = {
         "model": model,
         "artifact": site.artifacts.put(buffer.getvalue()),
-        "rows": kept.height,
+        "rows": read.rows.height,
         "first": times.min(),
         "last": times.max(),
     }
     site.ledger.append([Draft("labels.added", body, actor=site.actor)])
-    return kept.height
+    return read.rows.height
+
+
+def add_labels(site: Site, model: str, table: pl.DataFrame) -> int:
+    """Read and keep. Returns the rows kept. Raises Refused `labels.invalid`."""
+    return keep_labels(site, model, read_labels(table))
 
 
 def labels(site: Site, model: str, since: int = 0) -> pl.DataFrame:
@@ -40,46 +94,68 @@ def labels(site: Site, model: str, since: int = 0) -> pl.DataFrame:
         pl.read_parquet(BytesIO(site.artifacts.get(file.artifact)))
         for file in label_files(site.state, model, since)
     ]
-    if not parts:
-        time = pl.Datetime("us", "UTC")
-        schema = {"prediction_id": pl.String(), "label": pl.Int8(), "labelled_at": time}
-        return pl.DataFrame(schema=schema)
-    return pl.concat(parts)
+    return pl.concat(parts) if parts else pl.DataFrame(schema=SCHEMA)
 
 
-def _checked(table: pl.DataFrame) -> pl.DataFrame:
-    faults = [
-        Fault("labels.columns", f"there is no column '{name}'")
-        for name in COLUMNS
-        if name not in table.columns
-    ]
-    if faults:
-        raise Refused(
-            "these are not labels",
-            faults=faults,
-            hint=f"the columns are {', '.join(COLUMNS)}",
-            code="labels.columns",
-        )
+def _identities(column: pl.Series) -> tuple[pl.Series, list[Fault]]:
     try:
-        kept = table.select(
-            pl.col("prediction_id").cast(pl.String),
-            pl.col("label").cast(pl.Int8),
-            pl.col("labelled_at").cast(pl.Datetime("us", "UTC")),
-        ).drop_nulls()
-    except pl.exceptions.PolarsError as exc:
-        raise Refused(
-            "these are not labels",
-            why=str(exc),
-            hint="label is 0 or 1, labelled_at a time",
-            code="labels.columns",
-        ) from exc
-    others = kept.filter(~pl.col("label").is_in([0, 1]))
-    if not others.is_empty():
-        raise Refused(
-            "these are not labels",
-            why=f"{others.height} of {kept.height} are neither 0 nor 1, such as"
-            f" {others['label'][0]} of '{others['prediction_id'][0]}'",
-            hint="label is 0 or 1, labelled_at a time",
-            code="labels.columns",
-        )
-    return kept
+        return column.cast(pl.String), []
+    except pl.exceptions.PolarsError:
+        what = f"identifiers are text, not {column.dtype}"
+        return column, [Fault("labels.columns", what, "prediction_id", "write them as text")]
+
+
+def _labels(column: pl.Series) -> tuple[pl.Series, list[Fault]]:
+    hint = "a label is 0, 1, true or false; leave it empty while it is not known"
+    if column.dtype.is_nested() or column.dtype == pl.Binary:
+        return column, [Fault("labels.values", f"labels are not {column.dtype}", "label", hint)]
+    said = column.cast(pl.String).str.strip_chars().str.to_lowercase()
+    said = said.set(said.is_in(UNKNOWN), None)
+    meant = said.replace_strict(MEANINGS, default=None, return_dtype=pl.Int8)
+    wrong = column.filter(said.is_not_null() & meant.is_null())
+    if wrong.is_empty():
+        return meant, []
+    what = f"{wrong.len():,} of {column.len():,} rows have another label: {_examples(wrong)}"
+    return meant, [Fault("labels.values", what, "label", hint)]
+
+
+def _times(column: pl.Series) -> tuple[pl.Series, list[Fault]]:
+    hint = "write times as ISO 8601, such as 2013-04-01T12:30:00Z"
+    if column.dtype == pl.Null or column.dtype in (pl.Date, pl.Datetime):
+        return column.cast(TIME), []
+    if column.dtype != pl.String:
+        return column, [Fault("labels.times", f"times are not {column.dtype}", "labelled_at", hint)]
+    known = {text: _moment(text) for text in column.unique() if text is not None}
+    times = pl.Series(column.name, [known.get(text) for text in column], dtype=TIME)
+    wrong = column.filter(column.is_not_null() & (column != "") & times.is_null())
+    if wrong.is_empty():
+        return times, []
+    what = f"{wrong.len():,} of {column.len():,} rows have no time: {_examples(wrong)}"
+    return times, [Fault("labels.times", what, "labelled_at", hint)]
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _examples(wrong: pl.Series) -> str:
+    values = list(dict.fromkeys(str(value) for value in wrong))
+    shown = ", ".join(f"'{value}'" for value in values[:SHOWN])
+    return f"{shown}, …" if len(values) > SHOWN else shown
+
+
+def _have(table: pl.DataFrame) -> str:
+    return ", ".join(table.columns) or "none"
+
+
+def _refused(faults: Sequence[Fault]) -> Refused:
+    return Refused(
+        "these are not labels",
+        faults=faults,
+        hint=f"the columns are {', '.join(COLUMNS)}; nothing was kept",
+        code="labels.invalid",
+    )

@@ -101,9 +101,9 @@ def test_labels_that_are_none(serving: Any, refused: Any) -> None:
         "there is no column 'labelled_at'",
     }
     serving.write("labels.csv", "prediction_id,label,labelled_at\na,yes,2026-01-01T00:00:00Z\n")
-    assert refused("labels", "labels.csv")["code"] == "labels.columns"
+    assert refused("labels", "labels.csv")["faults"][0]["code"] == "labels.values"
     serving.write("labels.csv", "prediction_id,label,labelled_at\na,7,2026-01-01T00:00:00Z\n")
-    assert refused("labels", "labels.csv")["code"] == "labels.columns"
+    assert refused("labels", "labels.csv")["faults"][0]["code"] == "labels.values"
     assert refused("labels", "absent.csv")["code"] == "labels.no-file"
 
 

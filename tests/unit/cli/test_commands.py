@@ -7,7 +7,13 @@ import pytest
 
 from freehold.cli.main import COMMANDS, freehold, run
 
-CHANGES = {"freehold run", "freehold release", "freehold approve", "freehold replay"}
+CHANGES = {
+    "freehold run",
+    "freehold release",
+    "freehold approve",
+    "freehold replay",
+    "freehold labels",
+}
 """Those that change a project that is there already, and so ask first."""
 NO_JSON = {"freehold serve", "freehold step", "freehold audit checkpoint"}
 """One answers until it is stopped, one is for engines, one prints JSON anyway."""
