@@ -22,7 +22,7 @@ from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.request_log import RequestLog
 from freehold.endpoint.watcher import Watcher
 from freehold.serving.request import invalid
-from freehold.serving.response import error_response, model_metadata, routing_state
+from freehold.serving.response import Identity, error_response, model_metadata, routing_state
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -60,10 +60,16 @@ class _Disconnected(Exception):
 
 class Application:
     def __init__(
-        self, watcher: Watcher, inference: Inference, log: RequestLog, metrics: Metrics
+        self,
+        watcher: Watcher,
+        inference: Inference,
+        log: RequestLog,
+        metrics: Metrics,
+        identity: Identity,
     ) -> None:
         self._watcher, self._inference = watcher, inference
         self._log, self._metrics = log, metrics
+        self._identity = identity
         self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,7 +105,7 @@ class Application:
         if path == "/metrics":
             return Answer(200, self._metrics.text(), _TEXT)
         if path == "/freehold/routing":
-            return _json(routing_state(self._watcher.table.table, self._watcher.refused))
+            return _json(self._routing())
         raise _nothing(path)
 
     async def _model(self, path: str, method: str, scope: Scope, receive: Receive) -> Answer:
@@ -133,11 +139,21 @@ class Application:
         self._metrics.seconds.observe(perf_counter() - started)
         return answer
 
+    def _routing(self) -> dict[str, Any]:
+        return routing_state(self._watcher.table.table, self._watcher.refused, self._identity)
+
     def _ready(self) -> Answer:
-        state = routing_state(self._watcher.table.table, self._watcher.refused)
-        ready = not self.draining
+        log = self._log.state
+        # A full disk is told here and costs no traffic: it gets room again, and then the rows that
+        # wait are written. A log that has ended never is again.
+        ready = log.alive and not self.draining
+        state = {
+            "ready": ready,
+            "log": {"alive": log.alive, "failure": log.failure},
+            "routing": self._routing(),
+        }
         # The protocol wants a 4xx where it is not ready.
-        return _json({"ready": ready, "routing": state}, 200 if ready else 400)
+        return _json(state, 200 if ready else 400)
 
     async def _flush(self, method: str, scope: Scope) -> Answer:
         _only("POST", method)

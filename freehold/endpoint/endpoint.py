@@ -13,6 +13,7 @@ from freehold.endpoint.watcher import Watcher
 from freehold.ports.clock import Clock
 from freehold.ports.model_runtime import ModelRuntime
 from freehold.ports.model_signing import ModelSigning
+from freehold.serving.response import Identity
 
 LOG = "log"
 EVENTS = "events"
@@ -31,7 +32,9 @@ class Endpoint:
         """
         folder = settings.folder
         self.events = Events(folder / EVENTS, clock)
-        loader = Loader(folder, PublicKey(read(folder / KEY)), runtime, signing)
+        key = PublicKey(read(folder / KEY))
+        self.identity = Identity(key.fingerprint, str(folder.resolve()))
+        loader = Loader(folder, key, runtime, signing)
         self._log = RequestLog(folder / LOG, clock, settings.log, self._log_failed)
         self._metrics = Metrics(self._log)
         self.events.on_lost = self._metrics.events_lost.inc
@@ -42,14 +45,19 @@ class Endpoint:
             self._log.close()
             raise
         inference = Inference(self._log, self._metrics, clock, settings.limits)
-        self.application = Application(self.watcher, inference, self._log, self._metrics)
+        self.application = Application(
+            self.watcher, inference, self._log, self._metrics, self.identity
+        )
 
     def close(self) -> LogState:
         """Stops watching and writes the log's rest. Raises StorageFailed if that fails."""
         self.watcher.close()
-        state = self._log.close()
-        self.events.tell("endpoint.stopped", rows=state.written, dropped=state.dropped)
-        return state
+        try:
+            return self._log.close()
+        finally:
+            state = self._log.state
+            lost = state.dropped + state.waiting
+            self.events.tell("endpoint.stopped", rows=state.written, dropped=lost)
 
     def _loaded(self, loaded: LoadedTable) -> None:
         self._metrics.swapped(loaded.table)
@@ -65,5 +73,5 @@ class Endpoint:
         self._metrics.refused.labels(error.code).inc()
         self.events.tell("endpoint.refused", code=error.code)
 
-    def _log_failed(self, _why: str) -> None:
-        self.events.tell("endpoint.log-failed", code="endpoint.log-unwritable")
+    def _log_failed(self, code: str) -> bool:
+        return self.events.tell("endpoint.log-failed", code=code)

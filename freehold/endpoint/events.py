@@ -21,12 +21,14 @@ class Events:
         self._numbers = count()
         self.on_lost: Callable[[], None] = lambda: None
 
-    def tell(self, kind: str, **body: Any) -> None:
-        """The endpoint goes on answering when the disk does not take it; `on_lost` is called."""
+    def tell(self, kind: str, **body: Any) -> bool:
+        """Whether it is spooled; if not, `on_lost` is called, and answering goes on."""
         at = self._clock()
         name = f"{at:016d}-{os.getpid()}-{next(self._numbers):06d}.json"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             store(self._folder / name, canonical({"type": kind, "at": at, **body}))
-        except OSError:
+        except Exception:  # noqa: BLE001 (counted; no thread may end for want of an event)
             self.on_lost()
+            return False
+        return True

@@ -12,7 +12,7 @@ from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.request_log import RequestLog
 from freehold.ports.clock import Clock
 from freehold.serving.prediction_log import Batch
-from freehold.serving.request import InferenceRequest, Limits, read_request
+from freehold.serving.request import InferenceRequest, Limits, asked_at, read_request
 from freehold.serving.response import inference_response
 from freehold.serving.rows import COLUMN_MISSING, absent, check_columns, lists_of, matrix_of
 
@@ -38,6 +38,7 @@ class _Call:
     request_id: str
     prediction_ids: Sequence[str]
     at: int
+    asked_at: int
     pinned: bool
 
 
@@ -55,7 +56,8 @@ class Inference:
         request = read_request(body, self.limits)
         request_id = request.id or uuid4().hex
         ids = request.prediction_ids(request_id)
-        call = _Call(loaded, request, request_id, ids, at, pinned is not None)
+        asked = asked_at(request, at)
+        call = _Call(loaded, request, request_id, ids, at, asked, pinned is not None)
         groups = loaded.division.groups(ids) if pinned is None else {pinned: None}
         for place in groups:
             self._check(call, place, groups[place])
@@ -83,7 +85,7 @@ class Inference:
         loaded = call.loaded
         columns = loaded.models[place].columns
         try:
-            check_columns(call.request, columns)
+            check_columns(call.request, columns, loaded.kinds)
         except RequestInvalid as exc:
             reference = loaded.reference
             if reference is not None and reference != place:
@@ -129,7 +131,7 @@ class Inference:
             prediction_ids=ids if rows is None else [ids[row] for row in rows],
             request_id=call.request_id,
             at=call.at,
-            asked_at=call.at if call.request.asked_at is None else call.request.asked_at,
+            asked_at=call.asked_at,
             model=table.model,
             version=variant.version,
             alias=variant.alias,

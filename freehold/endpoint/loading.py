@@ -71,7 +71,8 @@ class Loader:
     signing: ModelSigning
 
     def load(self, before: LoadedTable | None) -> LoadedTable:
-        """What `routing.json` names; models that `before` has are not loaded twice.
+        """What `routing.json` names: `before` itself if that says the same. Models that `before`
+        has are not loaded twice.
 
         Raises FreeholdError with the code of the first thing that does not verify.
         """
@@ -82,7 +83,9 @@ class Loader:
                 hint="if that was meant, start the endpoint again",
             )
         table = read_routing(read(self.folder / ROUTING), self.key)
-        if before is not None and table.version <= before.table.version and table != before.table:
+        if before is not None and table == before.table:
+            return before
+        if before is not None and table.version <= before.table.version:
             raise IntegrityError(
                 f"routing table {table.version} is not newer than {before.table.version}",
                 code="routing.stale",

@@ -32,7 +32,7 @@ class Metrics:
             "reference_errors", "Requests whose comparison score failed.", "model"
         )
         self.refused = self._counter("tables_refused", "Routing tables not loaded.", "code")
-        self.events_lost = self._counter("events_lost", "Events that the disk did not take.")
+        self.events_lost = self._counter("events_lost", "Times that an event was not spooled.")
         self._routing = self._gauge("routing_version", "Number of the routing table.")
         self._weight = self._gauge(
             "variant_weight_percent", "Share of keys.", "model", "version", "alias"
@@ -67,7 +67,15 @@ class _LogCollector(Collector):
             "freehold_log_rows_written", "Rows in Parquet parts.", value=state.written
         )
         yield CounterMetricFamily(
-            "freehold_log_rows_dropped", "Rows that found the log full.", value=state.dropped
+            "freehold_log_rows_dropped",
+            "Rows that found the log full, or that could not be written.",
+            value=state.dropped,
+        )
+        yield CounterMetricFamily(
+            "freehold_log_write_failures", "Parts not written.", value=state.failures
+        )
+        yield GaugeMetricFamily(
+            "freehold_log_alive", "Whether the log is being written.", value=state.alive
         )
         yield GaugeMetricFamily(
             "freehold_log_rows_waiting", "Rows not yet written.", value=state.waiting

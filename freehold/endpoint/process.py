@@ -23,6 +23,7 @@ from freehold.endpoint.settings import HOST, RUNTIME, EndpointSettings
 from freehold.ports.clock import Clock
 from freehold.ports.model_runtime import ModelRuntime
 from freehold.ports.model_signing import ModelSigning
+from freehold.serving.response import Identity
 
 BACKLOG = 2048
 KEEP_ALIVE = 60
@@ -38,11 +39,13 @@ def serve(
     settings: EndpointSettings,
     on_ready: Callable[[str], None] = lambda _: None,
     on_stopped: Callable[[LogState], None] = lambda _: None,
+    on_loaded: Callable[[Identity], None] = lambda _: None,
 ) -> None:
     """Answers until SIGTERM or SIGINT, then ends the requests under way and writes the log.
 
-    `on_ready` gets the URL. Raises Refused `endpoint.port-in-use`, `endpoint.not-loopback`, and
-    whatever keeps the serving folder from being loaded. For the main thread.
+    `on_loaded` gets whose endpoint it is, then `on_ready` the URL. For the main thread. Raises
+    Refused `endpoint.port-in-use`, `endpoint.not-loopback`, whatever keeps the serving folder from
+    being loaded, and StorageFailed if rows of the log are lost.
     """
     with bound(settings.host, settings.port) as listener:
         runtime, signing = model_runtime(settings.runtime), model_signing()
@@ -57,6 +60,7 @@ def serve(
         # written then, so that these handlers must stand below its own.
         before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
+            on_loaded(endpoint.identity)
             on_ready(_url(listener))
             server.run(sockets=[listener])
         finally:
@@ -87,7 +91,7 @@ class EndpointThread:
         except BaseException:
             self._listener.close()
             raise
-        self.url = _url(self._listener)
+        self.url, self.identity = _url(self._listener), self.endpoint.identity
         self._server = _server(self.endpoint)
         self._thread = Thread(
             target=self._server.run, kwargs={"sockets": [self._listener]}, daemon=True
@@ -110,10 +114,14 @@ class EndpointThread:
 
 
 class EndpointProcess:
-    """An endpoint in a process of its own: `python -m freehold.endpoint`."""
+    """An endpoint in a process of its own: `python -m freehold.endpoint`.
 
-    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
-        self._process, self.url = process, url
+    It stops as on SIGTERM when this process ends, in whatever way: then the pipe that is its
+    standard input has no other end.
+    """
+
+    def __init__(self, process: "subprocess.Popen[str]", url: str, identity: Identity) -> None:
+        self._process, self.url, self.identity = process, url, identity
 
     @classmethod
     def start(
@@ -122,14 +130,16 @@ class EndpointProcess:
         """Returns when it answers. Raises Failed with the code and the reason if it does not."""
         command = [sys.executable, "-m", "freehold.endpoint", str(folder)]
         command += ["--host", host, "--port", str(port), "--runtime", runtime]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        command.append("--until-stdin-ends")
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         assert process.stdout is not None
         line = process.stdout.readline()
         said = json.loads(line) if line.startswith("{") else {}
         if "url" in said:
-            return cls(process, said["url"])
+            return cls(process, said["url"], Identity(said["key"], said["folder"]))
         process.wait()
-        process.stdout.close()
+        _close_pipes(process)
         error = said.get("error", {})
         raise Failed(
             error.get("what", "the endpoint did not start"),
@@ -151,8 +161,7 @@ class EndpointProcess:
             self._process.kill()
             code = self._process.wait()
         finally:
-            if self._process.stdout is not None:
-                self._process.stdout.close()
+            _close_pipes(self._process)
         if code != 0:
             raise Failed(
                 "the endpoint did not stop as it should",
@@ -165,6 +174,12 @@ class EndpointProcess:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _close_pipes(process: "subprocess.Popen[str]") -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -7,18 +7,28 @@ Laws
   that much a crash may lose. A clean stop writes everything.
 - A part appears whole or not at all. Its name sorts by time of writing.
 - A part that the disk does not take is tried again; its rows count towards `capacity`.
+- Rows of which no part can be made are dropped and counted, and cost no other row its place.
+- Every failure is counted, told once until it has passed, and raised by the next `flush`.
 """
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Thread
 
+from polars.exceptions import PanicException
+
 from freehold.domain.errors import StorageFailed
 from freehold.ports.clock import Clock
-from freehold.serving.prediction_log import Batch, log_part
+from freehold.serving.prediction_log import Batch, agreeing, log_part
+
+UNWRITABLE = "endpoint.log-unwritable"
+"""Until a part is taken."""
+ROWS_LOST = "endpoint.log-rows-lost"
+"""Until a flush has said so."""
+ENDED = "endpoint.log-ended"
 
 
 @dataclass(frozen=True)
@@ -35,10 +45,15 @@ class LogState:
     written: int
     """Rows, since the start."""
     dropped: int
+    """Rows that found the log full, or of which no part could be made."""
     parts: int
     waiting: int
-    failure: str = ""
-    """Why the last part was not taken; empty if it was."""
+    failures: int
+    """Parts that could not be made, or that the disk did not take."""
+    failure: str
+    """Why the last part was not taken, or rows were lost since the last flush; else empty."""
+    alive: bool
+    """Whether the thread that writes has not ended; True after a stop, too."""
 
 
 class RequestLog:
@@ -47,17 +62,23 @@ class RequestLog:
         folder: Path,
         clock: Clock,
         settings: LogSettings = LogSettings(),
-        on_failure: Callable[[str], None] = lambda _: None,
+        on_failure: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        """Raises StorageFailed if the folder cannot be made."""
+        """`on_failure` gets a code and gives whether it was told; if not, it is asked again.
+
+        Raises StorageFailed if the folder cannot be made.
+        """
         self._folder, self._clock, self._settings = folder, clock, settings
         self._on_failure = on_failure
         self._changed = Condition()
         self._queue: deque[Batch] = deque()
-        self._waiting = self._written = self._dropped = self._parts = self._told = 0
+        self._waiting = self._written = self._dropped = self._parts = self._declared = 0
+        self._failures = self._lost = 0
         self._asked = self._answered = 0
-        self._closing = False
-        self._failure = ""
+        self._closing = self._ended = False
+        self._faults: dict[str, str] = {}
+        """Code → why, of what has not passed."""
+        self._untold: list[str] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
@@ -83,70 +104,148 @@ class RequestLog:
             return self._state()
 
     def flush(self) -> LogState:
-        """Returns when every row offered before is durable. Raises StorageFailed if not."""
+        """Returns when every row offered before is durable, but for those that `dropped` counts.
+
+        Raises StorageFailed: `endpoint.log-unwritable`, `endpoint.log-ended`, and, once,
+        `endpoint.log-rows-lost`.
+        """
         with self._changed:
             self._asked += 1
             mine = self._asked
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._answered >= mine or not self._thread.is_alive())
-            if self._failure:
-                raise _unwritable(self._folder, self._failure)
+            self._changed.wait_for(lambda: self._answered >= mine or self._ended)
+            self._raise()
             return self._state()
 
     def close(self) -> LogState:
-        """Writes what waits. Raises StorageFailed if the disk does not take it."""
+        """Writes what waits. Raises StorageFailed as `flush` does."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
         self._thread.join()
-        if self._failure:
-            raise _unwritable(self._folder, self._failure)
-        return self.state
+        with self._changed:
+            self._raise()
+            return self._state()
 
     def _state(self) -> LogState:
-        return LogState(self._written, self._dropped, self._parts, self._waiting, self._failure)
+        alive = ENDED not in self._faults
+        failure = "; ".join(self._faults.values())
+        counts = (self._written, self._dropped, self._parts, self._waiting, self._failures)
+        return LogState(*counts, failure, alive)
+
+    def _raise(self) -> None:
+        if ENDED in self._faults:
+            raise _ended(self._folder, self._faults[ENDED])
+        if UNWRITABLE in self._faults:
+            raise _unwritable(self._folder, self._faults[UNWRITABLE])
+        if ROWS_LOST in self._faults:
+            lost, self._lost = self._lost, 0
+            raise _rows_lost(self._folder, lost, self._faults.pop(ROWS_LOST))
 
     def _run(self) -> None:
-        while True:
+        why = "it ended"
+        try:
+            while self._turn():
+                pass
+            why = ""
+        except BaseException as exc:
+            why = f"{exc!r:.200}"
+            raise
+        finally:
             with self._changed:
-                self._changed.wait_for(self._is_due, timeout=self._settings.window)
-                asked, closing = self._asked, self._closing
-                batches, self._queue = list(self._queue), deque()
-                dropped = self._dropped
-            self._write(batches, dropped)
-            with self._changed:
-                self._answered = asked
+                if why:
+                    self._faults[ENDED] = why
+                    self._untold.append(ENDED)
+                self._ended = True
                 self._changed.notify_all()
-                if closing:
-                    return
+            self._tell()
+
+    def _turn(self) -> bool:
+        """Waits until something is due and does it; whether another turn follows."""
+        with self._changed:
+            self._changed.wait_for(self._is_due, timeout=self._settings.window)
+            asked, closing = self._asked, self._closing
+            batches, self._queue = list(self._queue), deque()
+        self._write(batches)
+        self._tell()
+        with self._changed:
+            self._answered = asked
+            self._changed.notify_all()
+        return not closing
 
     def _is_due(self) -> bool:
-        full = self._waiting >= self._settings.part_rows and not self._failure
+        full = self._waiting >= self._settings.part_rows and UNWRITABLE not in self._faults
         return self._closing or full or self._asked > self._answered
 
-    def _write(self, batches: list[Batch], dropped: int) -> None:
-        if not batches:
-            return
-        part = self._folder / f"part-{self._clock():016d}-{os.getpid()}-{self._parts:06d}.parquet"
-        try:
-            store(part, log_part(batches, dropped - self._told))
-        except OSError as exc:
-            with self._changed:
-                self._queue.extendleft(reversed(batches))
-                self._failure = str(exc)
-            self._on_failure(str(exc))
-            return
+    def _write(self, batches: list[Batch]) -> None:
+        """A part of all, as a rule; of which none can be made is halved until it can be."""
+        runs = deque(agreeing(batches))
+        while runs:
+            run = runs.popleft()
+            dropped = self._dropped
+            try:
+                part = log_part(run, dropped - self._declared)
+            except (Exception, PanicException) as exc:  # noqa: BLE001 (counted, told, raised)
+                half = len(run) // 2
+                if half:
+                    runs.extendleft((run[half:], run[:half]))
+                else:
+                    self._set_aside(run[0], exc)
+                continue
+            try:
+                store(self._folder / self._name(), part)
+            except Exception as exc:  # noqa: BLE001 (whatever it was, the rows are still to hand)
+                self._put_back([batch for one in (run, *runs) for batch in one], exc)
+                return
+            self._taken(run, dropped)
+
+    def _name(self) -> str:
+        return f"part-{self._clock():016d}-{os.getpid()}-{self._parts:06d}.parquet"
+
+    def _taken(self, run: Sequence[Batch], declared: int) -> None:
         with self._changed:
-            rows = sum(batch.rows for batch in batches)
+            rows = sum(batch.rows for batch in run)
             self._written += rows
             self._waiting -= rows
             self._parts += 1
-            self._told = dropped
-            self._failure = ""
+            self._declared = declared
+            self._faults.pop(UNWRITABLE, None)
+
+    def _set_aside(self, batch: Batch, exc: BaseException) -> None:
+        with self._changed:
+            self._waiting -= batch.rows
+            self._dropped += batch.rows
+            self._lost += batch.rows
+            self._failed(ROWS_LOST, exc)
+
+    def _put_back(self, batches: list[Batch], exc: Exception) -> None:
+        with self._changed:
+            self._queue.extendleft(reversed(batches))
+            self._failed(UNWRITABLE, exc)
+
+    def _failed(self, code: str, exc: BaseException) -> None:
+        self._failures += 1
+        if code not in self._faults and code not in self._untold:
+            self._untold.append(code)
+        self._faults[code] = str(exc) if isinstance(exc, OSError) else f"{exc!r:.200}"
+
+    def _tell(self) -> None:
+        """Each fault once until it has passed, and again if nobody took it."""
+        untold, self._untold = self._untold, []
+        for code in untold:
+            try:
+                is_told = self._on_failure(code)
+            except Exception:  # noqa: BLE001 (counted; `flush` raises the failure all the same)
+                is_told = False
+                self._failures += 1
+            if not is_told:
+                self._untold.append(code)
 
 
 def store(path: Path, data: bytes) -> None:
-    """Whole and durable, or not at all. Raises OSError."""
+    """A new file, whole and durable, or none: whoever tries again under another name must not
+    leave two. Raises OSError.
+    """
     beside = path.with_name(f".{path.name}.tmp")
     try:
         with beside.open("wb") as file:
@@ -159,8 +258,9 @@ def store(path: Path, data: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
-    except OSError:
-        beside.unlink(missing_ok=True)
+    except BaseException:
+        for written in (beside, path):
+            written.unlink(missing_ok=True)
         raise
 
 
@@ -168,6 +268,24 @@ def _unwritable(folder: Path, why: str) -> StorageFailed:
     return StorageFailed(
         f"the request log in {folder} cannot be written",
         why=why,
-        code="endpoint.log-unwritable",
-        hint="free space on the disk, or make the folder writable",
+        code=UNWRITABLE,
+        hint="free space on the disk, or make the folder writable; its rows wait until then",
+    )
+
+
+def _rows_lost(folder: Path, rows: int, why: str) -> StorageFailed:
+    return StorageFailed(
+        f"the request log in {folder} has lost {rows} row{'s' * (rows != 1)}",
+        why=f"no part can be made of them: {why}",
+        code=ROWS_LOST,
+        hint="every other row is written; this is a fault of freehold's own, to be reported",
+    )
+
+
+def _ended(folder: Path, why: str) -> StorageFailed:
+    return StorageFailed(
+        f"the request log in {folder} is no longer written",
+        why=f"its thread has ended: {why}",
+        code=ENDED,
+        hint="start the endpoint again; rows that wait are lost",
     )

@@ -28,28 +28,28 @@ class Watcher:
         self._seen = self._stamp()
         self.refused: FreeholdError | None = None
         """Why the newest table is not in force; None if it is."""
-        self.table = loader.load(None)
+        self.table = _loaded(loader, None)
         """Replaced whole: whoever reads it once has a consistent one."""
         on_loaded(self.table)
         self._thread = Thread(target=self._run, name="routing watcher", daemon=True)
         self._thread.start()
 
     def look(self) -> bool:
-        """Whether the file had changed; then it has been loaded or refused."""
+        """Whether the file had changed; then it has been loaded or refused, or says the same."""
         with self._turn:
             stamp = self._stamp()
             if stamp == self._seen:
                 return False
             self._seen = stamp
             try:
-                loaded = self._loader.load(self.table)
+                loaded = _loaded(self._loader, self.table)
             except FreeholdError as exc:
-                self._refuse(exc)
-            except Exception as exc:  # noqa: BLE001 (the thread must outlive any fault)
-                why = f"{exc!r:.200}"
-                self._refuse(IntegrityError("loading failed", why=why, code="endpoint.load-failed"))
-            else:
-                self.table, self.refused = loaded, None
+                self.refused = exc
+                self._on_refused(exc)
+                return True
+            is_new = loaded is not self.table
+            self.table, self.refused = loaded, None
+            if is_new:
                 self._on_loaded(loaded)
             return True
 
@@ -57,13 +57,16 @@ class Watcher:
         self._stop.set()
         self._thread.join()
 
-    def _refuse(self, error: FreeholdError) -> None:
-        self.refused = error
-        self._on_refused(error)
-
     def _run(self) -> None:
         while not self._stop.wait(INTERVAL):
-            self.look()
+            try:
+                self.look()
+            except Exception as exc:  # noqa: BLE001 (the thread must outlive any fault)
+                self.refused = IntegrityError(
+                    "looking at the routing table failed",
+                    why=f"{exc!r:.200}",
+                    code="endpoint.watch-failed",
+                )
 
     def _stamp(self) -> Stamp:
         try:
@@ -71,3 +74,14 @@ class Watcher:
         except OSError:
             return None
         return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _loaded(loader: Loader, before: LoadedTable | None) -> LoadedTable:
+    """Raises FreeholdError, whatever it was that went wrong."""
+    try:
+        return loader.load(before)
+    except FreeholdError:
+        raise
+    except Exception as exc:
+        why = f"{exc!r:.200}"
+        raise IntegrityError("loading failed", why=why, code="endpoint.load-failed") from exc

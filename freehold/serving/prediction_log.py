@@ -83,8 +83,24 @@ class Batch:
         return len(self.prediction_ids)
 
 
+def agreeing(batches: Sequence[Batch]) -> list[Sequence[Batch]]:
+    """Runs of batches, in order, within which no column has two kinds: a table each."""
+    runs: list[Sequence[Batch]] = []
+    start = 0
+    kinds: dict[str, str] = {}
+    for place, batch in enumerate(batches):
+        if any(kinds.get(name, kind) != kind for name, kind in batch.kinds.items()):
+            runs.append(batches[start:place])
+            start, kinds = place, {}
+        kinds.update(batch.kinds)
+    return [*runs, batches[start:]] if batches else []
+
+
 def log_table(batches: Sequence[Batch]) -> pl.DataFrame:
-    """Columns of SCHEMA, then the inputs by name."""
+    """Columns of SCHEMA, then the inputs by name. The batches agree on the kinds of columns.
+
+    Raises ValueError or TypeError for an input that is not of its kind.
+    """
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA}
     kinds = {name: kind for batch in batches for name, kind in batch.kinds.items()}
     inputs: dict[str, list[Any]] = {name: [] for name in sorted(kinds)}

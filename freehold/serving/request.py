@@ -3,7 +3,7 @@
 The special BYTES tensor `id` names the rows: it is what keeps a row on its variant, and the name
 under which its label is joined later. The request parameter `"missing": "null"` lets columns be
 absent, as if null had been sent; `"asked_at"`, in microseconds since 1970 UTC, says when the
-question arose, where that is not now: in a replay, or when a queue was drained late.
+question arose, where that was before now: in a replay, or when a queue was drained late.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,8 @@ from freehold.serving.tensor import Tensor, read_tensor
 ID = "id"
 _FAR = 2**53
 """Beyond it, not every integer survives a JSON reader; the year is 2255."""
+CLOCK_TOLERANCE = 5 * 60 * 1_000_000
+"""Microseconds by which a client's clock may be ahead of the endpoint's."""
 OUTPUTS = ("score", "version", "prediction_id")
 
 
@@ -41,7 +43,7 @@ class InferenceRequest:
     """By name, `id` left out; each of `rows` values."""
     missing_is_null: bool
     asked_at: int | None
-    """Microseconds since 1970 UTC, if it was said."""
+    """Microseconds since 1970 UTC, if it was said; `asked_at()` has the last word."""
     outputs: tuple[str, ...]
     """Those asked for."""
 
@@ -133,6 +135,25 @@ def _asked_at(parameters: dict[str, Any]) -> int | None:
     if asked_at is not None and (type(asked_at) is not int or not 0 <= asked_at < _FAR):
         raise invalid("request.malformed", "'asked_at' must be microseconds since 1970 UTC")
     return asked_at
+
+
+def asked_at(request: InferenceRequest, arrived: int) -> int:
+    """When the question arose: when it arrived, unless the request says that it was earlier.
+
+    Both in microseconds since 1970 UTC. Whoever puts rows in the order of their questions must
+    not meet one that lies before its time. Raises RequestInvalid `request.asked-at-in-future`
+    beyond CLOCK_TOLERANCE.
+    """
+    if request.asked_at is None:
+        return arrived
+    if request.asked_at > arrived + CLOCK_TOLERANCE:
+        raise invalid(
+            "request.asked-at-in-future",
+            f"'asked_at' is {(request.asked_at - arrived) // 1_000_000} s after the arrival",
+            "a question cannot have arisen later than it was asked;"
+            f" clocks may differ by {CLOCK_TOLERANCE // 1_000_000} s",
+        )
+    return request.asked_at
 
 
 def _missing_is_null(parameters: dict[str, Any]) -> bool:

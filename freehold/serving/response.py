@@ -1,6 +1,7 @@
 """What the endpoint says: Open Inference Protocol, version 2, REST."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from freehold.domain.columns import Columns
@@ -68,10 +69,23 @@ def model_metadata(model: str, versions: Sequence[int], inputs: Sequence[Columns
     }
 
 
-def routing_state(table: RoutingTable, refused: FreeholdError | None) -> dict[str, Any]:
-    """What is being served, and why a newer table is not."""
+@dataclass(frozen=True)
+class Identity:
+    """Whose endpoint this is: it answers for one site, out of one serving folder."""
+
+    key: str
+    """Fingerprint of the site's public key, `sha256:…`, as PublicKey has it."""
+    folder: str
+    """Path of the serving folder, absolute, links resolved."""
+
+
+def routing_state(
+    table: RoutingTable, refused: FreeholdError | None, identity: Identity
+) -> dict[str, Any]:
+    """What is being served, by whose endpoint, and why a newer table is not."""
     return {
         **table.as_json(),
+        **asdict(identity),
         "refused": None
         if refused is None
         else {"code": refused.code, "error": refused.what, "because": refused.why},

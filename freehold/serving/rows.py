@@ -7,6 +7,7 @@ import numpy as np
 
 from freehold.domain.columns import Columns, Matrix
 from freehold.domain.errors import Fault, RequestInvalid
+from freehold.serving.prediction_log import Kinds
 from freehold.serving.request import InferenceRequest, invalid
 
 COLUMN_MISSING = "request.column-missing"
@@ -19,9 +20,21 @@ def absent(request: InferenceRequest, columns: Columns) -> tuple[str, ...]:
     return tuple(name for name in columns.names if name not in request.tensors)
 
 
-def check_columns(request: InferenceRequest, columns: Columns) -> None:
-    """Raises RequestInvalid: `request.column-missing`, `request.wrong-type`, with all faults."""
-    faults = [
+def check_columns(request: InferenceRequest, columns: Columns, kinds: Kinds) -> None:
+    """That the columns of one model are there, and that all which some model takes, of `kinds`,
+    are of their kind: the log keeps those too, whoever answers.
+
+    Raises RequestInvalid: `request.wrong-type`, `request.column-missing`, with all faults. The
+    error's own code is the latter only if nothing sent is of a wrong type.
+    """
+    faults = []
+    for name, tensor in request.tensors.items():
+        kind = kinds.get(name)
+        if kind is not None and tensor.is_text != (kind == "category"):
+            wanted = "BYTES" if kind == "category" else "a number"
+            what = f"must be {wanted}, not {tensor.datatype}"
+            faults.append(Fault("request.wrong-type", what, name))
+    faults += [
         Fault(
             COLUMN_MISSING,
             "is missing",
@@ -30,12 +43,6 @@ def check_columns(request: InferenceRequest, columns: Columns) -> None:
         )
         for name in absent(request, columns)
     ]
-    for column in columns.columns:
-        tensor = request.tensors.get(column.name)
-        if tensor is not None and tensor.is_text != (column.kind == "category"):
-            wanted = "BYTES" if column.kind == "category" else "a number"
-            what = f"must be {wanted}, not {tensor.datatype}"
-            faults.append(Fault("request.wrong-type", what, column.name))
     if faults:
         raise RequestInvalid("; ".join(map(str, faults[:5])), code=faults[0].code, faults=faults)
 

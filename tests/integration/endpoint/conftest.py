@@ -278,6 +278,7 @@ def client_of(site: Site) -> Iterator[Callable[..., Client]]:
         started.append(site.endpoint(**settings))
         return Client(started[-1])
 
+    start.started = started  # type: ignore[attr-defined]
     yield start
     for endpoint in started:
         endpoint.close()

@@ -57,6 +57,10 @@ def tensor(place: int, **fields: Any) -> bytes:
         (changed(lambda r: r.update(parameters={"asked_at": "now"})), "request.malformed"),
         (changed(lambda r: r.update(parameters={"asked_at": True})), "request.malformed"),
         (changed(lambda r: r.update(parameters={"asked_at": 2**53})), "request.malformed"),
+        (
+            changed(lambda r: r.update(parameters={"asked_at": 2**53 - 1})),
+            "request.asked-at-in-future",
+        ),
         (changed(lambda r: r.update(outputs=7)), "request.malformed"),
         (changed(lambda r: r.update(outputs=[{"name": "label"}])), "request.unknown-output"),
         (

@@ -5,11 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from freehold.domain.columns import Column, Columns
 from freehold.domain.errors import FreeholdError
+from freehold.domain.routing import routing_document, signed_bytes
+from freehold.endpoint import events as spool
 
+ALGORITHM = ec.ECDSA(hashes.SHA256())
 TEXT_DISTANCE = Columns((Column("distance", "category", ("far",)),))
 NAMED_ID = Columns((Column("id", "number"),))
 
@@ -204,3 +208,84 @@ def test_tables_are_swapped_between_requests(site: Any, client_of: Any, request_
     assert moved[0] < moved[1] < moved[2] == set(range(300))
     assert client.endpoint.watcher.table.models[0] is before.models[0]
     assert [e["type"] for e in site.events()] == ["endpoint.loaded"] * 4
+
+
+def test_an_identical_table_is_neither_loaded_nor_told_again(site: Any, client_of: Any) -> None:
+    site.model(1)
+    table = site.route((1, 100.0, "champion"))
+    document = (site.folder / "routing.json").read_bytes()
+    watcher = client_of().endpoint.watcher
+    before, events = watcher.table, site.events()
+
+    def replaced(data: bytes) -> bool:
+        site.write(data)
+        return bool(watcher.look())
+
+    assert replaced(document) and watcher.table is before
+    anew = routing_document(table, site.key.sign(signed_bytes(table), ALGORITHM))
+    assert anew != document
+    assert replaced(anew) and watcher.table is before
+    assert site.events() == events
+    assert replaced(b"{") and watcher.refused is not None
+    assert replaced(document) and watcher.refused is None and watcher.table is before
+    assert [event["type"] for event in site.events()[len(events) :]] == ["endpoint.refused"]
+
+
+def test_an_identical_table_must_still_be_signed(site: Any, client_of: Any) -> None:
+    site.model(1)
+    table = site.route((1, 100.0, "champion"))
+    watcher = client_of().endpoint.watcher
+    stranger = ec.generate_private_key(ec.SECP256R1())
+    site.write(routing_document(table, stranger.sign(signed_bytes(table), ALGORITHM)))
+    watcher.look()
+    assert watcher.refused.code == "routing.unsigned"
+
+
+def test_whatever_loading_raises_is_told_at_the_start_too(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    monkeypatch.setattr(type(site.signing), "verify", lambda *_: 1 / 0)
+    with pytest.raises(FreeholdError) as caught:
+        site.endpoint()
+    assert caught.value.code == "endpoint.load-failed" and "ZeroDivisionError" in caught.value.why
+
+
+def test_the_watcher_outlives_whatever_a_look_raises(
+    site: Any, client_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    client = client_of()
+    watcher = client.endpoint.watcher
+
+    def failing(_: object) -> None:
+        raise RuntimeError("the metrics are gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(watcher, "_on_loaded", failing)
+        patch.setattr(watcher, "_on_refused", failing)
+        site.route((1, 100.0, "champion"))
+        while watcher.refused is None and watcher._thread.is_alive():
+            pass
+    assert watcher.refused.code == "endpoint.watch-failed"
+    assert "the metrics are gone" in watcher.refused.why
+    site.route((1, 100.0, "champion"))
+    while watcher.table.table.version < 3 and watcher._thread.is_alive():
+        pass
+    assert client.ask("GET", "/freehold/routing").json["refused"] is None
+
+
+def test_a_table_that_cannot_be_told_of_is_served_all_the_same(
+    site: Any, client_of: Any, request_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    client = client_of()
+    monkeypatch.setattr(spool, "canonical", lambda _: 1 / 0)
+    site.route((1, 100.0, "champion"))
+    client.endpoint.watcher.look()
+    assert client.ask("GET", "/freehold/routing").json["version"] == 2
+    text = client.ask("GET", "/metrics").body.decode()
+    assert "freehold_events_lost_total 1.0" in text

@@ -5,7 +5,10 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -100,6 +103,61 @@ def test_a_kill_loses_no_flushed_row_and_leaves_no_half_part(real: Any, request_
     assert log_of(real).height >= 10
     with EndpointProcess.start(real.folder) as again:
         assert call(again.url, "GET", "/v2/health/live") == (200, {"live": True})
+
+
+def test_the_process_says_whose_it_is(real: Any) -> None:
+    with EndpointProcess.start(real.folder) as endpoint:
+        assert endpoint.identity.key == real.public.fingerprint
+        assert endpoint.identity.folder == str(real.folder.resolve())
+        state = call(endpoint.url, "GET", "/freehold/routing")[1]
+        assert (state["key"], state["folder"]) == (
+            endpoint.identity.key,
+            endpoint.identity.folder,
+        )
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from freehold.endpoint.process import EndpointProcess
+endpoint = EndpointProcess.start(Path(sys.argv[1]))
+print(endpoint.url, endpoint.pid, flush=True)
+time.sleep(3600)
+"""
+
+
+def test_a_process_does_not_outlive_a_parent_that_was_killed(real: Any, request_of: Any) -> None:
+    # The child has its parent's stderr: the pipe ends when neither holds it any more.
+    command = [sys.executable, "-c", PARENT, str(real.folder)]
+    child = 0
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True) as parent:
+        try:
+            assert parent.stdout is not None
+            url, pid = parent.stdout.readline().split()
+            child = int(pid)
+            assert call(url, "POST", "/v2/models/delay/infer", request_of(1, 2))[0] == 200
+            parent.kill()
+            _, said = parent.communicate(timeout=60)
+            child = 0
+        finally:
+            if child:
+                os.kill(child, signal.SIGKILL)
+    assert said == ""
+    assert log_of(real).height == 2
+    assert real.events()[-1]["type"] == "endpoint.stopped"
+
+
+def test_an_endpoint_started_by_hand_does_not_need_its_stdin(real: Any) -> None:
+    command = [sys.executable, "-m", "freehold.endpoint", str(real.folder), "--port", "0"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = json.loads(process.stdout.readline())["url"]
+            assert call(url, "GET", "/v2/health/ready")[0] == 200
+            assert process.poll() is None
+        finally:
+            process.terminate()
+    assert process.returncode == 0
 
 
 def test_a_process_that_does_not_start_says_why(real: Any) -> None:

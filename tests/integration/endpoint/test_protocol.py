@@ -123,8 +123,10 @@ def test_metrics_count_what_happened(client: Any, request_of: Any) -> None:
         assert line in text.splitlines(), line
 
 
-def test_routing_tells_the_table_in_force(client: Any) -> None:
+def test_routing_tells_the_table_in_force_and_whose_it_is(site: Any, client: Any) -> None:
     state = client.ask("GET", "/freehold/routing").json
+    assert state["key"] == site.public.fingerprint and state["key"].startswith("sha256:")
+    assert state["folder"] == str(site.folder.resolve())
     assert (state["version"], state["model"], state["refused"]) == (1, "delay", None)
     assert [v["alias"] for v in state["variants"]] == ["champion"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from freehold.serving.prediction_log import Batch, inputs_of, log_part, log_table
+from freehold.serving.prediction_log import Batch, agreeing, inputs_of, log_part, log_table
 
 
 def batch(**more: Any) -> Batch:
@@ -66,3 +66,14 @@ def test_a_part_says_what_was_dropped() -> None:
     part = log_part([batch()], 4)
     assert pl.read_parquet_metadata(BytesIO(part))["freehold.dropped"] == "4"
     assert pl.read_parquet(BytesIO(part)).height == 2
+
+
+def test_batches_that_disagree_on_a_kind_do_not_share_a_table() -> None:
+    text = batch(inputs={"x": ["far", "near"]}, kinds={"x": "category"})
+    other = batch(inputs={"y": [1, 2]}, kinds={"y": "number"})
+    batches = [batch(), other, batch(), text, other, text, batch()]
+    runs = agreeing(batches)
+    assert [len(run) for run in runs] == [3, 3, 1]
+    assert [one for run in runs for one in run] == batches
+    assert [log_table(run).height for run in runs] == [6, 6, 2]
+    assert agreeing([]) == []

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from freehold.domain.columns import Column, Columns
 from freehold.domain.errors import RequestInvalid
-from freehold.serving.request import Limits, read_request
+from freehold.serving.request import CLOCK_TOLERANCE, Limits, asked_at, read_request
 from freehold.serving.rows import check_columns, lists_of, matrix_of
 
 COLUMNS = Columns((Column("x", "number"), Column("c", "category", ("a", "b"))))
+KINDS = {column.name: column.kind for column in COLUMNS.columns}
 NUMBERS = st.none() | st.floats(-1e30, 1e30) | st.integers(-(2**53), 2**53)
 TEXTS = st.none() | st.sampled_from(["a", "b", "unseen", ""])
 ROWS = st.lists(st.tuples(NUMBERS, TEXTS), min_size=1, max_size=20)
@@ -42,7 +43,7 @@ def test_a_request_gives_the_matrix_that_training_saw(
     rows: list[tuple[Any, Any]], nested: bool
 ) -> None:
     request = read_request(body(rows, nested), Limits())
-    check_columns(request, COLUMNS)
+    check_columns(request, COLUMNS, KINDS)
     served = matrix_of(COLUMNS, lists_of(request, COLUMNS.names, None))
     table = pl.DataFrame(
         {
@@ -104,3 +105,36 @@ def test_a_request_may_say_when_the_question_arose() -> None:
 def test_a_time_that_is_no_time_is_refused(value: Any) -> None:
     with pytest.raises(RequestInvalid, match="asked_at"):
         read_request(body([(1.0, "a")], False, parameters={"asked_at": value}), Limits())
+
+
+def test_a_question_cannot_have_arisen_after_it_arrived() -> None:
+    arrived = 1_700_000_000_000_000
+
+    def asked(at: int | None) -> int:
+        more = {} if at is None else {"parameters": {"asked_at": at}}
+        return asked_at(read_request(body([(1.0, "a")], False, **more), Limits()), arrived)
+
+    for past in (0, arrived - 1, arrived, arrived + CLOCK_TOLERANCE):
+        assert asked(past) == past
+    assert asked(None) == arrived
+    for future in (arrived + CLOCK_TOLERANCE + 1, 2**53 - 1):
+        with pytest.raises(RequestInvalid) as caught:
+            asked(future)
+        assert caught.value.code == "request.asked-at-in-future" and caught.value.why
+
+
+@pytest.mark.parametrize("strange", ["BYTES", "FP64"])
+def test_a_column_that_only_another_model_takes_must_be_of_its_type(strange: str) -> None:
+    kinds: dict[str, Any] = {
+        "x": "number",
+        "c": "category",
+        "y": "number" if strange == "BYTES" else "category",
+    }
+    value = json.loads(body([(1.0, "a")], False))
+    data = ["abc"] if strange == "BYTES" else [1.0]
+    value["inputs"].append({"name": "y", "datatype": strange, "shape": [1], "data": data})
+    del value["inputs"][0]
+    with pytest.raises(RequestInvalid) as caught:
+        check_columns(read_request(json.dumps(value).encode(), Limits()), COLUMNS, kinds)
+    assert [fault.where for fault in caught.value.faults] == ["y", "c"]
+    assert caught.value.code == "request.wrong-type", "what is missing is not blamed on a variant"
