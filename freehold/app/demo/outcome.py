@@ -61,14 +61,19 @@ class DemoOutcome:
         }
 
     def events(self) -> frozenset[str]:
-        """What happened, without days and figures: what must not depend on a seed."""
-        found = {f"refused: {one.what}, {one.code}" for one in self.refusals}
-        found |= {f"rolled back by {one['guardrail']}" for one in self.rollbacks}
+        """What happened, without days, figures, and which of several lines was crossed first: what
+        must not depend on a seed."""
+        found = {f"refused: {one.what}" for one in self.refusals}
+        found |= {"rolled back without a person" for _ in self.rollbacks}
         found |= {f"signal: {one['kind']}" for one in self.signals}
         found |= {f"not refused: {what}" for what in self.missing()}
         found.add("retrained" if self.retrained else "not retrained")
         found.add("ledger verified" if self.verified else "ledger broken")
         return frozenset(found)
+
+    def reasons(self) -> str:
+        """Why each trial was refused, which may depend on a seed."""
+        return "; ".join(f"{one.what}: {one.code}" for one in self.refusals)
 
     def story(self) -> Iterator[str]:
         """In plain numbers."""
