@@ -9,6 +9,8 @@ Laws
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,12 @@ class Tracked:
 
 
 class Tracker(ABC):
+    @classmethod
+    @abstractmethod
+    def open(cls, location: str, folder: Path) -> Self:
+        """The tracker at `location`, in words of its own; if that is empty, in `folder`, which it
+        may fill as it likes."""
+
     @abstractmethod
     def record(self, run: TrackedRun) -> Tracked:
         """Keep it, finished."""

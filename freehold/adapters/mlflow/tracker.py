@@ -46,6 +46,11 @@ class MlflowTracker(Tracker):
         self._uri = uri
         self._artifacts = artifacts
 
+    @classmethod
+    def open(cls, location: str, folder: Path) -> "MlflowTracker":
+        """Without a location, a store of its own: `mlflow.db` in the folder."""
+        return cls(location or f"sqlite:///{folder / 'mlflow.db'}", folder / "tracking")
+
     def record(self, run: TrackedRun) -> Tracked:
         try:
             return self._record(MlflowClient(tracking_uri=self._uri, registry_uri=self._uri), run)

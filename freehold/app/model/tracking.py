@@ -6,10 +6,11 @@ from freehold.app import adapters
 from freehold.app.model.candidate import TrainedModel
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import ModelVersion
-from freehold.domain.errors import AdapterFailed
+from freehold.domain.errors import FreeholdError
 from freehold.domain.evidence import Evidence
 from freehold.domain.fact import Draft
 from freehold.domain.package import CARD, CARD_PAGE
+from freehold.domain.project import TrackingSpec
 from freehold.ports.tracker import TrackedRun, Tracker
 
 
@@ -21,42 +22,46 @@ def track(
     documents: Mapping[str, bytes],
     package: Mapping[str, bytes],
 ) -> list[str]:
-    """Returns warnings; a failure is recorded in the ledger by its code."""
+    """Returns warnings; a failure is recorded in the ledger by its code, and never raised."""
     spec = site.project.spec.tracking
     if spec is None:
         return []
-    location = spec.location or f"sqlite:///{site.folder / spec.tracker}.db"
+    run = TrackedRun(
+        experiment=site.project.spec.project,
+        name=f"{version.name} {version.run}",
+        parameters=trained.candidate.parameters,
+        metrics=version.headline,
+        reliability=tuple(
+            (one.predicted, one.observed.value)
+            for one in evidence.calibration.bins
+            if one.observed.value is not None
+        ),
+        strengths={one.name: one.mean for one in evidence.features},
+        files={name: documents[name] for name in (CARD, CARD_PAGE)},
+        package=package,
+        model=version.model,
+        tags={"freehold.run": version.run, "freehold.package": version.package},
+    )
+    return mirror(site, version, spec, run)
+
+
+def mirror(site: Site, version: ModelVersion, spec: TrackingSpec, run: TrackedRun) -> list[str]:
+    """Hand a run to the project's tracker and record what came of it, whatever that was."""
+    about = {"model": version.model, "version": version.version}
+    cause = (version.registered,)
     try:
-        tracker: Tracker = adapters.load("tracker", spec.tracker)(
-            location, site.folder / "tracking"
-        )
-        tracked = tracker.record(
-            TrackedRun(
-                experiment=site.project.spec.project,
-                name=f"{version.name} {version.run}",
-                parameters=trained.candidate.parameters,
-                metrics=version.headline,
-                reliability=tuple(
-                    (one.predicted, one.observed.value)
-                    for one in evidence.calibration.bins
-                    if one.observed.value is not None
-                ),
-                strengths={one.name: one.mean for one in evidence.features},
-                files={name: documents[name] for name in (CARD, CARD_PAGE)},
-                package=package,
-                model=version.model,
-                tags={"freehold.run": version.run, "freehold.package": version.package},
-            )
-        )
-    except AdapterFailed as error:
-        body = {"model": version.model, "version": version.version, "code": error.code}
-        site.ledger.append([Draft("tracking.failed", body, cause=(version.registered,))])
-        return [f"not tracked: {error.what}; {error.why}"]
-    body = {
-        "model": version.model,
-        "version": version.version,
-        "run": tracked.run,
-        "tracked_version": tracked.model_version,
-    }
-    site.ledger.append([Draft("tracking.recorded", body, cause=(version.registered,))])
+        tracker: Tracker = adapters.load("tracker", spec.tracker).open(spec.location, site.folder)
+        tracked = tracker.record(run)
+    except Exception as error:  # noqa: BLE001 - the boundary: a mirror's fault fails no run
+        code = error.code if isinstance(error, FreeholdError) else "tracker.failed"
+        site.ledger.append([Draft("tracking.failed", {**about, "code": code}, cause=cause)])
+        return [f"not tracked: [{code}] {_told(error)}"]
+    body = {**about, "run": tracked.run, "tracked_version": tracked.model_version}
+    site.ledger.append([Draft("tracking.recorded", body, cause=cause)])
     return []
+
+
+def _told(error: Exception) -> str:
+    if not isinstance(error, FreeholdError):
+        return f"{type(error).__name__}: {error}"
+    return f"{error.what}; {error.why}" if error.why else error.what

@@ -1,5 +1,7 @@
 """What every tracker must do."""
 
+from pathlib import Path
+
 import pytest
 
 from freehold.domain.errors import AdapterFailed
@@ -28,6 +30,14 @@ class TrackerContract:
 
     def test_a_run_may_be_bare(self, tracker: Tracker) -> None:
         assert tracker.record(TrackedRun(experiment="bare", name="bare")).run
+
+    def test_without_a_location_it_finds_a_place_in_the_folder(
+        self, tracker: Tracker, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "site"
+        folder.mkdir()
+        assert type(tracker).open("", folder).record(RUN).run
+        assert any(folder.iterdir())
 
     def test_failure_is_one_kind_of_error(self, broken: Tracker) -> None:
         with pytest.raises(AdapterFailed) as caught:
