@@ -1,11 +1,12 @@
 """Makes a model version of a run's candidate: evidence, package, attestations, verdict."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from platform import python_version
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import polars as pl
 
@@ -181,7 +182,7 @@ def _attestations(
         name=model,
         version=number,
         purpose=site.project.spec.models[model].purpose,
-        data=", ".join(f"{name} {value}" for name, value in row["parameters"].items()),
+        data=_stated(row["parameters"]),
         training_rows=trained.training.height,
         parameters=trained.candidate.parameters,
         digest=payload.digest,
@@ -198,6 +199,12 @@ def _attestations(
         LINEAGE: canonical(lineage),
         SIGNATURE: sign(site, payload),
     }
+
+
+def _stated(parameters: Mapping[str, Any]) -> str:
+    """Parameters that are no text: a card is kept for ever, and text may have to be erased."""
+    plain = {n: v for n, v in parameters.items() if not isinstance(v, dict | list)}
+    return ", ".join(f"{name} {value}" for name, value in plain.items())
 
 
 def sign(site: Site, payload: PackedPayload) -> bytes:

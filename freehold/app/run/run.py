@@ -8,6 +8,7 @@ from typing import Any
 from freehold.app.contract.gate import Check, ContractGate
 from freehold.app.model.register import register
 from freehold.app.run.plan import PlannedRun, plan_run
+from freehold.app.run.runs import parameters_of
 from freehold.app.run.waiting import waiting_runs
 from freehold.app.run.world import surroundings
 from freehold.app.site.opening import Site
@@ -59,7 +60,7 @@ def plan_resume(site: Site, name: str = "") -> PlannedResumption:
     Raises NotFound, Conflict `run.in-progress`, and what planning raises.
     """
     row = run_row(site.state, name) if name else _waiting(site)
-    planned = plan_run(site, row["pipeline"], row["parameters"])
+    planned = plan_run(site, row["pipeline"], parameters_of(site, row))
     return PlannedResumption(row["run"], planned, row["status"] == "finished")
 
 
