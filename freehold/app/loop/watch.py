@@ -60,7 +60,8 @@ def watch(site: Site, model: str) -> list[Signal]:
         drafts = [measured, *(raised(signal, ["+0"]) for signal in new)]
         proposal = propose(found, proposals_of(state, model), day, settings)
         if proposal is not None:
-            drafts.append(made(proposal, [f"+{1 + n}" for n in range(len(new))] or ["+0"]))
+            asking = [f"+{1 + n}" for n, one in enumerate(new) if one.severity == "action"]
+            drafts.append(made(proposal, asking or ["+0"]))
         return drafts
 
     site.ledger.decide(decision)
@@ -75,14 +76,14 @@ def _measure(
     rows = requests(site, version.model, since)
     if rows is None:
         return None
-    rows = rows.filter(
-        (pl.col("version") == version.version)
-        & (pl.col("alias") == "champion")
+    champions = rows.filter(
+        (pl.col("alias") == "champion")
         & pl.col("routing").is_not_null()
         & (pl.col("asked_at") < start + settings.window_days * DAY)
         & pl.col("score").is_not_null()
     )
-    if rows.is_empty() or not _covers(site, version, rows, start):
+    rows = champions.filter(pl.col("version") == version.version)
+    if rows.is_empty() or not _covers(site, version, champions, start):
         return None
     return Observation(
         model=version.model,
@@ -99,9 +100,16 @@ def _measure(
     )
 
 
-def _covers(site: Site, version: ModelVersion, rows: pl.DataFrame, start: datetime) -> bool:
-    """Whether the version served the whole window: a week with no Sunday in it always drifts."""
-    first = rows["asked_at"].min()
+def _covers(site: Site, version: ModelVersion, champions: pl.DataFrame, start: datetime) -> bool:
+    """Whether the version served the whole window: a week with no Sunday in it always drifts.
+
+    What it answered in an earlier reign does not make a few days of this one a week.
+    """
+    own = pl.col("version") == version.version
+    other = champions.filter(~own)["asked_at"].max()
+    if isinstance(other, datetime) and other >= start + DAY:
+        return False
+    first = champions.filter(own)["asked_at"].min()
     if isinstance(first, datetime) and first < start + DAY:
         return True
     before = list(assessments(site.state, version.model))[-1:]

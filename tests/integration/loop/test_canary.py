@@ -1,0 +1,212 @@
+"""A release moves, ends and goes back by what was seen of it, and by nothing else."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from freehold.app.release.release import roll_back
+from freehold.delivery.decision import Complete, Hold, Promote, Rollback
+
+FEWEST = 300
+"""Rows that a step needs unless a project says otherwise."""
+
+
+@pytest.fixture
+def begun(loop: Any) -> Any:
+    assert loop.release(2).weight == 5
+    return loop
+
+
+def test_from_5_to_25_to_100_to_champion(begun: Any) -> None:
+    assert begun.shares() == {1: 95.0, 2: 5.0}
+    for weight in (25, 100):
+        begun.canary(2, FEWEST)
+        assert begun.turn().move.decision == Promote(weight)
+        assert begun.shares() == {1: 100.0 - weight, 2: float(weight)}
+        assert begun.aliases() == {"champion": 1, "challenger": 2}
+    begun.canary(2, FEWEST)
+    assert begun.turn().move.decision == Complete()
+    assert begun.aliases() == {"champion": 2}
+    assert begun.shares() == {2: 100.0}
+    assert begun.turn().move is None
+    moved = begun.facts("release.advanced", "release.completed")
+    rows = [fact["body"]["rows"] for fact in moved if fact["body"]["version"] == 2]
+    assert rows == [FEWEST] * 3
+
+
+def test_a_step_is_caused_by_the_one_before(begun: Any) -> None:
+    for _ in range(3):
+        begun.canary(2, FEWEST)
+        begun.turn()
+    kinds = ("release.started", "release.advanced", "release.completed")
+    steps = [f for f in begun.facts(*kinds) if f["body"]["version"] == 2]
+    assert [step["type"] for step in steps] == [kinds[0], kinds[1], kinds[1], kinds[2]]
+    for before, after in pairwise(steps):
+        assert before["name"] in after["cause"]
+    moves = [f for f in begun.facts("alias.moved") if f["body"]["release"] == "delay/2"]
+    assert all(move["cause"] for move in moves)
+
+
+def test_never_before_the_minimum_sample(begun: Any) -> None:
+    """Nor by rows that an earlier step was given."""
+    begun.canary(2, FEWEST - 1)
+    assert begun.turn().move.decision == Hold("rows", FEWEST - 1, FEWEST)
+    begun.canary(2, 1)
+    assert begun.turn().move.decision == Promote(25)
+    assert begun.turn().move.decision == Hold("rows", 0, FEWEST)
+    begun.canary(2, FEWEST - 1, seed=1)
+    assert begun.turn().move.decision == Hold("rows", FEWEST - 1, FEWEST)
+    assert begun.shares() == {1: 75.0, 2: 25.0}
+
+
+def test_a_hold_leaves_nothing_behind(begun: Any) -> None:
+    begun.canary(2, 10)
+    begun.turn()
+    before = begun.count()
+    begun.turn()
+    assert begun.count() == before
+    assert begun.told == []
+
+
+def test_rows_that_a_client_sent_to_the_version_count_for_nothing(begun: Any, world: Any) -> None:
+    begun.canary(2, 2 * FEWEST, routing=None)
+    failed = world.asked_rows(FEWEST)
+    begun.answered(2, failed, alias="challenger", routing=None, error="model.failed")
+    assert begun.turn().move.decision == Hold("rows", 0, FEWEST)
+
+
+def test_the_champions_own_rows_count_for_nothing(begun: Any) -> None:
+    begun.day(0, rows=2 * FEWEST)
+    assert begun.turn().move.decision == Hold("rows", 0, FEWEST)
+
+
+def has_gone_back(loop: Any, guardrail: str) -> None:
+    """The champion serves alone, the history says why, and there is nothing more to move."""
+    move = loop.turn().move
+    assert isinstance(move.decision, Rollback)
+    assert move.decision.guardrail == guardrail
+    assert move.decision.value > move.decision.limit
+    assert loop.shares() == {1: 100.0}
+    assert loop.table().reference is None
+    assert loop.aliases() == {"champion": 1}
+    (fact,) = loop.facts("release.rolled-back")
+    started = [f for f in loop.facts("release.started") if f["body"]["version"] == 2]
+    assert started[0]["name"] in fact["cause"]
+    assert fact["body"]["guardrail"] == guardrail
+    assert fact["body"]["rows"] == move.observation.rows
+    assert guardrail in loop.told[0]
+    before = loop.count()
+    assert loop.turn().move is None
+    assert loop.count() == before
+
+
+def test_errors_roll_back(begun: Any, world: Any) -> None:
+    begun.canary(2, 90)
+    begun.answered(2, world.asked_rows(10), alias="challenger", error="model.failed")
+    has_gone_back(begun, "error-rate")
+
+
+def test_one_error_in_few_rows_does_not(begun: Any, world: Any) -> None:
+    begun.canary(2, 9)
+    begun.answered(2, world.asked_rows(1), alias="challenger", error="model.failed")
+    assert begun.turn().move.decision == Hold("rows", 10, FEWEST)
+
+
+def test_a_score_that_left_its_baseline_while_the_champions_stayed_rolls_back(
+    begun: Any, world: Any
+) -> None:
+    asked = world.asked_rows(250)
+    distance = asked["distance"].to_numpy()
+    moved, usual = world.scores_of(distance, 4.0), world.scores_of(distance)
+    begun.answered(2, asked, moved, usual, alias="challenger")
+    has_gone_back(begun, "score-shift")
+
+
+def test_a_season_moves_both_and_does_not_roll_back(begun: Any, world: Any) -> None:
+    asked = world.asked_rows(FEWEST, distance=4.0)
+    distance = asked["distance"].to_numpy()
+    mine, beside = world.scores_of(distance, 0.5), world.scores_of(distance)
+    begun.answered(2, asked, mine, beside, alias="challenger")
+    assert begun.turn().move.decision == Promote(25)
+
+
+def test_quality_rolls_back_once_labels_come(begun: Any, world: Any) -> None:
+    """Scores in another order look the same until it is known what came true."""
+    asked = world.asked_rows(FEWEST - 1)
+    usual = world.scores_of(asked["distance"].to_numpy())
+    turned = np.random.default_rng(1).permutation(usual)
+    answered = begun.answered(2, asked, turned, usual, alias="challenger")
+    assert begun.turn().move.decision == Hold("rows", FEWEST - 1, FEWEST)
+    begun.labelled(answered, world.outcomes(usual))
+    has_gone_back(begun, "quality-drop")
+
+
+def test_labels_that_speak_for_it_do_not(begun: Any, world: Any) -> None:
+    answered = begun.canary(2, FEWEST)
+    begun.labelled(answered, world.outcomes(answered["score"].to_numpy()))
+    move = begun.turn().move
+    assert move.decision == Promote(25)
+    assert move.observation.quality_difference.value == pytest.approx(0.0)
+
+
+def test_a_corrected_label_counts_and_the_first_one_does_not(begun: Any, world: Any) -> None:
+    asked = world.asked_rows(FEWEST - 1)
+    usual = world.scores_of(asked["distance"].to_numpy())
+    turned = np.random.default_rng(1).permutation(usual)
+    answered = begun.answered(2, asked, turned, usual, alias="challenger")
+    labels = world.outcomes(usual)
+    begun.labelled(answered, 1 - labels)
+    assert isinstance(begun.turn().move.decision, Hold)
+    begun.labelled(answered, labels)
+    has_gone_back(begun, "quality-drop")
+
+
+def test_latency_rolls_back(begun: Any) -> None:
+    begun.canary(2, FEWEST - 1, latency=1000.0, reference_latency=100.0)
+    has_gone_back(begun, "latency-ratio")
+
+
+def test_a_slow_machine_is_slow_for_both_and_does_not(begun: Any) -> None:
+    begun.canary(2, FEWEST, latency=10_000.0, reference_latency=9_000.0)
+    assert begun.turn().move.decision == Promote(25)
+
+
+def test_it_goes_back_from_100_percent_too(begun: Any, world: Any) -> None:
+    for _ in range(2):
+        begun.canary(2, FEWEST)
+        begun.turn()
+    assert begun.shares() == {1: 0.0, 2: 100.0}
+    begun.answered(2, world.asked_rows(20), alias="challenger", error="model.failed")
+    assert begun.turn().move.decision.guardrail == "error-rate"
+    assert begun.shares() == {1: 100.0}
+    assert begun.aliases() == {"champion": 1}
+
+
+def test_the_numbers_of_its_tables_grow(begun: Any, world: Any) -> None:
+    numbers = [begun.table().version]
+    begun.canary(2, FEWEST)
+    begun.turn()
+    numbers.append(begun.table().version)
+    begun.answered(2, world.asked_rows(20), alias="challenger", error="model.failed")
+    begun.turn()
+    numbers.append(begun.table().version)
+    begun.release(2)
+    numbers.append(begun.table().version)
+    assert numbers == sorted(set(numbers))
+
+
+def test_a_person_rolls_back_at_once(begun: Any) -> None:
+    begun.canary(2, FEWEST)
+    assert roll_back(begun.site, "delay").status == "rolled-back"
+    assert begun.shares() == {1: 100.0}
+    assert begun.turn().move is None
+
+
+def test_a_table_that_a_crash_kept_from_being_written_is_written_by_the_next_turn(
+    begun: Any,
+) -> None:
+    (begun.site.serving / "routing.json").unlink()
+    begun.turn()
+    assert begun.shares() == {1: 95.0, 2: 5.0}
