@@ -7,6 +7,7 @@ import click
 
 from freehold.app.audit.export import export
 from freehold.app.audit.verify import AuditReport, audit, head
+from freehold.app.history.erasing import PlannedErasure, erase, plan_erasure
 from freehold.app.site.opening import open_site
 from freehold.cli import output
 from freehold.domain.errors import IntegrityError
@@ -14,7 +15,7 @@ from freehold.domain.errors import IntegrityError
 
 @click.group("audit")
 def command() -> None:
-    """Verify or export the history."""
+    """Verify or export the history; erase what is kept beside it."""
 
 
 @command.command("verify")
@@ -84,3 +85,37 @@ def export_command(folder: Path, as_json: bool) -> None:
     for name, lines in counts.items():
         click.echo(f"{folder / name}: {lines:,} lines")
     output.next_command(f"python verify_ledger.py {folder}")
+
+
+@command.command("erase")
+@click.argument("run")
+@output.yes
+@output.as_json
+def erase_command(run: str, yes: bool, as_json: bool) -> None:
+    """Erase what RUN keeps beside the history: texts among its parameters, and tracebacks.
+
+    The history stands: every entry, every signature and every proof.
+    """
+    with open_site() as site:
+        planned = plan_erasure(site, run)
+        if not as_json:
+            _show(planned)
+        if planned.attachments:
+            output.confirm("Erase them for good?", yes)
+        erase(site, planned)
+    if as_json:
+        found = [{"attachment": one.name, "kind": one.kind} for one in planned.attachments]
+        output.data({"shape": 1, "run": run, "erased": found})
+        return
+    if planned.attachments:
+        click.echo(f"erased {len(planned.attachments)} attachments of run {run}")
+    output.next_command("freehold audit verify")
+
+
+def _show(planned: PlannedErasure) -> None:
+    for one in planned.attachments:
+        click.echo(f"{one.kind}  {one.name}")
+    if not planned.attachments:
+        click.echo(f"run {planned.run} keeps nothing that could be erased")
+    if planned.ends_the_run:
+        click.echo(f"it is {planned.standing}, and could not be resumed any more")

@@ -62,10 +62,10 @@ def start(
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it can say nothing about a person: a number, a truth value, a date, nothing."""
+    """Whether it can say nothing about a person: a number, a truth value, a date, empty text."""
     if isinstance(value, list | tuple):
         return all(map(_is_plain, value))
-    return value is None or isinstance(value, bool | int | float | date)
+    return value is None or value == "" or isinstance(value, bool | int | float | date)
 
 
 def parameters_of(started: Mapping[str, Any], attachments: Readable) -> dict[str, Any]:
@@ -73,21 +73,26 @@ def parameters_of(started: Mapping[str, Any], attachments: Readable) -> dict[str
 
     Raises IntegrityError `run.parameters-erased`, and `attachment.altered`.
     """
-    open_ones = dict(started["parameters"])
-    name = started.get("parameters_attachment", "")
-    if not name:
-        return open_ones
-    try:
-        return {**open_ones, **orjson.loads(attachments.get(name))}
-    except IntegrityError as error:
-        if error.code != "attachment.erased":
-            raise
+    attached = attached_parameters(started, attachments)
+    if attached is None:
         raise IntegrityError(
             f"the parameters of run {started['run']} that are text were erased",
             why="they were kept apart from the history, so that they can be",
             hint="`freehold run` begins a new run",
             code="run.parameters-erased",
-        ) from error
+        )
+    return {**started["parameters"], **attached}
+
+
+def attached_parameters(started: Mapping[str, Any], attachments: Readable) -> dict[str, Any] | None:
+    """Those that are text; None if they were erased. Raises IntegrityError `attachment.altered`."""
+    name = started.get("parameters_attachment", "")
+    try:
+        return dict(orjson.loads(attachments.get(name))) if name else {}
+    except IntegrityError as error:
+        if error.code != "attachment.erased":
+            raise
+        return None
 
 
 class Facts:

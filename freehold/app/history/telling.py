@@ -6,17 +6,30 @@ from typing import Any
 from freehold.domain.fact import Fact
 
 Body = Mapping[str, Any]
+RULE = "policy"
+"""The actor of what the project's own rule decided, and no person."""
 
 
-def telling(fact: Fact) -> str:
-    """One line for people; the type alone for a fact that has no sentence."""
+def telling(fact: Fact, who: str = "", attached: Body | None = None) -> str:
+    """One line for people; the type alone for a fact that has no sentence.
+
+    `who` did it, by name; `attached` is what the fact's body keeps elsewhere, None if erased.
+    """
     sentence = _SENTENCES.get(fact.type)
-    return sentence(fact.body) if sentence else fact.type
+    if sentence is None:
+        return fact.type
+    by = "the project's own rule" if fact.actor == RULE else who or fact.actor
+    return sentence({**fact.body, "attached": attached, "by": by})
 
 
 def _run(body: Body) -> str:
-    given = ", ".join(f"{name}={value}" for name, value in body["parameters"].items())
-    return f"run {body['run']} of pipeline {body['pipeline']} began with {given}"
+    attached = body["attached"]
+    given = {**body["parameters"], **(attached or {})}
+    told = ", ".join(f"{name}={value}" for name, value in sorted(given.items()))
+    if body.get("parameters_attachment") and attached is None:
+        told = ", ".join(one for one in (told, "and text that was erased") if one)
+    began = f"run {body['run']} of pipeline {body['pipeline']} began"
+    return f"{began} with {told}" if told else began
 
 
 def _registered(body: Body) -> str:
@@ -27,6 +40,11 @@ def _registered(body: Body) -> str:
         f"{body['model']}@{body['version']} registered from run {body['run']}{figure},"
         f" {rows['training']:,} training and {rows['evaluation']:,} evaluation rows"
     )
+
+
+def _checked(body: Body) -> str:
+    name = body.get("name") or body["contract"][:19]
+    return f"contract {name} {'held' if body['passed'] else 'failed'} on {body['rows']:,} rows"
 
 
 def _judged(body: Body) -> str:
@@ -59,6 +77,8 @@ def _alias(body: Body) -> str:
 
 
 def _rolled_back(body: Body) -> str:
+    if body["guardrail"] == "person":
+        return f"{body['model']}@{body['version']} rolled back by {body['by']}"
     return (
         f"{body['model']}@{body['version']} rolled back: {body['guardrail']}"
         f" {body['value']:.3g} over {body['limit']:.3g} on {body['rows']:,} rows"
@@ -67,16 +87,15 @@ def _rolled_back(body: Body) -> str:
 
 _SENTENCES: Mapping[str, Callable[[Body], str]] = {
     "alias.moved": _alias,
-    "contract.checked": lambda b: (
-        f"contract {b.get('name') or b['contract'][:19]} {'held' if b['passed'] else 'failed'} on {b['rows']:,} rows"
-    ),
+    "contract.checked": _checked,
     "model.judged": _judged,
     "model.registered": _registered,
     "monitoring.assessed": _assessed,
-    "proposal.approved": lambda b: f"proposal {b['proposal']} approved",
+    "proposal.approved": lambda b: f"proposal {b['proposal']} approved by {b['by']}",
     "proposal.done": lambda b: f"proposal {b['proposal']} done: version {b['made_version']}",
+    "proposal.failed": lambda b: f"proposal {b['proposal']} failed: {b['code']}",
     "proposal.made": lambda b: f"proposal {b['proposal']}: {b['action']}",
-    "proposal.rejected": lambda b: f"proposal {b['proposal']} rejected",
+    "proposal.rejected": lambda b: f"proposal {b['proposal']} rejected by {b['by']}",
     "release.advanced": lambda b: f"release {b['release']} to {b['weight']} %, {b['rows']:,} rows",
     "release.completed": lambda b: f"release {b['release']} completed on {b['rows']:,} rows",
     "release.rolled-back": _rolled_back,

@@ -10,6 +10,7 @@ import orjson
 from freehold.app.history.facts import facts_among
 from freehold.app.history.telling import telling
 from freehold.app.model.naming import resolve
+from freehold.app.run.runs import attached_parameters
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import ModelVersion
 from freehold.delivery.releases import aliases_of, releases_of
@@ -86,10 +87,7 @@ def why(site: Site, name: str) -> Explanation:
     return Explanation(
         version=version,
         aliases=tuple(sorted(a for a, number in aliases.items() if number == version.version)),
-        links=tuple(
-            Link(fact, telling(fact), site.people.name_of(fact.actor), chain.proof(fact))
-            for fact in facts
-        ),
+        links=tuple(_link(site, chain, fact) for fact in facts),
         checkpoint=chain.head,
     )
 
@@ -98,15 +96,30 @@ def moment(fact: Fact) -> str:
     return datetime.fromtimestamp(fact.time.wall / 1e6, UTC).isoformat(timespec="seconds")
 
 
+def _link(site: Site, chain: "_Chain", fact: Fact) -> Link:
+    who = site.people.name_of(fact.actor)
+    attached = attached_parameters(site, fact.body) if fact.type == "run.started" else None
+    return Link(fact, telling(fact, who, attached), who, chain.proof(fact))
+
+
 def _facts(site: Site, version: ModelVersion, chain: "_Chain") -> Iterator[Fact]:
-    """Backwards from what made and judged the version; forwards to what it did in traffic."""
+    """Backwards from what made and judged the version, and from its releases; of releases that it
+    stood beside, all that happened in them, but not why they were."""
     yield from chain.backwards([version.registered, version.judged])
+    own, beside = set[str](), set[str]()
     for release in releases_of(site.state, version.model):
-        if version.version in (release.version, release.previous):
-            first = chain.release_start(release.id)
-            if release.version == version.version:
-                yield from chain.backwards([first.name])
-    yield from chain.about_traffic(version)
+        if release.version == version.version:
+            own.add(release.id)
+        elif release.previous == version.version:
+            beside.add(release.id)
+    for fact in chain.about_traffic(version.model):
+        body = fact.body
+        if body["release"] in own:
+            yield from chain.backwards([fact.name])
+        elif body["release"] in beside or (
+            not body["release"] and version.version in (body["version"], body["previous"])
+        ):
+            yield fact
 
 
 class _Chain:
@@ -138,20 +151,10 @@ class _Chain:
                 yield fact
                 waiting.extend(fact.cause)
 
-    def about_traffic(self, version: ModelVersion) -> Iterator[Fact]:
+    def about_traffic(self, model: str) -> Iterator[Fact]:
         for fact in facts_among(self._lines, *ABOUT_TRAFFIC):
-            body = fact.body
-            if body["model"] == version.model and version.version in (
-                body["version"],
-                body.get("previous"),
-            ):
+            if fact.body["model"] == model:
                 yield fact
-
-    def release_start(self, release: str) -> Fact:
-        for fact in facts_among(self._lines, "release.started"):
-            if fact.body["release"] == release:
-                return fact
-        raise _broken(f"the start of release {release} is not in the log")
 
     def proof(self, fact: Fact) -> tuple[str, ...]:
         """Raises IntegrityError if it does not lead to the signed root."""

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from freehold.app.model.naming import require_model
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import versions_of
 from freehold.delivery.releases import aliases_of, releases_of, running_release
@@ -10,8 +11,10 @@ from freehold.domain.release import Release
 
 
 def models(site: Site, model: str = "") -> list[dict[str, Any]]:
-    """One row a version, oldest first."""
+    """One row a version, oldest first. Raises NotFound `model.not-found` for an unknown name."""
     state = site.state
+    if model:
+        require_model(site, model)
     aliases: dict[tuple[str, int], list[str]] = {}
     traffic: dict[tuple[str, int], int] = {}
     for name in {version.model for version in versions_of(state, model)}:

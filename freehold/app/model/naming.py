@@ -18,13 +18,7 @@ def resolve(site: Site, name: str) -> ModelVersion:
         )
     state = site.state
     if not any(versions_of(state, model)):
-        known = sorted({v.model for v in versions_of(state)}) or ["none"]
-        raise NotFound(
-            f"there is no model '{model}'",
-            why=f"models so far: {', '.join(known)}",
-            hint="`freehold run` makes a version",
-            code="model.not-found",
-        )
+        raise _unknown(site, model)
     if rest.isdigit():
         return version_of(state, model, int(rest))
     aliases = aliases_of(state, model)
@@ -36,3 +30,19 @@ def resolve(site: Site, name: str) -> ModelVersion:
             code="model.no-alias",
         )
     return version_of(state, model, aliases[rest])
+
+
+def require_model(site: Site, model: str) -> None:
+    """Raises NotFound unless the project names the model or it has a version."""
+    if model not in site.project.spec.models and not any(versions_of(site.state, model)):
+        raise _unknown(site, model)
+
+
+def _unknown(site: Site, model: str) -> NotFound:
+    known = sorted({v.model for v in versions_of(site.state)}) or ["none"]
+    return NotFound(
+        f"there is no model '{model}'",
+        why=f"models so far: {', '.join(known)}",
+        hint="`freehold run` makes a version",
+        code="model.not-found",
+    )

@@ -45,27 +45,22 @@ def parameters_of(site: Site, started: Mapping[str, Any]) -> dict[str, Any]:
     return record.parameters_of(started, site.attachments)
 
 
-def parameters_left(site: Site, started: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """The parameters that are still there, and whether some are not."""
-    try:
-        return parameters_of(site, started), False
-    except IntegrityError as error:
-        if error.code != "run.parameters-erased":
-            raise
-        return dict(started["parameters"]), True
+def attached_parameters(site: Site, started: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Those that are text, and so are not in the history; None if they were erased."""
+    return record.attached_parameters(started, site.attachments)
 
 
 def _row(site: Site, row: dict[str, Any]) -> dict[str, Any]:
     steps = steps_of(site.state, row["run"]).values()
     version = version_of_run(site.state, row["run"])
     ended = row["ended"]
-    parameters, erased = parameters_left(site, row)
+    attached = attached_parameters(site, row)
     return {
         "run": row["run"],
         "pipeline": row["pipeline"],
         "status": standing(site, row),
-        "parameters": parameters,
-        "parameters_erased": erased,
+        "parameters": dict(sorted({**row["parameters"], **(attached or {})}.items())),
+        "parameters_erased": attached is None,
         "steps": row["steps"],
         "finished": sum(1 for step in steps if step["status"] == "finished"),
         "cached": sum(1 for step in steps if step.get("cached")),

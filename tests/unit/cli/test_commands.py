@@ -12,6 +12,7 @@ CHANGES = {
     "freehold release",
     "freehold approve",
     "freehold replay",
+    "freehold audit erase",
     "freehold labels",
 }
 """Those that change a project that is there already, and so ask first."""

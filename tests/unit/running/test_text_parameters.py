@@ -29,6 +29,7 @@ def noted(
     note: str,
     tags: list[str],
     quick: bool = False,
+    empty: str = "",
 ) -> Any:
     return made(number)
 
@@ -39,6 +40,7 @@ def counted(number: int) -> Any:
 
 
 PLAIN = {
+    "empty": "",
     "number": 3,
     "quick": True,
     "share": 0.25,
