@@ -50,7 +50,7 @@ def _advance(site: Site, model: str, tell: Tell) -> Turn:
     # A crash between a release's fact and its table is mended here.
     publish(site, model)
     collect_events(site)
-    files = collect(site, model)
+    files = collect(site, model, tell)
     move = move_release(site, model)
     if move is not None and not isinstance(move.decision, Hold):
         tell(spoken(move))

@@ -1,7 +1,11 @@
 """The proposals of a site: those that are open, and a person's word for or against one."""
 
+from typing import Literal
+
 from freehold.app.site.opening import Site
 from freehold.domain.errors import NotFound
+from freehold.domain.fact import Draft
+from freehold.domain.projection import State
 from freehold.monitoring.proposals import Proposal, proposals_of, settle
 
 
@@ -12,14 +16,12 @@ def open_proposals(site: Site, model: str) -> list[Proposal]:
 
 def approve(site: Site, name: str) -> Proposal:
     """A person's word for a proposal. Raises NotFound, Conflict `proposal.not-open`."""
-    return approved(site, find_proposal(site, name), site.actor)
+    return _settled(site, find_proposal(site, name), "approved", site.actor)
 
 
 def reject(site: Site, name: str) -> Proposal:
     """A person's word against a proposal."""
-    proposal = find_proposal(site, name)
-    site.ledger.append([settle(proposal, "rejected", proposal.day, actor=site.actor)])
-    return find_proposal(site, name)
+    return _settled(site, find_proposal(site, name), "rejected", site.actor)
 
 
 def find_proposal(site: Site, name: str) -> Proposal:
@@ -37,5 +39,17 @@ def find_proposal(site: Site, name: str) -> Proposal:
 
 
 def approved(site: Site, proposal: Proposal, actor: str) -> Proposal:
-    site.ledger.append([settle(proposal, "approved", proposal.day, actor=actor)])
+    return _settled(site, proposal, "approved", actor)
+
+
+def _settled(
+    site: Site, proposal: Proposal, word: Literal["approved", "rejected"], actor: str
+) -> Proposal:
+    def decision(state: State) -> list[Draft]:
+        """By its standing now: another process may have had a word meanwhile."""
+        known = proposals_of(state, proposal.model)
+        now = next(one for one in known if one.name == proposal.name)
+        return [settle(now, word, now.day, actor=actor)]
+
+    site.ledger.decide(decision)
     return find_proposal(site, proposal.name)

@@ -1,14 +1,19 @@
 """What endpoints spooled, committed to the ledger: they need none to answer."""
 
 import json
+import re
+from pathlib import Path
 
 from freehold.app.site.opening import Site
 from freehold.catalog.endpoint_events import draft_of, is_known
+from freehold.domain.canonical import canonical
 from freehold.domain.fact import Draft
 from freehold.domain.projection import State
 
 ASIDE = ".refused"
 """Put behind the name of a file that is no event, so that a person can look at it."""
+SPOOLED = re.compile(r"[0-9]+-[0-9]+-[0-9]+\.json")
+"""Names that endpoints give: one stands in the fact, and is no place for words either."""
 
 
 def collect_events(site: Site) -> int:
@@ -16,10 +21,11 @@ def collect_events(site: Site) -> int:
     paths = sorted((site.serving / "events").glob("*.json"))
     drafts: dict[str, Draft] = {}
     for path in paths:
-        try:
-            drafts[path.name] = draft_of(path.name, json.loads(path.read_bytes()))
-        except ValueError:
+        draft = _draft(path)
+        if draft is None:
             path.rename(path.with_name(path.name + ASIDE))
+        else:
+            drafts[path.name] = draft
 
     def decision(state: State) -> list[Draft]:
         return [draft for file, draft in drafts.items() if not is_known(state, file)]
@@ -28,3 +34,15 @@ def collect_events(site: Site) -> int:
     for path in paths:
         path.unlink(missing_ok=True)
     return len(appended)
+
+
+def _draft(path: Path) -> Draft | None:
+    """None for what no endpoint spools, and for what the history could not hold."""
+    if SPOOLED.fullmatch(path.name) is None:
+        return None
+    try:
+        draft = draft_of(path.name, json.loads(path.read_bytes()))
+        canonical(dict(draft.body))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return draft

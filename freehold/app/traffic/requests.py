@@ -1,5 +1,6 @@
 """The request log that endpoints wrote, recorded in the ledger file by file."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,15 +17,24 @@ def log_folder(site: Site) -> Path:
     return site.serving / "log"
 
 
-def collect(site: Site, model: str) -> int:
-    """Record the log's new files: name, digest, rows, first and last time. Returns their number."""
+def collect(site: Site, model: str, tell: Callable[[str], None] = lambda _: None) -> int:
+    """Record the log's new files: name, digest, rows, first and last time. Returns their number.
+
+    A file that cannot be read is told and left where it is, to be recorded once it is whole: a
+    release must be able to go back whatever lies in the folder.
+    """
     state = site.state
     found = []
     for path in sorted(log_folder(site).glob("*.parquet")):
-        if not is_recorded(state, model, path.name):
+        if is_recorded(state, model, path.name):
+            continue
+        try:
             described = _describe(path, model)
-            if described is not None:
-                found.append(described)
+        except IntegrityError as error:
+            tell(f"[{error.code}] {error.what}; {error.hint}")
+            continue
+        if described is not None:
+            found.append(described)
     if not found:
         return 0
 
@@ -77,7 +87,7 @@ def _describe(path: Path, model: str) -> dict[str, object] | None:
     columns = ["model", "at", "asked_at"]
     try:
         rows = pl.read_parquet(data, columns=columns).filter(pl.col("model") == model)
-    except pl.exceptions.PolarsError as exc:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as exc:
         raise IntegrityError(
             f"the request log's file {path.name} cannot be read",
             why=str(exc),
