@@ -1,11 +1,12 @@
 """`freehold audit`"""
 
 import json
+import shlex
 from pathlib import Path
 
 import click
 
-from freehold.app.audit.export import export
+from freehold.app.audit.export import VERIFIER, export
 from freehold.app.audit.verify import AuditReport, audit, head
 from freehold.app.history.erasing import PlannedErasure, erase, plan_erasure
 from freehold.app.site.opening import open_site
@@ -76,7 +77,7 @@ def checkpoint() -> None:
 @click.option("--to", "folder", type=click.Path(path_type=Path), required=True)
 @output.as_json
 def export_command(folder: Path, as_json: bool) -> None:
-    """The history as canonical JSON lines, which 40 lines of any language verify."""
+    """The history as canonical JSON lines, and 40 lines of Python that verify it."""
     with open_site() as site:
         counts = export(site, folder)
     if as_json:
@@ -84,7 +85,7 @@ def export_command(folder: Path, as_json: bool) -> None:
         return
     for name, lines in counts.items():
         click.echo(f"{folder / name}: {lines:,} lines")
-    output.next_command(f"python verify_ledger.py {folder}")
+    output.next_command(shlex.join(["python", str(folder / VERIFIER.name), str(folder)]))
 
 
 @command.command("erase")

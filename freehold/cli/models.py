@@ -13,7 +13,7 @@ from freehold.domain.errors import WrongUsage
 
 
 @click.command("models", help="Versions, aliases, evidence, who and when.")
-@click.argument("name", default="", metavar="[MODEL | MODEL@VERSION]")
+@click.argument("name", default="", metavar="MODEL[@VERSION]")
 @click.option(
     "--card",
     type=click.Path(path_type=Path),

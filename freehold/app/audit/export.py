@@ -7,10 +7,13 @@ from freehold.domain.errors import Refused, StorageFailed
 from freehold.governance.export import export_lines
 
 PUBLIC_KEY = "site.pub"
+VERIFIER = Path(__file__).parents[2] / "templates" / "verify_ledger.py"
+"""Verifies an export with nothing of Freehold's; goes into its folder."""
 
 
 def export(site: Site, folder: Path) -> dict[str, int]:
-    """Write entries, checkpoints and the public key to a new or empty folder; lines per file."""
+    """Write entries, checkpoints, the public key and a script that verifies them to a new or empty
+    folder. Returns lines per file of the history."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Refused(
             f"'{folder}' is there already",
@@ -28,6 +31,7 @@ def export(site: Site, folder: Path) -> dict[str, int]:
                     file.write(line)
                     counts[name] += 1
         (folder / PUBLIC_KEY).write_bytes(site.signer.public.pem)
+        (folder / VERIFIER.name).write_bytes(VERIFIER.read_bytes())
     except OSError as exc:
         raise StorageFailed(
             f"could not write to '{folder}'",

@@ -2,6 +2,9 @@
 
 The facts stay, and so do their proofs: they name an attachment by a salted digest, from which
 nothing can be found out. That it was erased, when and by whom is a fact too.
+
+Fact
+  attachment.erased {attachment, kind, run}
 """
 
 from dataclasses import dataclass
@@ -11,8 +14,6 @@ from freehold.app.run.runs import known_run, standing
 from freehold.app.site.opening import Site
 from freehold.domain.errors import Conflict
 from freehold.domain.fact import Draft
-
-ERASED = "attachment.erased"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def plan_erasure(site: Site, run: str) -> PlannedErasure:
             hint="wait for it, or stop that process",
             code="run.in-progress",
         )
-    gone = {fact.body["attachment"] for fact in facts_of(site, ERASED)}
+    gone = {fact.body["attachment"] for fact in facts_of(site, "attachment.erased")}
     found = [one for one in _attachments(site, run) if one.name not in gone]
     return PlannedErasure(run, stands, tuple(found))
 
@@ -60,7 +61,7 @@ def erase(site: Site, planned: PlannedErasure) -> None:
         site.attachments.erase(one.name)
     drafts = [
         Draft(
-            ERASED,
+            "attachment.erased",
             {"attachment": one.name, "kind": one.kind, "run": planned.run},
             cause=(one.fact,),
             actor=site.actor,

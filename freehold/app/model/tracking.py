@@ -1,4 +1,9 @@
-"""Mirrors a version into the project's tracker. A tracker that fails never fails a run."""
+"""Mirrors a version into the project's tracker. A tracker that fails never fails a run.
+
+Facts
+  tracking.recorded {model, version, run, tracked_version}
+  tracking.failed   {model, version, code}
+"""
 
 from collections.abc import Mapping
 

@@ -3,10 +3,13 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from freehold.domain.errors import NotFound, Refused, StorageFailed
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
+IGNORED = ".gitignore"
+"""Written into every project: what is made there is no part of it."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,13 @@ class NewProject:
     folder: Path
     template: str
     files: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "folder": str(self.folder),
+            "template": self.template,
+            "files": list(self.files),
+        }
 
 
 def template_names() -> tuple[str, ...]:
@@ -42,7 +52,7 @@ def plan_init(folder: Path, template: str) -> NewProject:
         for path in source.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     )
-    return NewProject(folder, template, tuple(files))
+    return NewProject(folder, template, tuple(sorted({*files, IGNORED})))
 
 
 def init(folder: Path, template: str) -> NewProject:
@@ -53,9 +63,11 @@ def init(folder: Path, template: str) -> NewProject:
         for name in new.files:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(TEMPLATES / template / name, target)
+            if name == IGNORED:
+                target.write_text(".freehold/\n__pycache__/\n")
+            else:
+                shutil.copyfile(TEMPLATES / template / name, target)
         _name(folder / "freehold.yaml", folder.resolve().name)
-        (folder / ".gitignore").write_text(".freehold/\n__pycache__/\n")
     except OSError as exc:
         for name in new.files:
             (folder / name).unlink(missing_ok=True)
