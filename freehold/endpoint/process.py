@@ -64,9 +64,11 @@ def serve(
             on_ready(_url(listener))
             server.run(sockets=[listener])
         finally:
-            on_stopped(endpoint.close())
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            try:
+                on_stopped(endpoint.close())
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
 
 class EndpointThread:
