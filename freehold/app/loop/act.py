@@ -22,6 +22,8 @@ from freehold.monitoring.proposals import Proposal, settle
 Tell = Callable[[str], None]
 BY_POLICY = "policy"
 """The actor where the project's own rule approves."""
+BUSY = frozenset({"model.busy", "release.busy", "release.running", "run.in-progress"})
+"""What another process does meanwhile: the next turn comes back to it."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ def act(site: Site, model: str, tell: Tell) -> Acted | None:
     """Carry out the oldest proposal that is approved, or that the project approves by itself.
 
     Waits while a release is running: one change of a model's traffic at a time. A retraining that
-    fails ends its proposal, and the cool-down begins. For whoever holds the model's turn.
+    fails ends its proposal, and the cool-down begins. For whoever holds the model's turn. Raises
+    what publishing raises, after the release stands: the next turn publishes it.
     """
     if running_release(site.state, model) is not None:
         return None
@@ -51,6 +54,11 @@ def act(site: Site, model: str, tell: Tell) -> Acted | None:
         try:
             return _carry_out(site, proposal, tell)
         except FreeholdError as error:
+            if error.code in BUSY:
+                tell(f"{proposal.name} waits: [{error.code}] {error.what}")
+                return None
+            if not find_proposal(site, proposal.name).open:
+                raise
             failed = settle(proposal, "failed", proposal.day, code=error.code)
             site.ledger.append([failed])
             tell(f"retraining {proposal.model} failed: [{error.code}] {error.what}")

@@ -41,11 +41,15 @@ from freehold.training.evidence import evaluate
 
 PROJECT = """\
 project: tiny
-pipelines: {train: steps:train}
+pipelines: {train: steps:train, traffic: steps:traffic}
 models: {delay: {pipeline: train}}
 endpoint: {model: delay, port: 0}
 """
 STEPS = """\
+from pathlib import Path
+
+import polars as pl
+
 from freehold import pipeline, step
 
 
@@ -54,9 +58,19 @@ def nothing() -> int:
     return 0
 
 
+@step
+def recorded() -> pl.DataFrame:
+    return pl.read_parquet(Path(__file__).parent / "recorded.parquet")
+
+
 @pipeline
 def train() -> int:
     return nothing()
+
+
+@pipeline
+def traffic() -> pl.DataFrame:
+    return recorded()
 """
 COLUMNS = Columns((Column("distance", "number"), Column("carrier", "category", ("AA", "UA"))))
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -314,7 +328,7 @@ def loop(loop_of: Callable[..., Loop]) -> Loop:
     return loop_of()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def world() -> Any:
     """What the models answer and what comes true."""
     return sys.modules[__name__]
