@@ -36,7 +36,7 @@ class EndpointClient:
 
     def flush(self) -> int:
         """Make every answered row durable in the request log; rows written since the start."""
-        return int(self._asked("POST", "/freehold/log/flush").get("written", 0))
+        return int(self._asked("POST", "/freehold/log/flush").get("rows", 0))
 
     def infer(
         self,
