@@ -97,14 +97,17 @@ def scores_of(distance: ArrayLike, bias: float = 0.0) -> Floats:
 
 
 def onnx_model(bias: float) -> bytes:
-    """The logistic function of the first of two columns."""
+    """The logistic function of the first of two columns; a missing value counts as nothing."""
     nodes = [
-        helper.make_node("Slice", ["rows", "zero", "one", "one"], ["first"]),
+        helper.make_node("IsNaN", ["rows"], ["missing"]),
+        helper.make_node("Where", ["missing", "nothing", "rows"], ["known"]),
+        helper.make_node("Slice", ["known", "zero", "one", "one"], ["first"]),
         helper.make_node("Squeeze", ["first", "one"], ["flat"]),
         helper.make_node("Add", ["flat", "bias"], ["shifted"]),
         helper.make_node("Sigmoid", ["shifted"], ["score"]),
     ]
     constants = [
+        helper.make_tensor("nothing", TensorProto.FLOAT, [1], [0.0]),
         helper.make_tensor("zero", TensorProto.INT64, [1], [0]),
         helper.make_tensor("one", TensorProto.INT64, [1], [1]),
         helper.make_tensor("bias", TensorProto.FLOAT, [1], [bias]),
