@@ -40,6 +40,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
 
 def _started(fact: Fact) -> dict[str, Any]:
     return {
+        # Version 1 of the fact had all parameters in its body.
         "parameters_attachment": "",
         **fact.body,
         "actor": fact.actor,

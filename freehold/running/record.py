@@ -55,7 +55,7 @@ def start(
             "run": name,
             "steps": len(graph.nodes),
         }
-        return [Draft("run.started", body, cause=options.cause, actor=options.actor)]
+        return [Draft("run.started", body, 2, cause=options.cause, actor=options.actor)]
 
     (entry,) = ledger.decide(decision)
     return name, entry.fact.name

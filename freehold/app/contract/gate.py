@@ -120,7 +120,7 @@ class ContractGate:
         if CODE.fullmatch(contract.name):
             body["name"] = contract.name
         (entry,) = self._site.ledger.append(
-            [Draft("contract.checked", body, actor=self._site.actor)]
+            [Draft("contract.checked", body, 2, actor=self._site.actor)]
         )
         if not report.passed:
             raise failure(report, node.step.name)
