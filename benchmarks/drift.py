@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from benchmarks.report import report
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import ks_2samp
 
+from benchmarks.report import report
 from freehold.monitoring.drift import DriftReport, drift
 from freehold.monitoring.profile import profile
 

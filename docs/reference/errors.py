@@ -21,6 +21,7 @@ MEANINGS = {
     "endpoint.not-started": "the endpoint's process ended before it was ready",
     "endpoint.model-failed": "a model failed on rows of a request; the log's column `error` has it",
     "contract.failed": "an expectation does not hold; the words are its own",
+    "loop.busy": "another process turns this model's loop; it carries out what is approved",
     "policy.limits": "limits.json cannot be read",
     "step.raised": "the step's own code raised; the words are its exception's",
 }

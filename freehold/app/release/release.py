@@ -68,7 +68,7 @@ def require_approval(version: ModelVersion) -> None:
     raise PolicyDenied(
         f"policy does not allow {version.name} into traffic",
         why=f"denied by {', '.join(version.denials)}" if denied else "no verdict covers it",
-        hint=f"`freehold why {version.name}` shows the figures"
+        hint=f"`freehold models {version.name}` shows the figures"
         if denied
         else "`freehold run --resume` finishes its registration",
         code="policy.denied",
