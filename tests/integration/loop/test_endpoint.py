@@ -1,7 +1,10 @@
 """The loop around a real endpoint: what it answers, logs and loads is what the loop works with."""
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,8 @@ import pytest
 
 from freehold.app.loop.compare import compare_months
 from freehold.app.loop.replay import await_routing, plan_replay, record, replay
+from freehold.app.loop.status import ADDRESS, own_endpoint, status
+from freehold.app.site.opening import open_site
 from freehold.app.traffic.client import EndpointClient
 from freehold.delivery.decision import Hold, Promote
 from freehold.endpoint.process import EndpointThread
@@ -129,3 +134,21 @@ def test_a_replay_day_by_day(served: Callable[[str], Any], world: Any) -> None:
     (month,) = compare_months(loop.site, "delay@1")
     assert month.rows == 480
     assert month.live.value == pytest.approx(month.frozen.value)
+
+
+def test_only_an_endpoint_that_shows_the_sites_key_is_its_own(
+    served: Callable[[str], Any], tmp_path: Path
+) -> None:
+    loop, client = served("")
+    told = json.dumps({"url": client.url})
+    (loop.site.serving / ADDRESS).write_text(told)
+    assert own_endpoint(loop.site) == client.url
+    endpoint = status(loop.site)["endpoint"]
+    assert (endpoint["up"], endpoint["url"]) == (True, client.url)
+    assert [one["version"] for one in endpoint["routing"]["variants"]] == [1]
+    shutil.copytree(loop.site.project.root, tmp_path / "other", ignore=lambda *_: [".freehold"])
+    with open_site(tmp_path / "other") as stranger:
+        stranger.serving.mkdir()
+        (stranger.serving / ADDRESS).write_text(told)
+        assert own_endpoint(stranger) == ""
+        assert status(stranger)["endpoint"]["up"] is False
