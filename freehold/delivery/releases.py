@@ -98,11 +98,12 @@ def conclude(
 
     Raises Conflict `release.finished` for a promotion of what is no longer running.
     """
+    row = state.get(RELEASES, _key(release.id))
     if isinstance(decision, Rollback):
-        return _roll_back(state, release, decision, rows, cause)
+        back = row is not None and row["status"] == "rolled-back"
+        return () if back else _roll_back(state, release, decision, rows, cause)
     if not isinstance(decision, Promote | Complete):
         return ()
-    row = state.get(RELEASES, _key(release.id))
     if row is not None and (row["status"], row["step"]) != ("running", release.step):
         raise Conflict(
             f"release {release.id} has moved on",

@@ -14,6 +14,7 @@ from freehold.delivery.decision import Decision, Hold, Rollback, advance
 from freehold.delivery.measurement import observe
 from freehold.delivery.observation import Observation
 from freehold.delivery.releases import conclude, running_release
+from freehold.domain.errors import Conflict
 from freehold.domain.fact import Draft
 from freehold.domain.profile import NumberProfile
 from freehold.domain.projection import State
@@ -45,7 +46,13 @@ def move_release(site: Site, model: str) -> Move | None:
             drafts = conclude(state, release, decision, seen.rows, cause=(release.fact,))
             return [replace(draft, cause=draft.cause or (release.fact,)) for draft in drafts]
 
-        site.ledger.decide(conclusion)
+        try:
+            site.ledger.decide(conclusion)
+        except Conflict as moved:
+            # A person was quicker; what they decided stands.
+            if moved.code != "release.finished":
+                raise
+            return None
         publish(site, model)
     return Move(release, decision, seen)
 

@@ -128,7 +128,7 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock) -> Site:
         locks=adapters.embedded("locks")(folder / "locks"),
         clock=clock,
         people=people,
-        actor=people.me(writer),
+        actor=people.me(),
     )
     _begin(site)
     return site

@@ -22,7 +22,7 @@ class People:
         """`token(n)` gives n unpredictable bytes as hexadecimal digits."""
         self._path, self._token = path, token
 
-    def me(self, _writer: str = "") -> str:
+    def me(self) -> str:
         """The pseudonym of whoever runs this process; noted if it is new.
 
         Raises IntegrityError `people.unreadable`.

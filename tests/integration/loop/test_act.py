@@ -177,7 +177,7 @@ def test_approve_carries_it_out(retrained: Any) -> None:
     said = json.loads(out.getvalue())
     assert (said["standing"], said["made_version"]) == ("done", 2)
     facts = {fact["type"]: fact for fact in since_the_proposal(retrained)}
-    person = retrained.site.people.me(retrained.site.ledger.writer)
+    person = retrained.site.people.me()
     assert facts["proposal.approved"]["actor"] == person
     assert facts["proposal.approved"]["cause"] == [facts["proposal.made"]["name"]]
     assert facts["run.started"]["cause"] == [facts["proposal.approved"]["name"]]

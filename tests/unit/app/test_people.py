@@ -38,7 +38,7 @@ def test_two_sites_give_one_person_two_pseudonyms(
     """So that a pseudonym cannot be found by trying names."""
     called(monkeypatch, "ada")
     people = [People(tmp_path / name / "people.json") for name in "ab"]
-    first, second = (one.me("site-1234") for one in people)
+    first, second = (one.me() for one in people)
     assert first != second
 
 

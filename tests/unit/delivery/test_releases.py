@@ -162,3 +162,15 @@ def test_models_do_not_meet() -> None:
 def test_an_alias_that_a_person_moves() -> None:
     body = {"model": "m", "alias": "night", "version": 4, "previous": None, "release": ""}
     assert aliases_of(Folded().tell([Draft("alias.moved", body)]), "m") == {"night": 4}
+
+
+def test_a_release_is_rolled_back_once() -> None:
+    state = Folded()
+    state.tell(start(state, "m", 1, "canary", SETTINGS))
+    state.tell(start(state, "m", 2, "canary", SETTINGS))
+    release = running_release(state, "m")
+    assert release is not None
+    first = conclude(state, release, ROLLBACK, 40)
+    assert first[0].type == "release.rolled-back"
+    state.tell(first)
+    assert conclude(state, release, ROLLBACK, 41) == ()
