@@ -76,15 +76,14 @@ def _measure(
     rows = requests(site, version.model, since)
     if rows is None:
         return None
-    champions = rows.filter(
-        (pl.col("alias") == "champion")
-        & pl.col("routing").is_not_null()
-        & (pl.col("asked_at") < start + settings.window_days * DAY)
-        & pl.col("score").is_not_null()
+    routed = rows.filter(
+        pl.col("routing").is_not_null() & (pl.col("asked_at") < start + settings.window_days * DAY)
     )
-    rows = champions.filter(pl.col("version") == version.version)
-    if rows.is_empty() or not _covers(site, version, champions, start):
+    champions = routed.filter((pl.col("alias") == "champion") & pl.col("score").is_not_null())
+    own = champions.filter(pl.col("version") == version.version)
+    if own.is_empty() or not _covers(site, version, champions, start):
         return None
+    rows = pl.concat([own, _beside(routed, version)])
     return Observation(
         model=version.model,
         version=version.version,
@@ -97,6 +96,19 @@ def _measure(
         ),
         quality=_labelled(site, version.model, rows, since),
         reference=evidence_of(site, version).overall,
+    )
+
+
+def _beside(routed: pl.DataFrame, version: ModelVersion) -> pl.DataFrame:
+    """Rows that a canary answered, with the champion's own score: it scores them too.
+
+    Without them the champion's week would thin out, day by day, as a release advances.
+    """
+    canary = (pl.col("alias") == "challenger") & (pl.col("version") != version.version)
+    return (
+        routed.filter(canary)
+        .with_columns(score="reference_score")
+        .filter(pl.col("score").is_not_null())
     )
 
 
