@@ -252,3 +252,25 @@ def test_a_champion_that_came_back_is_watched_after_a_week_of_its_own(loop: Any)
     assert [fact["body"]["window_end"] for fact in loop.facts("monitoring.assessed")] == [
         "2024-01-07"
     ]
+
+
+def test_rows_that_a_canary_answers_still_count_by_the_champions_own_score(
+    loop: Any, world: Any
+) -> None:
+    """The canary's scores are far off; the champion's, on the same rows, are as they should be."""
+    for day in WEEK:
+        loop.day(day, rows=300 - 40 * day)
+        asked = world.asked_rows(40 * day + 1, seed=50 + day)
+        loop.answered(
+            2,
+            asked,
+            np.full(asked.height, 0.99),
+            world.scores_of(asked["distance"].to_numpy()),
+            at=world.MONDAY + timedelta(days=day, hours=5),
+            alias="challenger",
+        )
+    loop.day(7, rows=1)
+    assert loop.turn().signals == ()
+    (assessed,) = loop.facts("monitoring.assessed")
+    assert (assessed["body"]["version"], assessed["body"]["rows"]) == (1, 7 * 301)
+    assert assessed["body"]["score_psi"] < 0.05
