@@ -15,6 +15,11 @@ SEVERITIES: Mapping[Kind, Severity] = {
 }
 
 
+def measured(kind: str, feature: str | None) -> str:
+    """What a signal of this kind is about, for people."""
+    return feature or {"score-drift": "the score", "quality": "net accuracy"}.get(kind, kind)
+
+
 @dataclass(frozen=True)
 class Window:
     """Days that were looked at, both included, as ISO dates."""

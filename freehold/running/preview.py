@@ -80,10 +80,9 @@ def _forecast_of_dependent(
     node: Node, desk: Desk, known: Mapping[str, str] | None, unmade: list[str]
 ) -> Forecast:
     """Its inputs are not known yet, but all else is."""
-    placeholder = Artifact("", "", 0)
+    any_input = Artifact("", "", 0)
     arguments = {
-        name: substitute(argument, lambda _: placeholder)
-        for name, argument in node.arguments.items()
+        name: substitute(argument, lambda _: any_input) for name, argument in node.arguments.items()
     }
     key = desk.key(node, arguments)
     fixed = {name: digest for name, digest in key.components.items() if name != "inputs"}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from freehold.domain.fact import Fact
+from freehold.domain.signal import measured
 
 Body = Mapping[str, Any]
 RULE = "policy"
@@ -53,7 +54,7 @@ def _judged(body: Body) -> str:
 
 
 def _signal(body: Body) -> str:
-    about = body["feature"] or {"score-drift": "the score", "quality": "net accuracy"}[body["kind"]]
+    about = measured(body["kind"], body["feature"])
     return (
         f"{body['kind']} of {about}: {body['value']:.2f} over {body['limit']:.2f} on"
         f" {body['rows']:,} rows, {body['window_start']} to {body['window_end']}"

@@ -12,7 +12,7 @@ from freehold.app.site.opening import Site
 from freehold.app.traffic.events import collect_events
 from freehold.app.traffic.requests import collect
 from freehold.delivery.decision import Hold
-from freehold.domain.signal import Signal
+from freehold.domain.signal import Signal, measured
 
 Tell = Callable[[str], None]
 
@@ -63,6 +63,6 @@ def _advance(site: Site, model: str, tell: Tell) -> Turn:
 
 def said(signal: Signal) -> str:
     """One line for people."""
-    about = signal.feature or {"score-drift": "the score", "quality": "net accuracy"}[signal.kind]
+    about = measured(signal.kind, signal.feature)
     figures = f"{signal.value:.2f} over {signal.limit:.2f}"
     return f"{signal.severity}: {signal.kind} of {about}, {figures}, week to {signal.window.end}"
