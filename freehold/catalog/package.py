@@ -114,7 +114,7 @@ def unpack(data: bytes, digest: str = "") -> dict[str, bytes]:
         )
     try:
         files = _read(data)
-    # zipfile raises NotImplementedError for a compression, RuntimeError for a cipher, unknown to it.
+    # zipfile raises NotImplementedError for a compression unknown to it, RuntimeError for a cipher.
     except (BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as exc:
         raise _malformed(str(exc)) from exc
     if pack(files).data != data:
