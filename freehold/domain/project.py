@@ -96,12 +96,45 @@ class TrackingSpec:
 
 
 @dataclass(frozen=True)
+class StoreSpec:
+    """An object store in which sites meet."""
+
+    at: str
+    """`file:///srv/models`, `s3://bucket/prefix`, `az://container/prefix`, `gs://bucket/prefix`."""
+    endpoint: str = ""
+    """URL of the service where it is not the vendor's own."""
+    region: str = ""
+    encryption: str = ""
+    """The key that wraps the objects' keys: `file:PATH`, `kms:KEY`, `vault:KEY`; empty for none."""
+
+
+@dataclass(frozen=True)
+class SiteSpec:
+    """A place that can store, run or serve."""
+
+    store: StoreSpec
+    """Where it publishes, and where others leave things for it."""
+    private: bool = False
+    """Nobody else reaches its store: it meets the others in theirs."""
+    region: str = ""
+    jurisdiction: str = ""
+    """Data labelled `residency=EU` stays where this is EU."""
+    accepts: tuple[str, ...] = ()
+    """Labels of data that may come here, beside residency: `pii`, `team=fraud`."""
+    keys: tuple[str, ...] = ()
+    """Fingerprints of the keys whose history is believed, `sha256:…`; a person may add others."""
+
+
+@dataclass(frozen=True)
 class Project:
     project: str
     """Its name."""
     pipelines: Mapping[str, str]
     """Name → `module:function`, relative to the project's folder."""
     site: str = "local"
+    """Where this checkout works unless FREEHOLD_SITE says another."""
+    sites: Mapping[str, SiteSpec] = field(default_factory=dict)
+    """Name → place; none where there is but one."""
     engine: str = EMBEDDED["engine"]
     """The engine adapter that runs the steps."""
     parallel: int = 0

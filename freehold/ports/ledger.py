@@ -16,10 +16,12 @@ Laws
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.fact import Draft, Entry
 from freehold.domain.projection import State
+from freehold.ports.signer import Signer
 
 Decision = Callable[[State], Sequence[Draft]]
 """Runs inside the transaction and sees the state as of the last entry. Must be quick and pure;
@@ -71,3 +73,72 @@ class KeepsLeaves(ABC):
     @abstractmethod
     def leaves(self) -> Iterator[bytes]:
         """As they lie, in the order of `lines`."""
+
+
+@dataclass(frozen=True)
+class HeldLog:
+    """What a ledger holds of one writer's log."""
+
+    writer: str
+    size: int
+    """Entries from 0 that are held, verified."""
+    root: str
+    """Hexadecimal RFC 6962 root over them."""
+    folded: int
+    """Entries from 0 that the state was folded from: all, but for those that follow from facts of
+    another log which are not here yet."""
+    checkpoint: Checkpoint | None
+    """The newest that is held."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive entries of another writer's log, covered by checkpoints."""
+
+    writer: str
+    first: int
+    """Sequence of the first line."""
+    lines: Sequence[bytes]
+    """Canonical bytes, as that writer stored them."""
+    checkpoints: Sequence[Checkpoint]
+    """By size, all beyond `first`; the last covers the last line. Their signatures were verified
+    by whoever calls."""
+
+
+class KeepsLogs(ABC):
+    """A ledger that holds other writers' logs beside its own, and folds all of them into one state.
+
+    Laws
+    - Believed last: `receive` takes a stretch only if it continues what is held and leads to the
+      root of each of its checkpoints; else it raises and takes none of the call.
+    - One state: two ledgers that hold the same entries have the same state, whatever the order
+      of their arrival. Facts are folded in the order of `freehold.domain.ordering`.
+    - Causal: an entry is folded once all that its writer had seen is here.
+    - Idempotent: entries that are held already are passed over.
+    - An own append comes after all that was folded before it, and says so in its `seen`.
+    """
+
+    @abstractmethod
+    def logs(self) -> tuple[HeldLog, ...]:
+        """By writer, the own log too."""
+
+    @abstractmethod
+    def log_lines(
+        self, writer: str, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """As `lines`; of a log that is not held, none."""
+
+    @abstractmethod
+    def log_checkpoints(self, writer: str, above: int = 0) -> Iterator[Checkpoint]:
+        """Those of a size above `above`, by size."""
+
+    @abstractmethod
+    def receive(self, stretches: Sequence[Stretch]) -> int:
+        """Number of entries that are new, all of them durable. Raises IntegrityError
+        `log.does-not-continue`, `log.wrong-root`, `log.wrong-entry`, `log.own`."""
+
+    @abstractmethod
+    def continue_as(self, writer: str, signer: Signer, keep: int) -> int:
+        """The own log becomes one of the others, cut to its first `keep` entries, and a new one of
+        this name, with this key, takes its place; what was cut off is appended to the new one as
+        drafts that follow in the same order. Returns how many. One transaction."""

@@ -6,16 +6,26 @@ Laws
 - `put` of an existing key replaces it; whoever needs more relies on keys that name their content.
 - `delete` of an absent key is success.
 - No key is a folder of another one: whoever has `a` does not put `a/b`.
+- What may be tried again after a fault of the network is tried again, with growing and random
+  pauses, and nothing else is; an answer of the store (denied, absent) is final.
+- Thread-safe.
 - Errors: ValueError for what is not a key; KeyError for an absent key; StorageFailed when the
   store refuses (disk full, denied); Unreachable when it does not answer.
+
+What not every store has is a class of its own below, asked for with `isinstance`. Correctness
+rests on none of them.
 """
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _KEY = re.compile(r"(?!\.{1,2}(/|\Z))[A-Za-z0-9._=-]+(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._=-]+)*")
+
+Moved = Callable[[int], None]
+"""Told the bytes that were moved since it was told last."""
 
 
 def check_key(key: str) -> None:
@@ -24,23 +34,51 @@ def check_key(key: str) -> None:
         raise ValueError(f"not a key of an object store: {key!r}")
 
 
+@dataclass(frozen=True)
+class StoreSettings:
+    """Where a store is and what opens it."""
+
+    location: str
+    """`file:///srv/models`, `s3://bucket/prefix`, `az://container/prefix`, `gs://bucket/prefix`,
+    `memory://name`."""
+    endpoint: str = ""
+    """URL of the service where it is not the vendor's own; `http` is accepted."""
+    region: str = ""
+    timeout: float = 30.0
+    """Seconds without an answer after which a request is given up, all its attempts together."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By name: `access_key_id`, `secret_access_key`, `session_token`; `account_name`,
+    `account_key`, `sas_token`; `token`. What is absent is looked for where the vendor's own tools
+    look. Never shown, never logged."""
+
+
 class ObjectStore(ABC):
     @abstractmethod
     def put(self, key: str, data: bytes) -> None: ...
 
     @abstractmethod
-    def get(self, key: str) -> bytes: ...
+    def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        """The bytes from `start` to before `stop`; fewer where the object ends earlier."""
 
     @abstractmethod
     def size(self, key: str) -> int | None:
         """Bytes, or None if absent."""
 
     @abstractmethod
-    def keys(self, prefix: str = "") -> Iterator[str]:
-        """Sorted."""
+    def keys(self, prefix: str = "", after: str = "") -> Iterator[str]:
+        """Sorted, those greater than `after`; listed by pages, as they are asked for."""
 
     @abstractmethod
     def delete(self, key: str) -> None: ...
+
+
+class Opens(ABC):
+    """A store that a location and secrets lead to."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, settings: StoreSettings) -> ObjectStore:
+        """Talks to nobody yet. Raises WrongUsage for a location that is none of its own."""
 
 
 class LocalPaths(ABC):
@@ -49,3 +87,38 @@ class LocalPaths(ABC):
     @abstractmethod
     def path(self, key: str) -> Path:
         """Raises KeyError if absent. The file must not be written to."""
+
+
+class MovesFiles(ABC):
+    """A store that takes and gives large objects by parts, several at a time, in flat memory."""
+
+    @abstractmethod
+    def upload(self, key: str, path: Path, moved: Moved = lambda _: None) -> None:
+        """As atomic as `put`."""
+
+    @abstractmethod
+    def download(self, key: str, path: Path, moved: Moved = lambda _: None) -> None:
+        """The file appears whole or not at all. Raises KeyError if absent."""
+
+
+class CreatesOnce(ABC):
+    @abstractmethod
+    def create(self, key: str, data: bytes) -> bool:
+        """Whether it was put; False, and nothing changed, if the key is there already. Of many
+        at once exactly one puts."""
+
+
+class ComparesAndSets(ABC):
+    @abstractmethod
+    def version(self, key: str) -> str | None:
+        """Changes with each put of the key; None if absent."""
+
+    @abstractmethod
+    def replace(self, key: str, data: bytes, version: str) -> bool:
+        """Whether it was put; False, and nothing changed, if the key has another version."""
+
+
+class SignsUrls(ABC):
+    @abstractmethod
+    def signed_url(self, key: str, seconds: int) -> str:
+        """A URL that anyone may GET the object from, for so long. It is a secret."""

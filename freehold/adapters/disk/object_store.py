@@ -45,10 +45,11 @@ class DiskObjectStore(ObjectStore, LocalPaths):
                 raise
             _sync_folder(target.parent)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         file = self._file(key)
-        with _boundary(key):
-            return file.read_bytes()
+        with _boundary(key), file.open("rb") as opened:
+            opened.seek(start)
+            return opened.read() if stop is None else opened.read(max(stop - start, 0))
 
     def size(self, key: str) -> int | None:
         file = self._file(key)
@@ -57,8 +58,8 @@ class DiskObjectStore(ObjectStore, LocalPaths):
                 return file.stat().st_size
         return None
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
-        return self._walk(self._root, "", prefix)
+    def keys(self, prefix: str = "", after: str = "") -> Iterator[str]:
+        return (key for key in self._walk(self._root, "", prefix) if key > after)
 
     def delete(self, key: str) -> None:
         file = self._file(key)

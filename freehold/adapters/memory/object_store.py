@@ -16,10 +16,10 @@ class MemoryObjectStore(ObjectStore):
         with self._lock:
             self._objects[key] = bytes(data)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         check_key(key)
         with self._lock:
-            return self._objects[key]
+            return self._objects[key][start:stop]
 
     def size(self, key: str) -> int | None:
         check_key(key)
@@ -27,9 +27,9 @@ class MemoryObjectStore(ObjectStore):
             found = self._objects.get(key)
         return None if found is None else len(found)
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
+    def keys(self, prefix: str = "", after: str = "") -> Iterator[str]:
         with self._lock:
-            found = sorted(key for key in self._objects if key.startswith(prefix))
+            found = sorted(key for key in self._objects if key.startswith(prefix) and key > after)
         return iter(found)
 
     def delete(self, key: str) -> None:

@@ -1,0 +1,1 @@
+"""A site's hands: pulls, runs what is planned there, pushes."""
