@@ -43,7 +43,8 @@ class Fact:
     """From 0, without gaps, within a writer's log."""
     time: HybridTime
     seen: Mapping[str, str]
-    """Heads of other writers' logs known then: writer → `size:root`."""
+    """Heads of other writers' logs, those that are new since the writer's fact before: writer →
+    `size:root`. Whoever has seen a head has seen all that its log held up to there."""
     cause: tuple[str, ...]
     actor: str
     body: Mapping[str, Any] = field(default_factory=dict)

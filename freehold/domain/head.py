@@ -1,6 +1,6 @@
 """The end of a log, and what appending to it gives. Every ledger extends its log with this."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from freehold.domain.checkpoint import Checkpoint
@@ -15,10 +15,13 @@ class Head:
     frontier: Frontier = field(default_factory=Frontier)
     time: HybridTime = field(default_factory=lambda: HybridTime(0))
 
-    def extend(self, drafts: Iterable[Draft], wall: int) -> tuple[Entry, ...]:
+    def extend(
+        self, drafts: Iterable[Draft], wall: int, seen: Mapping[str, str] | None = None
+    ) -> tuple[Entry, ...]:
         """Entries that follow the head, which moves to the last of them.
 
-        Raises ValueError or TypeError if a draft is not JSON; the head is then of no use.
+        `seen`: heads of other logs that are new; the first of the entries says so. Raises
+        ValueError or TypeError if a draft is not JSON; the head is then of no use.
         """
         entries = []
         time, first = self.time, self.frontier.size
@@ -30,7 +33,7 @@ class Head:
                 writer=self.writer,
                 sequence=sequence,
                 time=time,
-                seen={},
+                seen=(seen or {}) if sequence == first else {},
                 cause=self._resolved(draft.cause, first) if draft.cause else (),
                 actor=draft.actor,
                 body=draft.body,

@@ -48,6 +48,11 @@ class WritableState(State, Protocol):
     def write(self, change: Change) -> None: ...
 
 
+SEEN = "seen"
+"""Table, kept by the folding itself: writer → {other writer: how many of its entries it had seen}.
+"""
+
+
 class Folding:
     """Several projections, applied to one fact after the other."""
 
@@ -66,8 +71,9 @@ class Folding:
         """Changes when a projection is added, dropped, or given another version."""
         return canonical(self._versions).decode()
 
-    def reads(self, kind: str) -> bool:
-        return kind in self._by_type
+    def reads(self, fact: Fact) -> bool:
+        """Whether folding it can change anything."""
+        return fact.type in self._by_type or bool(fact.seen)
 
     def fold(self, encoded: bytes, state: WritableState) -> None:
         """Fold the stored bytes, not the object in memory: a rebuild then sees the same.
@@ -77,9 +83,12 @@ class Folding:
         value = orjson.loads(encoded)
         if not isinstance(value, dict):
             raise ValueError("not a fact: not an object")
-        if value.get("type") not in self._by_type:
+        if value.get("type") not in self._by_type and not value.get("seen"):
             return
         fact = Fact.from_json(value)
-        for projection in self._by_type[fact.type]:
+        if fact.seen:
+            seen = {writer: int(head.partition(":")[0]) for writer, head in fact.seen.items()}
+            state.write(Change(SEEN, fact.writer, {**(state.get(SEEN, fact.writer) or {}), **seen}))
+        for projection in self._by_type.get(fact.type, ()):
             for change in tuple(projection.fold(fact, state)):
                 state.write(change)

@@ -62,16 +62,20 @@ def translated(exc: sqlite3.Error, path: Path) -> FreeholdError:
             hint="wait for the other command to end, or stop it, and repeat this one",
         )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return IntegrityError(
-            f"{path} is damaged",
-            why=why,
-            code="ledger.damaged",
-            hint="restore the file from a copy, then run `freehold audit verify`",
-        )
+        return _damaged(path, why)
     return StorageFailed(
         f"{path} could not be read or written",
         why=why,
         hint="make sure that its disk has room and works, and repeat the command",
+    )
+
+
+def _damaged(path: Path, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"{path} is damaged",
+        why=why,
+        code="ledger.damaged",
+        hint="restore the file from a copy, then run `freehold audit verify`",
     )
 
 
@@ -82,6 +86,9 @@ def boundary(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as exc:
         raise translated(exc, path) from exc
+    except UnicodeDecodeError as exc:
+        # SQLite quotes a damaged schema in its message, which then is no text.
+        raise _damaged(path, str(exc)) from exc
 
 
 class Readers:

@@ -11,15 +11,29 @@ from pathlib import Path
 import orjson
 
 from freehold.adapters.sqlite.connection import Readers, boundary, connect
-from freehold.adapters.sqlite.schema import prepare, read_head, write_head
+from freehold.adapters.sqlite.continuing import leave_log
+from freehold.adapters.sqlite.logs import LogRow, Logs
+from freehold.adapters.sqlite.merging import Merging
+from freehold.adapters.sqlite.schema import meta, prepare, read_head, write_head
 from freehold.adapters.sqlite.state import SqliteState, SqliteStateInTransaction
 from freehold.domain.canonical import canonical
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.errors import Conflict, IntegrityError
 from freehold.domain.fact import Draft, Entry
+from freehold.domain.head import Head
+from freehold.domain.hybrid_time import HybridTime
+from freehold.domain.merkle import Frontier
 from freehold.domain.projection import Folding, Projection, State
 from freehold.ports.clock import Clock
-from freehold.ports.ledger import Decision, KeepsLeaves, Ledger, Rebuilds
+from freehold.ports.ledger import (
+    Decision,
+    HeldLog,
+    KeepsLeaves,
+    KeepsLogs,
+    Ledger,
+    Rebuilds,
+    Stretch,
+)
 from freehold.ports.signer import Signer
 
 _PAGE = 1000
@@ -34,9 +48,15 @@ _PAGES = {
     "checkpoint": "SELECT size, IFNULL(CAST(encoded AS BLOB), x'') FROM checkpoints"
     " WHERE size >= ? AND size < ? ORDER BY size LIMIT ?",
 }
+_FOREIGN_PAGES = {
+    "encoded": "SELECT sequence, IFNULL(CAST(encoded AS BLOB), x'') FROM foreign_entries"
+    " WHERE writer = ? AND sequence >= ? AND sequence < ? ORDER BY sequence LIMIT ?",
+    "checkpoint": "SELECT size, IFNULL(CAST(encoded AS BLOB), x'') FROM foreign_checkpoints"
+    " WHERE writer = ? AND size >= ? AND size < ? ORDER BY size LIMIT ?",
+}
 
 
-class SqliteLedger(Ledger, Rebuilds, KeepsLeaves):
+class SqliteLedger(Ledger, Rebuilds, KeepsLeaves, KeepsLogs):
     """Many threads and processes may hold one file open; SQLite's lock puts them in a row.
 
     Opened with other projections than the state was folded by, it folds the log again. Opened
@@ -62,10 +82,12 @@ class SqliteLedger(Ledger, Rebuilds, KeepsLeaves):
         with boundary(path):
             self._connection = connect(path, wait=wait)
         self._staged = SqliteStateInTransaction(lambda: nullcontext(self._connection))
+        self._logs = Logs(self._connection)
+        self._merging = Merging(self._connection, self._folding, self._staged)
         try:
             with self._transaction():
-                prepare(self._connection, path, writer)
-                _, folded_by = read_head(self._connection, path, writer)
+                self._writer = prepare(self._connection, path, writer)
+                _, folded_by = read_head(self._connection, path, self._writer)
                 if projections and folded_by != self._folding.identity:
                     self._fold_all()
         except BaseException:
@@ -85,27 +107,9 @@ class SqliteLedger(Ledger, Rebuilds, KeepsLeaves):
 
     def decide(self, decision: Decision) -> tuple[Entry, ...]:
         with self._transaction() as connection:
-            head, folded_by = read_head(connection, self._path, self._writer)
-            if folded_by != self._folding.identity:
-                raise Conflict(
-                    f"the tables of {self._path} were folded by another release of Freehold",
-                    why=f"they are {folded_by}, this process has {self._folding.identity}",
-                    code="ledger.other-projections",
-                    hint="start this command again",
-                )
+            head = self._current(connection)
             drafts = decision(self._staged)
-            if not drafts:
-                return ()
-            wall = self._clock()
-            entries = head.extend(drafts, wall)
-            connection.executemany(
-                "INSERT INTO entries VALUES (?, ?, ?)",
-                [(entry.fact.sequence, entry.encoded, entry.leaf) for entry in entries],
-            )
-            self._fold(entries)
-            self._sign(head.checkpoint(wall, self._signer.public.fingerprint))
-            write_head(connection, head)
-        return entries
+            return self._extend(connection, head, drafts) if drafts else ()
 
     def lines(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
         return chain.from_iterable(_pages(self._readers.lend, "encoded", start, stop))
@@ -143,6 +147,116 @@ class SqliteLedger(Ledger, Rebuilds, KeepsLeaves):
                     connection.execute("ROLLBACK")
                 raise
 
+    def logs(self) -> tuple[HeldLog, ...]:
+        with self._readers.lend() as connection, _snapshot(connection):
+            own, _ = read_head(connection, self._path, self._writer)
+            rows = Logs(connection).rows()
+        size = own.frontier.size
+        newest = self._newest_checkpoint(self._writer)
+        held = [HeldLog(self._writer, size, own.frontier.root().hex(), size, newest)]
+        for row in rows:
+            root, newest = row.frontier.root().hex(), self._newest_checkpoint(row.writer)
+            held.append(HeldLog(row.writer, row.frontier.size, root, row.folded, newest))
+        return tuple(sorted(held, key=lambda log: log.writer))
+
+    def log_lines(
+        self, writer: str, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        if writer == self._writer:
+            return self.lines(start, stop)
+        pages = _pages(self._readers.lend, "encoded", start, stop, writer)
+        return chain.from_iterable(pages)
+
+    def log_checkpoints(self, writer: str, above: int = 0) -> Iterator[Checkpoint]:
+        of = "" if writer == self._writer else writer
+        pages = _pages(self._readers.lend, "checkpoint", above + 1, None, of)
+        return (_checkpoint(size, encoded) for page in pages for size, encoded in page)
+
+    def receive(self, stretches: Sequence[Stretch]) -> int:
+        with self._transaction() as connection:
+            head = self._current(connection)
+            rows = {row.writer: row for row in self._logs.rows()}
+            new = 0
+            for stretch in stretches:
+                if stretch.writer == self._writer:
+                    raise _own(self._writer)
+                if stretch.writer not in rows:
+                    self._merging.begin(self._writer)
+                    rows[stretch.writer] = LogRow(
+                        stretch.writer, Frontier(), HybridTime(0), folded=0, announced=0
+                    )
+                new += self._logs.take(rows[stretch.writer], stretch)
+            if new:
+                found = [rows[writer] for writer in sorted(rows)]
+                self._merging.fold_new(self._writer, head.frontier.size, self._logs, found)
+        return new
+
+    def continue_as(self, writer: str, signer: Signer, keep: int) -> int:
+        with self._transaction() as connection:
+            self._current(connection)
+            self._merging.begin(self._writer)
+            drafts = leave_log(connection, self._logs, self._writer, writer, keep)
+            before = self._writer, self._signer
+            try:
+                self._writer, self._signer = writer, signer
+                self._merging.fold_all()
+                if drafts:
+                    self._extend(connection, self._current(connection), drafts)
+            except BaseException:
+                self._writer, self._signer = before
+                raise
+        return len(drafts)
+
+    def _newest_checkpoint(self, writer: str) -> Checkpoint | None:
+        own = writer == self._writer
+        table, where = ("checkpoints", "?1 = ?1") if own else ("foreign_checkpoints", "writer = ?1")
+        with self._readers.lend() as connection:
+            row = connection.execute(
+                f"SELECT size, encoded FROM {table} WHERE {where} ORDER BY size DESC LIMIT 1",
+                (writer,),
+            ).fetchone()
+        return None if row is None else _checkpoint(*row)
+
+    def _current(self, connection: sqlite3.Connection) -> Head:
+        """The own log's end. Raises Conflict if the file moved on under this process."""
+        if meta(connection, "writer") != self._writer:
+            raise Conflict(
+                f"the log {self._writer} was left: this site goes on in another one",
+                why=f"it is {meta(connection, 'writer')} now",
+                code="ledger.other-writer",
+                hint="start this command again",
+            )
+        head, folded_by = read_head(connection, self._path, self._writer)
+        if folded_by != self._folding.identity:
+            raise Conflict(
+                f"the tables of {self._path} were folded by another release of Freehold",
+                why=f"they are {folded_by}, this process has {self._folding.identity}",
+                code="ledger.other-projections",
+                hint="start this command again",
+            )
+        return head
+
+    def _extend(
+        self, connection: sqlite3.Connection, head: Head, drafts: Sequence[Draft]
+    ) -> tuple[Entry, ...]:
+        merged = self._has_others(connection)
+        wall = self._clock()
+        entries = head.extend(drafts, wall, self._logs.unannounced() if merged else None)
+        connection.executemany(
+            "INSERT INTO entries VALUES (?, ?, ?)",
+            [(entry.fact.sequence, entry.encoded, entry.leaf) for entry in entries],
+        )
+        if merged:
+            self._merging.append(entries)
+        else:
+            self._fold(entries)
+        self._sign(head.checkpoint(wall, self._signer.public.fingerprint))
+        write_head(connection, head)
+        return entries
+
+    def _has_others(self, connection: sqlite3.Connection) -> bool:
+        return connection.execute("SELECT 1 FROM logs LIMIT 1").fetchone() is not None
+
     def _sign(self, checkpoint: Checkpoint) -> None:
         signature = self._signer.sign(checkpoint.signed_bytes()).hex()
         self._connection.execute(
@@ -152,11 +266,14 @@ class SqliteLedger(Ledger, Rebuilds, KeepsLeaves):
 
     def _fold(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            if self._folding.reads(entry.fact.type):
+            if self._folding.reads(entry.fact):
                 self._folding.fold(entry.encoded, self._staged)
 
     def _fold_all(self) -> int:
         connection, folded = self._connection, 0
+        connection.execute("UPDATE frontier SET projections = ?", (self._folding.identity,))
+        if self._has_others(connection):
+            return self._merging.fold_all()
         connection.execute("DELETE FROM state")
         for page in _pages(lambda: nullcontext(connection), "encoded", 0, None):
             for sequence, encoded in page:
@@ -170,7 +287,6 @@ class SqliteLedger(Ledger, Rebuilds, KeepsLeaves):
                         hint="run `freehold audit verify`, and restore the file from a copy",
                     ) from exc
             folded += len(page)
-        connection.execute("UPDATE frontier SET projections = ?", (self._folding.identity,))
         return folded
 
 
@@ -179,12 +295,15 @@ def _pages(
     what: str,
     start: int,
     stop: int | None,
+    writer: str = "",
 ) -> Iterator[list[tuple[int, bytes]]]:
-    """Each page is one short reading, so that a slow caller holds nobody up."""
+    """Each page is one short reading, so that a slow caller holds nobody up. Of the own log
+    unless another writer is named."""
     end = _LAST if stop is None else stop
+    query, of = (_FOREIGN_PAGES[what], (writer,)) if writer else (_PAGES[what], ())
     while True:
         with lend() as connection:
-            page = connection.execute(_PAGES[what], (start, end, _PAGE)).fetchall()
+            page = connection.execute(query, (*of, start, end, _PAGE)).fetchall()
         yield page
         if len(page) < _PAGE:
             return
@@ -198,3 +317,21 @@ def _checkpoint(size: int, encoded: bytes) -> Checkpoint:
         if found.size == size and canonical(found.as_json()) == encoded:
             return found
     return Checkpoint(writer="", size=size, root="", wall=0, key="")
+
+
+@contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Several readings of one moment."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
+
+
+def _own(writer: str) -> IntegrityError:
+    return IntegrityError(
+        f"the log {writer} is this site's own: nobody else adds to it",
+        code="log.own",
+        hint="`freehold sites` tells whether this site's state was restored from a backup",
+    )

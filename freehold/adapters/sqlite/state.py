@@ -17,10 +17,10 @@ class SqliteState:
     """Reads through whatever connection it is lent: a reader's, or the open transaction's."""
 
     def __init__(self, lend: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
-        self._lend = lend
+        self.lend = lend
 
     def get(self, table: str, key: str) -> Any | None:
-        with self._lend() as connection:
+        with self.lend() as connection:
             row = connection.execute(
                 'SELECT value FROM state WHERE "table" = ? AND key = ?', (table, key)
             ).fetchone()
@@ -29,7 +29,7 @@ class SqliteState:
     def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """One consistent reading, whatever is appended while the caller goes through it."""
         found: list[tuple[str, bytes]] = []
-        with self._lend() as connection:
+        with self.lend() as connection:
             cursor = connection.execute(
                 'SELECT key, value FROM state WHERE "table" = ? AND key >= ? ORDER BY key',
                 (table, prefix),
@@ -46,7 +46,7 @@ class SqliteStateInTransaction(SqliteState):
     """What projections write to."""
 
     def write(self, change: Change) -> None:
-        with self._lend() as connection:
+        with self.lend() as connection:
             if change.value is None:
                 connection.execute(
                     'DELETE FROM state WHERE "table" = ? AND key = ?', (change.table, change.key)

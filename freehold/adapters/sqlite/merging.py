@@ -1,0 +1,220 @@
+"""Folds all logs in their common order, going back where an older fact comes late.
+
+While a fact is folded, the values that it replaces are noted, so that the latest facts can be
+unfolded again; when a fact comes that belongs before the oldest note, all is folded anew.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from freehold.adapters.sqlite.logs import LogRow, Logs
+from freehold.adapters.sqlite.state import SqliteStateInTransaction
+from freehold.domain.canonical import canonical
+from freehold.domain.fact import Entry
+from freehold.domain.hybrid_time import HybridTime
+from freehold.domain.ordering import BEGINNING, Place, settle
+from freehold.domain.projection import Change, Folding
+
+NOTED = 5_000
+"""The latest facts whose folding can be undone, at least."""
+_PAGE = 1000
+_AT = "(wall, logical, writer, sequence)"
+
+
+class _NotingState(SqliteStateInTransaction):
+    """Notes what each write replaces, under the place of the fact that is being folded."""
+
+    def __init__(self, connection: sqlite3.Connection, state: SqliteStateInTransaction) -> None:
+        super().__init__(state.lend)
+        self._connection, self.place = connection, Place(BEGINNING, "", 0)
+
+    def write(self, change: Change) -> None:
+        self._connection.execute(
+            "INSERT INTO undo VALUES (NULL, ?, ?, ?, ?, ?, ?,"
+            ' (SELECT value FROM state WHERE "table" = ? AND key = ?))',
+            (*_values(self.place), change.table, change.key, change.table, change.key),
+        )
+        super().write(change)
+
+
+class Merging:
+    """Within the caller's transaction."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, folding: Folding, state: SqliteStateInTransaction
+    ) -> None:
+        self._connection, self._folding, self._state = connection, folding, state
+        self._noting = _NotingState(connection, state)
+
+    def begin(self, writer: str) -> None:
+        """Give the own log's entries their places, once another log is there."""
+        if self._connection.execute("SELECT 1 FROM ordered LIMIT 1").fetchone():
+            return
+        time = BEGINNING
+        places = []
+        for sequence, encoded in self._connection.execute(
+            "SELECT sequence, encoded FROM entries ORDER BY sequence"
+        ):
+            time = time.next(int(orjson.loads(encoded)["time"]["wall"]))
+            places.append(Place(time, writer, sequence))
+        self._insert(places)
+
+    def append(self, entries: Iterable[Entry]) -> None:
+        """Own entries, which come after everything that was folded."""
+        time = self._last().time
+        places = []
+        for entry in entries:
+            time = time.next(entry.fact.time.wall)
+            place = Place(time, entry.fact.writer, entry.fact.sequence)
+            places.append(place)
+            if self._folding.reads(entry.fact):
+                self._noting.place = place
+                self._folding.fold(entry.encoded, self._noting)
+        self._insert(places)
+
+    def fold_new(self, own: str, own_size: int, logs: Logs, rows: list[LogRow]) -> None:
+        """Fold what can be folded now of what the logs hold."""
+        folded = {own: own_size, **{row.writer: row.folded for row in rows}}
+        waiting = {
+            row.writer: logs.facts(row.writer, row.folded)
+            for row in rows
+            if row.folded < row.frontier.size
+        }
+        last = self._last()
+        places = [place for place, _ in settle(waiting, folded, self._time_of)]
+        if not places:
+            return
+        self._insert(places)
+        for row in rows:
+            if row.folded != folded[row.writer]:
+                row.folded = folded[row.writer]
+                logs.save(row)
+        first = min(places)
+        if first > last or self._unfold(first):
+            self._fold_from(first)
+        else:
+            self.fold_all()
+
+    def fold_all(self) -> int:
+        self._connection.execute("DELETE FROM state")
+        self._connection.execute("DELETE FROM undo")
+        self._connection.execute("DELETE FROM meta WHERE name = 'noted'")
+        return self._fold_from(Place(BEGINNING, "", -1))
+
+    def _fold_from(self, first: Place) -> int:
+        """All facts at this place and after it. Notes what the last of them replace."""
+        (count,) = self._connection.execute(
+            f"SELECT COUNT(*) FROM ordered WHERE {_AT} >= (?, ?, ?, ?)", _values(first)
+        ).fetchone()
+        quiet = max(count - NOTED, 0)
+        if quiet:
+            self._connection.execute("DELETE FROM undo")
+        elif self._noted() is None:
+            self._noted_from(first)
+        for number, (place, encoded) in enumerate(self._entries(first)):
+            if number < quiet:
+                self._folding.fold(encoded, self._state)
+                continue
+            if number == quiet and quiet:
+                self._noted_from(place)
+            self._noting.place = place
+            self._folding.fold(encoded, self._noting)
+        self._forget()
+        return int(count)
+
+    def _entries(self, first: Place) -> Iterator[tuple[Place, bytes]]:
+        after = Place(first.time, first.writer, first.sequence - 1)
+        while True:
+            page = self._connection.execute(
+                "SELECT o.wall, o.logical, o.writer, o.sequence, IFNULL(f.encoded,"
+                " (SELECT encoded FROM entries e WHERE e.sequence = o.sequence))"
+                " FROM (SELECT * FROM ordered"
+                f" WHERE {_AT} > (?, ?, ?, ?)"
+                " ORDER BY wall, logical, writer, sequence LIMIT ?) o"
+                " LEFT JOIN foreign_entries f ON f.writer = o.writer AND f.sequence = o.sequence"
+                " ORDER BY o.wall, o.logical, o.writer, o.sequence",
+                (*_values(after), _PAGE),
+            ).fetchall()
+            for wall, logical, writer, sequence, encoded in page:
+                after = Place(HybridTime(wall, logical), writer, sequence)
+                yield after, encoded
+            if len(page) < _PAGE:
+                return
+
+    def _unfold(self, first: Place) -> bool:
+        """Undo what was folded from this place on; False if that is not noted any more."""
+        noted = self._noted()
+        if noted is None or noted > first:
+            return False
+        undone = self._connection.execute(
+            f'SELECT number, "table", key, value FROM undo WHERE {_AT} >= (?, ?, ?, ?)'
+            " ORDER BY number DESC",
+            _values(first),
+        ).fetchall()
+        for _, table, key, value in undone:
+            if value is None:
+                self._connection.execute(
+                    'DELETE FROM state WHERE "table" = ? AND key = ?', (table, key)
+                )
+            else:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (table, key, value)
+                )
+        if undone:
+            self._connection.execute("DELETE FROM undo WHERE number >= ?", (undone[-1][0],))
+        return True
+
+    def _forget(self) -> None:
+        """Drop notes so old that twice as many facts as need be could be unfolded."""
+        found = self._connection.execute(
+            "SELECT wall, logical, writer, sequence FROM ordered"
+            " ORDER BY wall DESC, logical DESC, writer DESC, sequence DESC LIMIT 1 OFFSET ?",
+            (2 * NOTED,),
+        ).fetchone()
+        if found is None:
+            return
+        removed = self._connection.execute(f"DELETE FROM undo WHERE {_AT} < (?, ?, ?, ?)", found)
+        if removed.rowcount:
+            self._noted_from(_place(found))
+
+    def _noted(self) -> Place | None:
+        """From where on each fact's folding can be undone."""
+        row = self._connection.execute("SELECT value FROM meta WHERE name = 'noted'").fetchone()
+        return None if row is None else _place(orjson.loads(row[0]))
+
+    def _noted_from(self, place: Place) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO meta VALUES ('noted', ?)",
+            (canonical(list(_values(place))).decode(),),
+        )
+
+    def _insert(self, places: list[Place]) -> None:
+        self._connection.executemany(
+            "INSERT INTO ordered VALUES (?, ?, ?, ?)", [_values(place) for place in places]
+        )
+
+    def _last(self) -> Place:
+        row = self._connection.execute(
+            "SELECT wall, logical, writer, sequence FROM ordered"
+            " ORDER BY wall DESC, logical DESC, writer DESC, sequence DESC LIMIT 1"
+        ).fetchone()
+        return Place(BEGINNING, "", -1) if row is None else _place(row)
+
+    def _time_of(self, writer: str, sequence: int) -> HybridTime:
+        wall, logical = self._connection.execute(
+            "SELECT wall, logical FROM ordered WHERE writer = ? AND sequence = ?",
+            (writer, sequence),
+        ).fetchone()
+        return HybridTime(wall, logical)
+
+
+def _values(place: Place) -> tuple[int, int, str, int]:
+    return (place.time.wall, place.time.logical, place.writer, place.sequence)
+
+
+def _place(values: Any) -> Place:
+    wall, logical, writer, sequence = values
+    return Place(HybridTime(wall, logical), writer, sequence)

@@ -1,0 +1,81 @@
+"""What another writer's entries must be, to continue what is held of its log."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from freehold.domain.checkpoint import Checkpoint
+from freehold.domain.errors import IntegrityError
+from freehold.domain.fact import Entry, Fact
+from freehold.domain.hybrid_time import HybridTime
+from freehold.domain.merkle import Frontier, leaf_hash
+from freehold.domain.ordering import seen_size
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """What is new, and the end of the log with it."""
+
+    entries: tuple[Entry, ...]
+    frontier: Frontier
+    time: HybridTime
+    """Of the last entry."""
+
+
+def continued(
+    writer: str,
+    frontier: Frontier,
+    time: HybridTime,
+    first: int,
+    lines: Sequence[bytes],
+    checkpoints: Iterable[Checkpoint],
+) -> Continuation:
+    """`frontier` and `time` are the end of what is held, and stay as they are; lines that are held
+    already are passed over. The signatures of the checkpoints are not looked at.
+
+    Raises IntegrityError `log.does-not-continue`, `log.wrong-root`, `log.wrong-entry`.
+    """
+    frontier, held, last = frontier.copy(), frontier.size, first + len(lines)
+    if first > held:
+        raise _broken(writer, f"entries {held} to {first - 1} are missing", "does-not-continue")
+    due = {one.size: one.root for one in checkpoints if held < one.size <= last}
+    if last > held and last not in due:
+        raise _broken(writer, f"no checkpoint covers entry {last - 1}", "does-not-continue")
+    entries = []
+    for sequence, encoded in enumerate(lines[held - first :], held):
+        fact = _fact(writer, sequence, encoded)
+        if sequence and fact.time <= time:
+            what = f"entry {sequence} is not later than the one before it"
+            raise _broken(writer, what, "wrong-entry")
+        time = fact.time
+        leaf = leaf_hash(encoded)
+        frontier.add(leaf)
+        entries.append(Entry(fact, encoded, leaf))
+        if sequence + 1 in due and frontier.root().hex() != due[sequence + 1]:
+            what = f"its first {sequence + 1} entries have another root than was signed"
+            raise _broken(writer, what, "wrong-root")
+    return Continuation(tuple(entries), frontier, time)
+
+
+def _fact(writer: str, sequence: int, encoded: bytes) -> Fact:
+    try:
+        fact = Fact.from_json(orjson.loads(encoded))
+        for head in fact.seen.values():
+            seen_size(head)
+        fits = fact.writer == writer and fact.sequence == sequence and writer not in fact.seen
+        if not fits or b"\n" in encoded:
+            raise ValueError("it is not this entry")
+    except (ValueError, TypeError, AttributeError) as exc:
+        what = f"entry {sequence} cannot be read: {exc}"
+        raise _broken(writer, what, "wrong-entry") from exc
+    return fact
+
+
+def _broken(writer: str, why: str, kind: str) -> IntegrityError:
+    return IntegrityError(
+        f"what came of the log of {writer} does not continue it",
+        why=why,
+        hint="nothing of it was taken; `freehold doctor` names the store that gave it",
+        code=f"log.{kind}",
+    )
