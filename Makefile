@@ -5,8 +5,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 DEMO ?= demo-flights
 PYTEST_ARGS ?=
+CEPH ?=
 
-.PHONY: help demo demo-short test test-all check lint types imports format lock clean
+.PHONY: help demo demo-short test test-servers test-all check lint types imports format lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,10 +36,17 @@ demo: .venv/demo ## the whole loop on every flight of 2013, in a new folder that
 demo-short: .venv/demo ## the same loop on a few weeks
 	@$(BIN)/freehold demo --short --into $(DEMO) $(DEMO_ARGS)
 
-test: .venv/dev ## all tests, with reduced counts
-	@$(BIN)/pytest -q -m "not long" $(PYTEST_ARGS)
+test: .venv/dev ## all tests that need no more than PyPI, with reduced counts
+	@$(BIN)/pytest -q -m "not long and not servers and not ceph" $(PYTEST_ARGS)
 
-test-all: .venv/dev ## all tests, with full counts
+test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ceph
+	@tests/servers/install azurite
+	@test -z "$(CEPH)" || tests/servers/install ceph
+	@$(BIN)/pytest -q -m "(servers$(if $(CEPH), or ceph)) and not long" $(PYTEST_ARGS)
+
+test-all: .venv/dev ## all tests, with full counts, on Ceph too
+	@tests/servers/install azurite
+	@tests/servers/install ceph
 	@$(BIN)/pytest -q $(PYTEST_ARGS)
 
 check: .venv/dev lint types imports test ## format, lint, types, import contracts, budgets, tests

@@ -13,14 +13,28 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from servers.azure import Azurite
+from servers.ceph import CephGateway
 from servers.gcs import GcsEmulator
 from servers.s3 import MotoServer, RcloneServer
 
+MARK_OF_FIXTURE = {"azurite": "servers", "ceph": "ceph"}
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "servers: needs what PyPI does not carry; run by make test-servers"
-    )
+    for line in (
+        "servers: needs root, npm or Debian; run by make test-servers",
+        "ceph: needs Debian's Ceph; run by make test-servers CEPH=1 and make test-all",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks for such a server by name is marked so."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in MARK_OF_FIXTURE:
+                item.add_marker(MARK_OF_FIXTURE[fixture])
 
 
 @pytest.fixture(scope="session")
@@ -44,4 +58,10 @@ def gcs_emulator() -> Iterator[GcsEmulator]:
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
     with Azurite() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[CephGateway]:
+    with CephGateway() as server:
         yield server

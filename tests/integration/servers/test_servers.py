@@ -13,6 +13,7 @@ from google.cloud import storage
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import AzureStore
 from servers.azure import Azurite
+from servers.ceph import CephGateway
 from servers.gcs import GcsEmulator
 from servers.process import ServerFailed, executable
 from servers.s3 import MotoServer, RcloneServer, S3Server
@@ -85,7 +86,6 @@ def test_the_gcs_emulator_keeps_bytes(gcs_emulator: GcsEmulator) -> None:
     client.close()
 
 
-@pytest.mark.servers
 def test_azurite_keeps_bytes_and_honours_create_only(azurite: Azurite) -> None:
     store = AzureStore(
         azurite.bucket().location.removeprefix("az://"),
@@ -97,6 +97,17 @@ def test_azurite_keeps_bytes_and_honours_create_only(azurite: Azurite) -> None:
     assert obstore.get_range(store, "a/b", start=1, end=3).to_bytes() == b"23"
     with pytest.raises(AlreadyExistsError):
         obstore.put(store, "a/b", b"x", mode="create")
+
+
+def test_ceph_checks_signatures_and_honours_create_only(ceph: CephGateway) -> None:
+    bucket = ceph.bucket().location.removeprefix("s3://")
+    client = s3_client(ceph)
+    client.put_object(Bucket=bucket, Key="a/b", Body=b"12345", IfNoneMatch="*")
+    assert client.get_object(Bucket=bucket, Key="a/b", Range="bytes=1-2")["Body"].read() == b"23"
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        client.put_object(Bucket=bucket, Key="a/b", Body=b"x", IfNoneMatch="*")
+    client.close()
+    assert refusal(ceph, bucket, "wrong") == "SignatureDoesNotMatch"
 
 
 def test_buckets_are_new_and_take_a_prefix(moto: MotoServer) -> None:
