@@ -1,0 +1,95 @@
+"""Every ledger that holds other writers' logs."""
+
+import random
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from freehold.adapters.memory.ledger import MemoryLedger
+from freehold.adapters.sqlite import merging
+from freehold.adapters.sqlite.ledger import SqliteLedger
+from freehold.domain.projection import Projection
+from freehold.ports.clock import Clock
+from freehold.ports.contracts import kept_logs as contract
+from freehold.ports.contracts.kept_logs import KeptLogsContract, MergingLedger, state_of
+
+
+class TestMemoryLedger(KeptLogsContract):
+    def open(
+        self, site: str, clock: Clock, folder: Path, projections: Sequence[Projection]
+    ) -> MergingLedger:
+        signer = contract.SIGNERS[site]
+        ledger = MemoryLedger(writer=site, signer=signer, clock=clock, projections=projections)
+        return cast(MergingLedger, ledger)
+
+
+class TestSqliteLedger(KeptLogsContract):
+    def open(
+        self, site: str, clock: Clock, folder: Path, projections: Sequence[Projection]
+    ) -> MergingLedger:
+        folder.mkdir(exist_ok=True)
+        ledger = SqliteLedger(
+            folder / "ledger.db",
+            writer=site,
+            signer=contract.SIGNERS[site],
+            clock=clock,
+            projections=projections,
+        )
+        return cast(MergingLedger, ledger)
+
+
+class TestSqliteLedgerWithFewNotes(TestSqliteLedger):
+    """Folds anew where it cannot unfold far enough back."""
+
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(merging, "NOTED", 3)
+
+
+def sqlite(folder: Path, site: str) -> SqliteLedger:
+    folder.mkdir(exist_ok=True)
+    return SqliteLedger(
+        folder / f"{site}.db",
+        writer=site,
+        signer=contract.SIGNERS[site],
+        clock=count(contract.START, 7).__next__,
+        projections=[contract.PROJECTION],
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_sqlite_and_memory_agree_after_every_meeting(tmp_path: Path, seed: int) -> None:
+    """Unfolding and folding on gives what folding everything anew gives."""
+    chance = random.Random(seed)
+    a, b = (cast(MergingLedger, sqlite(tmp_path, site)) for site in contract.SITES[:2])
+    for _ in range(40):
+        ledger = chance.choice([a, b])
+        ledger.append([contract.said(chance.choice("xy"), chance.choice(["1", "gone"]))])
+        if chance.random() < 0.5:
+            source, target = chance.sample([a, b], 2)
+            contract.copy_all(source, target)
+            before = state_of(target)
+            cast(SqliteLedger, target).rebuild()
+            assert state_of(target) == before
+    a.close()
+    b.close()
+
+
+def test_a_file_that_holds_many_logs_is_opened_again(tmp_path: Path) -> None:
+    a, b = (cast(MergingLedger, sqlite(tmp_path, site)) for site in contract.SITES[:2])
+    a.append([contract.said("x", "1")])
+    b.append([contract.said("x", "2")])
+    contract.copy_all(a, b)
+    b.continue_as(f"{b.writer}.2", contract.SIGNERS[contract.SITES[1]], 1)
+    b.append([contract.said("x", "3")])
+    before = state_of(b)
+    b.close()
+    again = sqlite(tmp_path, contract.SITES[1])
+    assert again.writer == f"{contract.SITES[1]}.2"
+    assert state_of(again) == before
+    again.append([contract.said("x", "4")])
+    again.close()
+    a.close()
