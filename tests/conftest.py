@@ -4,7 +4,8 @@
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from servers.azure import Azurite
 from servers.ceph import CephGateway
+from servers.faults import FaultProxy
 from servers.gcs import GcsEmulator
 from servers.s3 import MotoServer, RcloneServer
 
@@ -65,3 +67,10 @@ def azurite() -> Iterator[Azurite]:
 def ceph() -> Iterator[CephGateway]:
     with CephGateway() as server:
         yield server
+
+
+@pytest.fixture
+def faulty() -> Iterator[Callable[[str], FaultProxy]]:
+    """Makes a proxy before the endpoint of a store; `servers.faults` says what it can do."""
+    with ExitStack() as proxies:
+        yield lambda endpoint: proxies.enter_context(FaultProxy(endpoint))
