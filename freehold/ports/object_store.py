@@ -28,9 +28,14 @@ Moved = Callable[[int], None]
 """Told the bytes that were moved since it was told last."""
 
 
+def is_key(text: str) -> bool:
+    """A store lists only what is a key: its own scratch, and what strangers left, is none."""
+    return bool(_KEY.fullmatch(text))
+
+
 def check_key(key: str) -> None:
     """Raises ValueError unless it is a key. Every store calls this first."""
-    if not _KEY.fullmatch(key):
+    if not is_key(key):
         raise ValueError(f"not a key of an object store: {key!r}")
 
 
@@ -45,11 +50,12 @@ class StoreSettings:
     """URL of the service where it is not the vendor's own; `http` is accepted."""
     region: str = ""
     timeout: float = 30.0
-    """Seconds without an answer after which a request is given up, all its attempts together."""
+    """Seconds without an answer after which a request is given up, all its attempts together; a
+    part of a large object may take four times as long."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By name: `access_key_id`, `secret_access_key`, `session_token`; `account_name`,
-    `account_key`, `sas_token`; `token`. What is absent is looked for where the vendor's own tools
-    look. Never shown, never logged."""
+    `account_key`, `sas_token`; `token`, `service_account` (the JSON of its key). What is absent is
+    looked for where the vendor's own tools look. Never shown, never logged."""
 
 
 class ObjectStore(ABC):
@@ -102,23 +108,31 @@ class MovesFiles(ABC):
 
 
 class CreatesOnce(ABC):
+    """A store that puts only what is not there yet."""
+
     @abstractmethod
     def create(self, key: str, data: bytes) -> bool:
         """Whether it was put; False, and nothing changed, if the key is there already. Of many
-        at once exactly one puts."""
+        at once exactly one puts. Raises Unreachable (`storage.in-doubt`) when the answer was lost
+        and cannot be found out."""
 
 
 class ComparesAndSets(ABC):
+    """A store that replaces only the version that the writer has read."""
+
     @abstractmethod
     def version(self, key: str) -> str | None:
-        """Changes with each put of the key; None if absent."""
+        """Changes whenever the bytes do; None if absent. Read it before the bytes."""
 
     @abstractmethod
     def replace(self, key: str, data: bytes, version: str) -> bool:
-        """Whether it was put; False, and nothing changed, if the key has another version."""
+        """Whether it was put; False, and nothing changed, if the key has another version or is
+        absent. Raises Unreachable as `create` does."""
 
 
 class SignsUrls(ABC):
+    """A store that lends an object to whoever has a URL."""
+
     @abstractmethod
     def signed_url(self, key: str, seconds: int) -> str:
         """A URL that anyone may GET the object from, for so long. It is a secret."""

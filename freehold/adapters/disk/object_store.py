@@ -1,94 +1,185 @@
 """Objects as files in a folder; what was put survives a crash of the machine."""
 
 import contextlib
-import errno
+import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from freehold.domain.errors import StorageFailed
-from freehold.ports.object_store import LocalPaths, ObjectStore, check_key
+from freehold.adapters.disk.folders import boundary, folder_of, make_folder, sync_folder
+from freehold.ports.object_store import (
+    ComparesAndSets,
+    CreatesOnce,
+    LocalPaths,
+    Moved,
+    MovesFiles,
+    ObjectStore,
+    Opens,
+    StoreSettings,
+    check_key,
+    is_key,
+)
+from freehold.ports.remote_store import arriving
 
-_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ARRIVING = "~arriving"
 """Folder of files that are being written; no key has a tilde."""
+_LOCKS = "~locks"
+"""Folder of files that whoever changes a name locks; many names share one."""
+_LOCKS_COUNT = 256
 _ABANDONED_AFTER = 24 * 3600
 """Seconds after which an unfinished file cannot belong to a living writer."""
+_CHUNK = 2**20
 
 
-class DiskObjectStore(ObjectStore, LocalPaths):
-    """Many threads and processes may share the folder."""
+class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, ComparesAndSets):
+    """Many threads and processes of one machine may share the folder."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        with _boundary(str(root)):
-            _make_folder(root / _ARRIVING)
+        with boundary(str(root)):
+            make_folder(root / _ARRIVING)
+            make_folder(root / _LOCKS)
             self._sweep()
 
+    @classmethod
+    def open(cls, settings: StoreSettings) -> "DiskObjectStore":
+        """Of `file:///an/absolute/path`; makes the folder."""
+        return cls(folder_of(settings.location))
+
     def put(self, key: str, data: bytes) -> None:
-        target = self._file(key)
-        with _boundary(key):
-            _make_folder(target.parent)
-            descriptor, name = tempfile.mkstemp(dir=self._root / _ARRIVING)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(target)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
-            _sync_folder(target.parent)
+        self._put(key, lambda file: file.write(data))
 
     def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         file = self._file(key)
-        with _boundary(key), file.open("rb") as opened:
+        with boundary(key), file.open("rb") as opened:
             opened.seek(start)
             return opened.read() if stop is None else opened.read(max(stop - start, 0))
 
     def size(self, key: str) -> int | None:
-        file = self._file(key)
-        with contextlib.suppress(KeyError), _boundary(key):
-            if not file.is_dir():
-                return file.stat().st_size
-        return None
+        found = self._status(key)
+        return None if found is None else found.st_size
 
     def keys(self, prefix: str = "", after: str = "") -> Iterator[str]:
-        return (key for key in self._walk(self._root, "", prefix) if key > after)
+        return self._walk(self._root, "", prefix, after)
 
     def delete(self, key: str) -> None:
         file = self._file(key)
-        with contextlib.suppress(KeyError), _boundary(key):
-            if not file.is_dir():
-                file.unlink()
-                _sync_folder(file.parent)
+        if self._status(key) is None:
+            return
+        with contextlib.suppress(KeyError), boundary(key), self._locked(key):
+            file.unlink()
+            sync_folder(file.parent)
 
     def path(self, key: str) -> Path:
         file = self._file(key)
-        if not file.is_file():
+        if self._status(key) is None:
             raise KeyError(key)
         return file
+
+    def upload(self, key: str, path: Path, moved: Moved = lambda _: None) -> None:
+        with boundary(str(path)):
+            source = path.open("rb")
+        with source:
+            self._put(key, lambda file: _copy(source, file, moved))
+
+    def download(self, key: str, path: Path, moved: Moved = lambda _: None) -> None:
+        with boundary(key):
+            source = self._file(key).open("rb")
+        with source, arriving(path) as descriptor, os.fdopen(os.dup(descriptor), "wb") as file:
+            _copy(source, file, moved)
+
+    def create(self, key: str, data: bytes) -> bool:
+        target = self._file(key)
+        with boundary(key), self._written(key, lambda file: file.write(data)) as name:
+            with self._locked(key):
+                try:
+                    # Unlike a check before a rename, link(2) holds against any other writer.
+                    os.link(name, target)
+                except FileExistsError:
+                    return False
+                sync_folder(target.parent)
+            return True
+
+    def version(self, key: str) -> str | None:
+        found = self._status(key)
+        return None if found is None else _version(found)
+
+    def replace(self, key: str, data: bytes, version: str) -> bool:
+        if self.version(key) is None:
+            return False
+        with boundary(key), self._written(key, lambda file: file.write(data)) as name:
+            with self._locked(key):
+                if self.version(key) != version:
+                    return False
+                self._rename(name, key)
+            return True
+
+    def _put(self, key: str, write: Callable[[BinaryIO], object]) -> None:
+        self._file(key)
+        with boundary(key), self._written(key, write) as name, self._locked(key):
+            self._rename(name, key)
+
+    @contextmanager
+    def _written(self, key: str, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
+        """A synced file beside, gone afterwards unless it was renamed."""
+        make_folder(self._file(key).parent)
+        descriptor, name = tempfile.mkstemp(dir=self._root / _ARRIVING)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            yield Path(name)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def _rename(self, name: Path, key: str) -> None:
+        """Within the key's lock. The new file is the younger one, also where the clock's steps are
+        coarse or it was set back: its time is its version."""
+        target = self._file(key)
+        old = self._status(key)
+        stamp = time.time_ns() if old is None else max(time.time_ns(), old.st_mtime_ns + 1)
+        os.utime(name, ns=(stamp, stamp))
+        name.replace(target)
+        sync_folder(target.parent)
+
+    @contextmanager
+    def _locked(self, key: str) -> Iterator[None]:
+        number = zlib.crc32(key.encode()) % _LOCKS_COUNT
+        with (self._root / _LOCKS / f"{number:02x}").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _file(self, key: str) -> Path:
         check_key(key)
         return self._root / key
 
-    def _walk(self, folder: Path, before: str, prefix: str) -> Iterator[str]:
-        """A folder sorts as its name and a slash, so that whole keys come out in order."""
+    def _status(self, key: str) -> os.stat_result | None:
+        """Of an object; None if there is none, or a folder."""
+        file = self._file(key)
+        with contextlib.suppress(KeyError), boundary(key):
+            if not file.is_dir():
+                return file.stat()
+        return None
+
+    def _walk(self, folder: Path, before: str, prefix: str, after: str) -> Iterator[str]:
+        """A folder sorts as its name and a slash, so that whole keys come out in order. What has
+        no key that was asked for is not looked into."""
         names: list[str] = []
-        with contextlib.suppress(KeyError), _boundary(before), os.scandir(folder) as found:
-            names = sorted(e.name + "/" * e.is_dir() for e in found if "~" not in e.name)
+        with contextlib.suppress(KeyError), boundary(before), os.scandir(folder) as found:
+            names = sorted(e.name + "/" * e.is_dir() for e in found if is_key(e.name))
         for name in names:
             key = before + name
             if name.endswith("/"):
-                if key.startswith(prefix) or prefix.startswith(key):
-                    yield from self._walk(folder / name, key, prefix)
-            elif key.startswith(prefix):
+                wanted = key.startswith(prefix) or prefix.startswith(key)
+                if wanted and (key > after or after.startswith(key)):
+                    yield from self._walk(folder / name, key, prefix, after)
+            elif key > after and key.startswith(prefix):
                 yield key
 
     def _sweep(self) -> None:
@@ -100,40 +191,12 @@ class DiskObjectStore(ObjectStore, LocalPaths):
                     file.unlink()
 
 
-@contextmanager
-def _boundary(key: str) -> Iterator[None]:
-    """Turns the system's errors into the port's."""
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in _ABSENT:
-            raise KeyError(key) from exc
-        if exc.errno in _FULL:
-            raise StorageFailed(
-                f"the disk is full: object {key} was not written",
-                why=str(exc),
-                code="storage.full",
-                hint="make room on the disk and repeat the command",
-            ) from exc
-        raise StorageFailed(
-            f"object {key} could not be read or written",
-            why=str(exc),
-            hint="make sure that its disk works and that you may use it, and repeat the command",
-        ) from exc
+def _version(status: os.stat_result) -> str:
+    return f"{status.st_mtime_ns}-{status.st_ino}"
 
 
-def _make_folder(folder: Path) -> None:
-    """A new folder's name is synced in its parent, or a crash would take its objects with it."""
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _copy(source: BinaryIO, target: BinaryIO, moved: Moved) -> None:
+    chunk = memoryview(bytearray(_CHUNK))
+    while count := source.readinto(chunk):  # type: ignore[attr-defined]
+        target.write(chunk[:count])
+        moved(count)

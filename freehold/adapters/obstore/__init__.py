@@ -1,0 +1,1 @@
+"""S3 and Azure Blob Storage, by the library of that name."""
