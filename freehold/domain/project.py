@@ -75,6 +75,24 @@ class MonitoringSpec:
 
 
 @dataclass(frozen=True)
+class RetentionSpec:
+    """What `freehold gc` leaves alone. What is live, open or on hold stays in any case."""
+
+    runs_days: int = 90
+    """Days that what a run's steps made is kept, for the cache and for looking back."""
+    versions: int = 10
+    """Newest versions of each model that stay whole, beside those that are live or on hold. Of
+    older ones the evidence stays and the package goes."""
+    reports_days: int = 365
+    """Days that reports of contracts and of monitoring are kept; 0 is for ever."""
+    logs_days: int = 0
+    """Days that labels and parts of the request log are kept; 0 is for ever. `freehold compare`
+    reads all of them."""
+    grace_hours: int = 24
+    """Hours for which nothing may have referred to an object before it goes."""
+
+
+@dataclass(frozen=True)
 class ReplaySpec:
     """A recorded period that can be played against the endpoint as if it were live."""
 
@@ -147,5 +165,6 @@ class Project:
     endpoint: EndpointSpec | None = None
     release: ReleaseSpec = ReleaseSpec()
     monitoring: MonitoringSpec = MonitoringSpec()
+    retention: RetentionSpec = RetentionSpec()
     replay: ReplaySpec | None = None
     tracking: TrackingSpec | None = None
