@@ -1,0 +1,1 @@
+"""Objects encrypted before any store sees them."""

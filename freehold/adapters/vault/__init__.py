@@ -1,0 +1,1 @@
+"""Keys in the transit engine of HashiCorp Vault or OpenBao."""
