@@ -7,8 +7,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import boto3
+import obstore
 import pytest
 from botocore.config import Config
+from obstore.store import AzureStore
+from servers.azure import Azurite
 from servers.faults import FaultProxy, Mode
 from servers.s3 import RcloneServer
 
@@ -193,3 +196,16 @@ def test_signatures_hold_through_it(
     client.put_object(Bucket=bucket, Key="a/b", Body=b"12345")
     assert client.get_object(Bucket=bucket, Key="a/b")["Body"].read() == b"12345"
     client.close()
+
+
+def test_azure_passes_through_it(azurite: Azurite, faulty: Callable[[str], FaultProxy]) -> None:
+    settings = faulty(azurite.endpoint).through(azurite.bucket())
+    store = AzureStore(
+        settings.location.removeprefix("az://"),
+        endpoint=settings.endpoint,
+        client_options={"allow_http": True},
+        **settings.secrets,
+    )
+    obstore.put(store, "a/b", BODY)
+    assert obstore.get(store, "a/b").bytes().to_bytes() == BODY
+    assert [entry["path"] for page in obstore.list(store) for entry in page] == ["a/b"]

@@ -1,6 +1,10 @@
 """The servers that the suites run on: each starts, keeps bytes, refuses what it should, ends."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import boto3
@@ -12,6 +16,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import AzureStore
+from servers import process
 from servers.azure import Azurite
 from servers.ceph import CephGateway
 from servers.gcs import GcsEmulator
@@ -125,6 +130,24 @@ def test_a_stopped_server_leaves_no_process_and_no_folder() -> None:
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.killpg(pid, 0)
+
+
+def test_a_killed_run_takes_its_servers_with_it(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys, tempfile; sys.path.insert(0, sys.argv[1]);"
+        "tempfile.tempdir = sys.argv[2];"
+        "from servers.s3 import RcloneServer;"
+        "server = RcloneServer().start(); print(server.port, flush=True);"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    folder = Path(process.__file__).parents[1]
+    run = subprocess.run(
+        [sys.executable, "-c", script, folder, tmp_path], stdout=subprocess.PIPE, text=True
+    )
+    assert run.returncode == -signal.SIGKILL
+    until = time.monotonic() + 20
+    while process.answers(int(run.stdout)):
+        assert time.monotonic() < until
 
 
 def test_a_server_that_fails_shows_what_it_said() -> None:
