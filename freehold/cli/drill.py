@@ -7,6 +7,7 @@ import click
 from freehold.app.drill.tamper import require_refusal, tamper
 from freehold.app.site.opening import Site, open_site
 from freehold.cli import output
+from freehold.cli.drill_exit import exit_command
 from freehold.endpoint.process import EndpointProcess
 from freehold.endpoint.settings import RUNTIME
 
@@ -14,6 +15,9 @@ from freehold.endpoint.settings import RUNTIME
 @click.group("drill")
 def command() -> None:
     """Prove a promise by doing the thing; production stays as it was."""
+
+
+command.add_command(exit_command)
 
 
 @command.command("tamper")

@@ -1,0 +1,111 @@
+"""Every log that is held, and the attachments that were not erased."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from freehold.app.audit.export import PUBLIC_KEY, VERIFIER, export
+from freehold.app.drill.exit.folder import ExitFolder
+from freehold.app.drill.exit.logs import all_facts, is_own, lines_of, trunk, writers
+from freehold.app.site.opening import Site
+from freehold.governance.export import CHECKPOINTS, ENTRIES, checkpoint_lines, entry_lines
+from freehold.ports.attachment_store import attachment_key
+from freehold.ports.ledger import KeepsLogs
+
+INDEX = "history/index.json"
+ATTACHMENTS = "history/attachments/index.json"
+ATTACHMENT = re.compile(rb"salted-sha256:[0-9a-f]{64}")
+"""The name of an attachment, in whatever fact it stands."""
+
+
+def key_path(writer: str) -> str:
+    """Where the public key of a writer lies in an exit."""
+    return f"history/{writer}/{PUBLIC_KEY}"
+
+
+PublicKeys = Callable[[str], bytes | None]
+"""The public key of a writer as PEM, or None if it is not known here."""
+
+
+def write_history(site: Site, folder: ExitFolder, keys: PublicKeys) -> None:
+    """A folder for each log, the own one first in the index."""
+    index = []
+    for writer in writers(site):
+        place = f"history/{writer}"
+        if writer == site.ledger.writer:
+            export(site, folder.root / place)
+            written = [ENTRIES, CHECKPOINTS, VERIFIER.name, PUBLIC_KEY]
+        else:
+            _write_other(site, folder.root / place, writer)
+            written = [ENTRIES, CHECKPOINTS, VERIFIER.name]
+        for name in written:
+            folder.note(f"{place}/{name}")
+        if writer != site.ledger.writer:
+            _write_key(folder, writer, keys(writer))
+        entries = sum(1 for _ in (folder.root / place / ENTRIES).open("rb"))
+        index.append({"writer": writer, "folder": place, "entries": entries})
+    folder.put_json(INDEX, index)
+    folder.put_json(ATTACHMENTS, [*_attachments(site, folder)])
+
+
+def own_key(site: Site) -> PublicKeys:
+    """Knows the key of this site, also of the logs that it wrote before its present one: a
+    writer's name ends in eight digits of its key's fingerprint."""
+    mark = site.signer.public.fingerprint.removeprefix("sha256:")[:8]
+
+    def find(writer: str) -> bytes | None:
+        ours = is_own(site, writer) and trunk(writer).endswith(f"-{mark}")
+        return site.signer.public.pem if ours else None
+
+    return find
+
+
+def _write_other(site: Site, place: Path, writer: str) -> None:
+    """As `export` writes the own log."""
+    ledger = site.ledger
+    if not isinstance(ledger, KeepsLogs):
+        raise TypeError(f"this ledger holds no log of {writer}")
+    checkpoints = list(ledger.log_checkpoints(writer))
+    end = max((checkpoint.size for checkpoint in checkpoints), default=0)
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / ENTRIES).open("wb") as file:
+        file.writelines(entry_lines(ledger.log_lines(writer, stop=end)))
+    with (place / CHECKPOINTS).open("wb") as file:
+        file.writelines(checkpoint_lines(ledger.log_lines(writer, stop=end), checkpoints))
+    (place / VERIFIER.name).write_bytes(VERIFIER.read_bytes())
+
+
+def _write_key(folder: ExitFolder, writer: str, pem: bytes | None) -> None:
+    if pem is None:
+        folder.faults.append(f"history of {writer}: its public key is not kept here")
+    else:
+        folder.put(key_path(writer), pem)
+
+
+def _attachments(site: Site, folder: ExitFolder) -> Iterator[dict[str, Any]]:
+    """As they lie: 16 bytes of salt, then what was attached. So their SHA-256 is their name."""
+    erased = {fact.body["attachment"] for fact in all_facts(site, "attachment.erased")}
+    for name, fact in _named(site).items():
+        entry = {"attachment": name, "fact": fact, "erased": name in erased}
+        if name in erased:
+            yield {**entry, "path": None}
+            continue
+        try:
+            data = site.objects.get(attachment_key(name))
+        except KeyError:
+            folder.missing(f"attachment {name}", is_own(site, fact.rpartition("/")[0]))
+            continue
+        path = f"history/attachments/{name.partition(':')[2]}"
+        folder.put(path, data)
+        yield {**entry, "path": path}
+
+
+def _named(site: Site) -> dict[str, str]:
+    """By attachment, the first fact that names it."""
+    found: dict[str, str] = {}
+    for writer in writers(site):
+        for sequence, line in enumerate(lines_of(site, writer)):
+            for name in ATTACHMENT.findall(line):
+                found.setdefault(name.decode(), f"{writer}/{sequence}")
+    return found

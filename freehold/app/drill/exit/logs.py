@@ -1,0 +1,43 @@
+"""Every log that this site's ledger holds: its own, and those of other writers."""
+
+from collections.abc import Iterator
+
+from freehold.app.history.facts import facts_among
+from freehold.app.site.opening import Site
+from freehold.domain.fact import Fact
+from freehold.ports.ledger import KeepsLogs
+
+
+def writers(site: Site) -> tuple[str, ...]:
+    """The own writer first."""
+    own = site.ledger.writer
+    if not isinstance(site.ledger, KeepsLogs):
+        return (own,)
+    return (own, *(log.writer for log in site.ledger.logs() if log.writer != own))
+
+
+def lines_of(site: Site, writer: str) -> Iterator[bytes]:
+    """Canonical bytes of a log's entries, in order."""
+    if isinstance(site.ledger, KeepsLogs) and writer != site.ledger.writer:
+        lines = site.ledger.log_lines(writer)
+    else:
+        lines = site.ledger.lines()
+    return (encoded for _, encoded in lines)
+
+
+def all_facts(site: Site, *types: str) -> Iterator[Fact]:
+    """Of every log, log after log, oldest first within each."""
+    for writer in writers(site):
+        yield from facts_among(lines_of(site, writer), *types)
+
+
+def is_own(site: Site, writer: str) -> bool:
+    """Whether this site wrote that log: under its present name, or before it went on in a new one
+    (`site-1a2b3c4d`, then `site-1a2b3c4d.2`)."""
+    return trunk(writer) == trunk(site.ledger.writer)
+
+
+def trunk(writer: str) -> str:
+    """A writer's name without the number of its log."""
+    name, dot, number = writer.rpartition(".")
+    return name if dot and number.isdigit() else writer

@@ -1,0 +1,59 @@
+"""Open what steps made that is no table: python open_artifacts.py FOLDER"""
+
+import json
+import sys
+from hashlib import sha256
+from importlib import import_module
+from pathlib import Path
+
+
+def parse(data, _):
+    json.loads(data)
+    return "json"
+
+
+def booster(data, _):
+    lightgbm = import_module("lightgbm")
+    if lightgbm.Booster(model_str=data.decode()).num_trees() < 1:
+        raise ValueError("a model without trees")
+    return f"LightGBM {lightgbm.__version__}"
+
+
+def plain(data, digest):
+    if "sha256:" + sha256(data).hexdigest() != digest:
+        raise ValueError("it has another digest")
+    return "any tool, as they are"
+
+
+READERS = {"json": parse, "lightgbm": booster, "file": plain}
+
+
+def read(folder):
+    faults, counts, readers = [], {}, set()
+    for artifact in json.loads((folder / "artifacts" / "index.json").read_bytes()):
+        path, kind = artifact["path"], artifact["format"]
+        counts[kind] = counts.get(kind, 0) + 1
+        if kind not in READERS:
+            faults.append(f"{path}: no other tool is known that reads the format {kind}")
+            continue
+        try:
+            data = (folder / path).read_bytes()
+            plain(data, artifact["digest"])
+            readers.add(READERS[kind](data, artifact["digest"]))
+        except ModuleNotFoundError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was, it could not be read
+            faults.append(f"{path}: {type(error).__name__}: {error}")
+    figures = [f"{count:,} {kind}" for kind, count in sorted(counts.items())]
+    return {
+        "read_by": sorted(readers),
+        "checks": sum(counts.values()),
+        "figures": ", ".join(figures),
+        "faults": faults,
+    }
+
+
+if __name__ == "__main__":
+    report = read(Path(sys.argv[1]))
+    print(json.dumps(report))
+    sys.exit(bool(report["faults"]))
