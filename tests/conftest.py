@@ -22,14 +22,6 @@ from servers.s3 import MotoServer, RcloneServer
 MARK_OF_FIXTURE = {"azurite": "servers", "ceph": "ceph"}
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    for line in (
-        "servers: needs root, npm or Debian; run by make test-servers",
-        "ceph: needs Debian's Ceph; run by make test-servers CEPH=1 and make test-all",
-    ):
-        config.addinivalue_line("markers", line)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What asks for such a server by name is marked so."""

@@ -5,14 +5,14 @@ Facts
   endpoint.refused     {file, at, code}
   endpoint.stopped     {file, at, rows, dropped}
   endpoint.log-failed  {file, at, code}
-`file` is the name under which it was spooled.
+`file` is the name under which it was spooled, at the writer's site.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from freehold.domain.fact import Draft, Fact
+from freehold.domain.fact import Draft, Fact, site_of
 from freehold.domain.projection import Change, Projection, State
 
 TABLE = "endpoint_events"
@@ -36,8 +36,8 @@ def draft_of(file: str, event: Any) -> Draft:
     return Draft(event["type"], {**body, "file": file})
 
 
-def is_known(state: State, file: str) -> bool:
-    return state.get(TABLE, file) is not None
+def is_known(state: State, site: str, file: str) -> bool:
+    return state.get(TABLE, f"{site}/{file}") is not None
 
 
 def _is_plain(value: Any) -> bool:
@@ -52,7 +52,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _fold(fact: Fact, _: State) -> Iterable[Change]:
-    return [Change(TABLE, fact.body["file"], {"fact": fact.name})]
+    return [Change(TABLE, f"{site_of(fact.writer)}/{fact.body['file']}", {"fact": fact.name})]
 
 
-projection = Projection(name="endpoint-events", version=1, types=frozenset(SHAPES), fold=_fold)
+projection = Projection(name="endpoint-events", version=2, types=frozenset(SHAPES), fold=_fold)

@@ -4,6 +4,7 @@ Facts
   log.recorded {model, file, digest, rows, first, last, answered}
   labels.added {model, artifact, rows, first, last}
 
+Each site has its own request log and labels, which only it can read; rows stand by site.
 Times are microseconds since 1970 UTC. `first` and `last` are by the time that a request was asked
 at, which in a replay is the recorded one; `answered` is by the endpoint's clock.
 """
@@ -11,16 +12,18 @@ at, which in a replay is the recorded one; `answered` is by the endpoint's clock
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from freehold.domain.fact import Fact
+from freehold.domain.fact import Fact, site_of
 from freehold.domain.projection import Change, Projection, State
 
 LOGS = "logs"
-"""By model, day of the last asking, and file."""
+"""By site, model, day of the last asking, and file."""
 ANSWERED = "logs_answered"
-"""The same files by model, day of the last answer, and file."""
+"""The same files by site, model, day of the last answer, and file."""
 FILES = "log_file_names"
 NEWEST = "logs_newest"
+"""By site and model."""
 LABELS = "labels"
+"""By site, model and place in the log."""
 DAY = 86_400_000_000
 """Microseconds."""
 
@@ -54,13 +57,13 @@ class LabelFile:
 
 
 def log_files(
-    state: State, model: str, since: int = 0, answered_since: int = 0
+    state: State, site: str, model: str, since: int = 0, answered_since: int = 0
 ) -> Iterator[LogFile]:
     """Files with a request asked at or after `since`, and one answered so late; oldest first.
 
     Reads the days that are asked for, not the whole log.
     """
-    newest = state.get(NEWEST, model)
+    newest = state.get(NEWEST, f"{site}/{model}")
     if newest is None:
         return
     if answered_since > since:
@@ -68,34 +71,35 @@ def log_files(
     else:
         table, first, last = LOGS, max(since, newest["earliest"]), newest["latest"]
     for day in range(max(first, newest["earliest"]) // DAY, last // DAY + 1):
-        for _, row in state.scan(table, f"{model}/{day:06d}/"):
+        for _, row in state.scan(table, f"{site}/{model}/{day:06d}/"):
             if row["last"] >= since and row["answered"] >= answered_since:
                 yield LogFile(**row)
 
 
-def newest_file(state: State, model: str) -> LogFile | None:
+def newest_file(state: State, site: str, model: str) -> LogFile | None:
     """The one answered last."""
-    newest = state.get(NEWEST, model)
+    newest = state.get(NEWEST, f"{site}/{model}")
     return None if newest is None else LogFile(**newest["file"])
 
 
-def is_recorded(state: State, model: str, file: str) -> bool:
-    return state.get(FILES, f"{model}/{file}") is not None
+def is_recorded(state: State, site: str, model: str, file: str) -> bool:
+    return state.get(FILES, f"{site}/{model}/{file}") is not None
 
 
-def label_files(state: State, model: str, since: int = 0) -> Iterator[LabelFile]:
+def label_files(state: State, site: str, model: str, since: int = 0) -> Iterator[LabelFile]:
     """Files with a label known at or after `since`, in the order of their arrival."""
-    for _, row in state.scan(LABELS, f"{model}/"):
+    for _, row in state.scan(LABELS, f"{site}/{model}/"):
         if row["last"] >= since:
             yield LabelFile(**row)
 
 
 def _fold(fact: Fact, state: State) -> Iterable[Change]:
     body = dict(fact.body)
-    model = body["model"]
+    log = f"{site_of(fact.writer)}/{body['model']}"
     if fact.type == "labels.added":
-        return [Change(LABELS, f"{model}/{fact.sequence:012d}", body)]
-    before = state.get(NEWEST, model) or {}
+        key = f"{log}/{fact.time.wall:020d}/{fact.writer}/{fact.sequence:012d}"
+        return [Change(LABELS, key, body)]
+    before = state.get(NEWEST, log) or {}
     newest = {
         "answered": max(body["answered"], before.get("answered", 0)),
         "earliest": min(body["first"], before.get("earliest", body["first"])),
@@ -103,16 +107,16 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
         "latest": max(body["last"], before.get("latest", 0)),
     }
     return [
-        Change(LOGS, f"{model}/{body['last'] // DAY:06d}/{body['file']}", body),
-        Change(ANSWERED, f"{model}/{body['answered'] // DAY:06d}/{body['file']}", body),
-        Change(FILES, f"{model}/{body['file']}", {"fact": fact.name}),
-        Change(NEWEST, model, newest),
+        Change(LOGS, f"{log}/{body['last'] // DAY:06d}/{body['file']}", body),
+        Change(ANSWERED, f"{log}/{body['answered'] // DAY:06d}/{body['file']}", body),
+        Change(FILES, f"{log}/{body['file']}", {"fact": fact.name}),
+        Change(NEWEST, log, newest),
     ]
 
 
 projection = Projection(
     name="traffic",
-    version=2,
+    version=3,
     types=frozenset({"log.recorded", "labels.added"}),
     fold=_fold,
 )

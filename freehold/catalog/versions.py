@@ -4,6 +4,7 @@ Facts
   model.registered {model, version, run, package: {digest, size}, attestations: {name: digest},
                     headline: {name: number}, champion, rows: {training, evaluation}}
   model.judged     {model, version, allowed, rules: [name], policy: digest, attestations}
+  model.revoked    {model, version}
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,16 +13,20 @@ from typing import Any
 
 from freehold.domain.errors import NotFound
 from freehold.domain.fact import Fact
+from freehold.domain.numbering import ALONE, Numbering
+from freehold.domain.ordering import knew
 from freehold.domain.projection import Change, Projection, State
 
 TABLE = "versions"
+REVOKED = "revoked"
+"""Stands where a verdict names the rules that said no."""
 
 
 @dataclass(frozen=True)
 class ModelVersion:
     model: str
     version: int
-    """From 1, without gaps."""
+    """From 1; without gaps where there is one site."""
     run: str
     package: str
     """Digest of the payload."""
@@ -79,14 +84,17 @@ def version_of_run(state: State, run: str) -> ModelVersion | None:
     return next((v for v in versions_of(state) if v.run == run), None)
 
 
-def next_version(state: State, model: str) -> int:
-    return 1 + max((v.version for v in versions_of(state, model)), default=0)
+def next_version(state: State, model: str, numbering: Numbering = ALONE) -> int:
+    return numbering.after(max((v.version for v in versions_of(state, model)), default=0))
 
 
 def _fold(fact: Fact, state: State) -> Iterable[Change]:
     body = fact.body
     key = row_key(body["model"], body["version"])
     if fact.type == "model.registered":
+        if state.get(TABLE, key) is not None:
+            # Two writers took one number: the first in the common order keeps it.
+            return []
         return [
             Change(
                 TABLE,
@@ -109,7 +117,12 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
             )
         ]
     row = state.get(TABLE, key)
-    if row is None:
+    # A verdict about another version that took the same number is not about this one.
+    if row is None or not knew(state, fact, row["registered"]):
+        return []
+    if fact.type == "model.revoked":
+        return [Change(TABLE, key, {**row, "allowed": False, "denials": [REVOKED]})]
+    if row["denials"] == [REVOKED]:
         return []
     verdict = {"allowed": body["allowed"], "denials": body["rules"], "judged": fact.name}
     attestations = {**row["attestations"], **body["attestations"]}
@@ -118,7 +131,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
 
 projection = Projection(
     name="versions",
-    version=1,
-    types=frozenset({"model.registered", "model.judged"}),
+    version=2,
+    types=frozenset({"model.registered", "model.judged", "model.revoked"}),
     fold=_fold,
 )

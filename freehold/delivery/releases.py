@@ -1,49 +1,68 @@
-"""Releases and aliases, folded from facts, and the facts that change them.
+"""Releases and aliases: what stands, and the facts that change it.
 
 Facts (numbers, names and codes only)
-  release.started     {release, model, version, previous, strategy, settings}
+  release.started     {release, model, version, previous, strategy, settings, sites}
   release.advanced    {release, model, version, step, weight, rows}
   release.completed   {release, model, version, rows}
   release.rolled-back {release, model, version, guardrail, value, limit, rows}
   alias.moved         {model, alias, version, previous, release}; a version of null removes the
                       alias, a release of "" is a person's own move
+  model.revoked       {model, version}: never again into traffic, anywhere
 
 Laws
-- One release of a model runs at a time.
-- A rollback beats a completion or a promotion, in whatever order they are folded.
+- One release of a model runs at a time at one site.
+- A rollback or a revocation beats a completion or a promotion whose writer had not seen it, in
+  whatever order they are folded.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from freehold.delivery.decision import Complete, Decision, Promote, Rollback
+from freehold.delivery.standing import ALIASES, RELEASES, is_revoked, release_key
 from freehold.domain.errors import Conflict, NotFound
-from freehold.domain.fact import Draft, Fact
+from freehold.domain.fact import Draft
+from freehold.domain.numbering import ALONE, Numbering
 from freehold.domain.project import ReleaseSpec
-from freehold.domain.projection import Change, Projection, State
-from freehold.domain.release import Release, Strategy, settings_as_json, settings_from_json
-
-RELEASES = "releases"
-ALIASES = "aliases"
+from freehold.domain.projection import State
+from freehold.domain.release import Release, Strategy, settings_as_json
 
 
-def releases_of(state: State, model: str = "") -> Iterator[Release]:
-    """Oldest first; of every model if none is named."""
-    for _, row in state.scan(RELEASES, f"{model}/" if model else ""):
-        yield Release.from_json(row)
+@dataclass(frozen=True)
+class Venue:
+    """Where a release is begun, and where it takes effect."""
+
+    site: str
+    sites: tuple[str, ...]
+    numbering: Numbering = ALONE
+
+    @classmethod
+    def alone(cls, site: str) -> "Venue":
+        return cls(site, (site,))
+
+
+def releases_of(state: State, model: str = "", site: str = "") -> Iterator[Release]:
+    """Oldest first; of every model, and at every site, if none is named."""
+    rows = [row for _, row in state.scan(RELEASES, f"{model}/" if model else "")]
+    for row in sorted(rows, key=lambda row: (row["model"], row["order"])):
+        release = Release.from_json(row)
+        if not site or site in release.sites:
+            yield release
 
 
 def release_of(state: State, release: str) -> Release:
     """Raises NotFound `release.not-found`."""
-    row = state.get(RELEASES, _key(release))
+    row = state.get(RELEASES, release_key(release))
     if row is None:
         raise NotFound(f"there is no release {release}", code="release.not-found")
     return Release.from_json(row)
 
 
-def running_release(state: State, model: str) -> Release | None:
-    return next((r for r in releases_of(state, model) if r.status == "running"), None)
+def running_release(state: State, model: str, site: str = "") -> Release | None:
+    """The latest that runs at the site, or at any."""
+    running = [r for r in releases_of(state, model, site) if r.status == "running"]
+    return running[-1] if running else None
 
 
 def aliases_of(state: State, model: str) -> dict[str, int]:
@@ -52,14 +71,58 @@ def aliases_of(state: State, model: str) -> dict[str, int]:
 
 
 def start(
-    state: State, model: str, version: int, strategy: Strategy, settings: ReleaseSpec
+    state: State,
+    model: str,
+    version: int,
+    strategy: Strategy,
+    settings: ReleaseSpec,
+    venue: Venue,
 ) -> tuple[Draft, ...]:
     """Facts that begin a release; to be called inside `Ledger.decide`.
 
     Where there is no champion to stand beside, the release is immediate. An immediate release
-    is complete at once. Raises Conflict `release.running`, `release.is-champion`.
+    is complete at once. Raises Conflict `release.running`, `release.is-champion`,
+    `release.revoked`.
     """
-    other = running_release(state, model)
+    if is_revoked(state, model, version):
+        raise Conflict(
+            f"{model}@{version} was revoked",
+            why="a version that was revoked never goes into traffic again",
+            hint="release another one: `freehold models` lists them",
+            code="release.revoked",
+        )
+    for site in venue.sites:
+        _require_none_running(state, model, site)
+    champion = aliases_of(state, model).get("champion")
+    if champion == version and all(_serves(state, model, version, site) for site in venue.sites):
+        raise Conflict(f"{model}@{version} is the champion already", code="release.is-champion")
+    numbers = [int(one.id.rpartition("/")[2]) for one in releases_of(state, model)]
+    previous = None if champion == version else champion
+    release = Release(
+        id=f"{model}/{venue.numbering.after(max(numbers, default=0))}",
+        model=model,
+        version=version,
+        previous=previous,
+        strategy="immediate" if previous is None else strategy,
+        settings=settings,
+        sites=venue.sites,
+        driver=venue.site,
+    )
+    body = _body(
+        release,
+        previous=previous,
+        strategy=release.strategy,
+        settings=settings_as_json(settings),
+        sites=list(venue.sites),
+    )
+    started = Draft("release.started", body, 2)
+    if release.strategy == "immediate":
+        return (started, *conclude(state, release, Complete(), 0))
+    return (started, _moved(release, "challenger", None, version))
+
+
+def _require_none_running(state: State, model: str, site: str) -> None:
+    other = running_release(state, model, site)
     if other is not None:
         raise Conflict(
             f"release {other.id} of {model}@{other.version} is still running",
@@ -67,28 +130,12 @@ def start(
             hint="wait for it, or roll it back",
             code="release.running",
         )
-    champion = aliases_of(state, model).get("champion")
-    if champion == version:
-        raise Conflict(f"{model}@{version} is the champion already", code="release.is-champion")
-    number = 1 + sum(1 for _ in releases_of(state, model))
-    release = Release(
-        id=f"{model}/{number}",
-        model=model,
-        version=version,
-        previous=champion,
-        strategy="immediate" if champion is None else strategy,
-        settings=settings,
-    )
-    body = _body(
-        release,
-        previous=champion,
-        strategy=release.strategy,
-        settings=settings_as_json(settings),
-    )
-    started = Draft("release.started", body)
-    if release.strategy == "immediate":
-        return (started, *conclude(state, release, Complete(), 0))
-    return (started, _moved(release, "challenger", None, version))
+
+
+def _serves(state: State, model: str, version: int, site: str) -> bool:
+    """Whether the site's latest release of the model has put this version into all its traffic."""
+    latest = list(releases_of(state, model, site))[-1:]
+    return any(one.version == version and one.status == "completed" for one in latest)
 
 
 def conclude(
@@ -98,7 +145,7 @@ def conclude(
 
     Raises Conflict `release.finished` for a promotion of what is no longer running.
     """
-    row = state.get(RELEASES, _key(release.id))
+    row = state.get(RELEASES, release_key(release.id))
     if isinstance(decision, Rollback):
         back = row is not None and row["status"] == "rolled-back"
         return () if back else _roll_back(state, release, decision, rows, cause)
@@ -114,11 +161,25 @@ def conclude(
         step = release.steps.index(decision.weight)
         body = _body(release, step=step, weight=decision.weight, rows=rows)
         return (Draft("release.advanced", body, cause=cause),)
+    champion = aliases_of(state, release.model).get("champion")
+    promoted = () if champion == release.version else (_promoted(release),)
     return (
         Draft("release.completed", _body(release, rows=rows), cause=cause),
-        _moved(release, "champion", release.previous, release.version),
+        *promoted,
         *_without_challenger(state, release),
     )
+
+
+def revoke(state: State, model: str, version: int) -> tuple[Draft, ...]:
+    """Facts that take a version out of traffic for good; none if it was revoked before."""
+    if is_revoked(state, model, version):
+        return ()
+    drafts = [Draft("model.revoked", {"model": model, "version": version})]
+    word = Rollback("revoked", 0.0, 0.0)
+    for release in releases_of(state, model):
+        if release.version == version and release.status != "rolled-back":
+            drafts.extend(conclude(state, release, word, 0, cause=("+0",)))
+    return tuple(drafts)
 
 
 def _roll_back(
@@ -153,6 +214,10 @@ def _body(release: Release, **more: Any) -> dict[str, Any]:
     }
 
 
+def _promoted(release: Release) -> Draft:
+    return _moved(release, "champion", release.previous, release.version)
+
+
 def _moved(release: Release, alias: str, previous: int | None, version: int | None) -> Draft:
     return Draft(
         "alias.moved",
@@ -164,76 +229,3 @@ def _moved(release: Release, alias: str, previous: int | None, version: int | No
             "release": release.id,
         },
     )
-
-
-def _key(release: str) -> str:
-    model, _, number = release.rpartition("/")
-    return f"{model}/{int(number):08d}" if number.isdigit() else release
-
-
-def _fold(fact: Fact, state: State) -> Iterable[Change]:
-    body = fact.body
-    key = _key(body["release"])
-    row = state.get(RELEASES, key)
-    if fact.type == "alias.moved":
-        return _fold_alias(body, row)
-    if fact.type == "release.started":
-        release = Release(
-            id=body["release"],
-            model=body["model"],
-            version=body["version"],
-            previous=body["previous"],
-            strategy=body["strategy"],
-            settings=settings_from_json(body["settings"]),
-        )
-    elif row is None or row["status"] == "rolled-back":
-        return []
-    else:
-        release = _after(Release.from_json(row), fact)
-    stamped = replace(release, began=fact.time.wall, fact=fact.name)
-    change = Change(RELEASES, key, stamped.as_json())
-    return [change, *(_given_back(stamped, state) if stamped.status == "rolled-back" else ())]
-
-
-def _given_back(release: Release, state: State) -> Iterator[Change]:
-    """A completion that the rollback's writer did not see has moved the alias: it moves back."""
-    for alias, version in aliases_of(state, release.model).items():
-        if alias in ("champion", "challenger") and version == release.version:
-            yield _alias(release.model, alias, release.previous if alias == "champion" else None)
-
-
-def _alias(model: str, alias: str, version: int | None) -> Change:
-    row = {"alias": alias, "model": model, "version": version}
-    return Change(ALIASES, f"{model}/{alias}", None if version is None else row)
-
-
-def _after(release: Release, fact: Fact) -> Release:
-    if fact.type == "release.rolled-back":
-        return replace(release, status="rolled-back", guardrail=fact.body["guardrail"])
-    if fact.type == "release.completed":
-        return replace(release, status="completed")
-    if release.status == "completed":
-        return release
-    return replace(release, step=max(release.step, fact.body["step"]))
-
-
-def _fold_alias(body: Any, row: Any | None) -> list[Change]:
-    if row is not None and row["status"] == "rolled-back" and body["version"] == row["version"]:
-        return []
-    return [_alias(body["model"], body["alias"], body["version"])]
-
-
-projection = Projection(
-    name="releases",
-    version=1,
-    types=frozenset(
-        {
-            "alias.moved",
-            "release.advanced",
-            "release.completed",
-            "release.rolled-back",
-            "release.started",
-        }
-    ),
-    fold=_fold,
-)

@@ -114,6 +114,13 @@ class Fact:
             raise ValueError(f"not a fact: {exc}") from exc
 
 
+def site_of(writer: str) -> str:
+    """`onprem-1a2b3c4d.2` → `onprem`: the site whose writer it is."""
+    name = writer.partition(".")[0]
+    site, dash, _ = name.rpartition("-")
+    return site if dash else name
+
+
 @dataclass(frozen=True)
 class Entry:
     """A fact as it stands in a log: its bytes and their leaf hash."""

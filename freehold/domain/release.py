@@ -30,7 +30,16 @@ class Release:
     fact: str = ""
     """Name of the fact that began the step."""
     guardrail: str = ""
-    """The one that was crossed, if it was rolled back."""
+    """The one that was crossed, if it was rolled back; `person`, `revoked`, or `elsewhere` where
+    another site rolled the version back without knowing of this release."""
+    sites: tuple[str, ...] = ()
+    """Where it moves the version into traffic."""
+    driver: str = ""
+    """The site that looks at the guardrails and decides on the steps."""
+    started: str = ""
+    """Name of the fact that began it."""
+    order: int = 0
+    """How many releases of the model began before it."""
 
     def __post_init__(self) -> None:
         steps = self.settings.steps
@@ -56,12 +65,16 @@ class Release:
     def as_json(self) -> dict[str, Any]:
         return {
             "began": self.began,
+            "driver": self.driver,
             "fact": self.fact,
             "guardrail": self.guardrail,
             "id": self.id,
             "model": self.model,
+            "order": self.order,
             "previous": self.previous,
             "settings": settings_as_json(self.settings),
+            "sites": list(self.sites),
+            "started": self.started,
             "status": self.status,
             "step": self.step,
             "strategy": self.strategy,
@@ -71,7 +84,8 @@ class Release:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Release":
         """Raises KeyError, TypeError or ValueError on anything but what `as_json` gave."""
-        return cls(**{**value, "settings": settings_from_json(value["settings"])})
+        settings = settings_from_json(value["settings"])
+        return cls(**{**value, "settings": settings, "sites": tuple(value["sites"])})
 
 
 def settings_as_json(settings: ReleaseSpec) -> dict[str, Any]:

@@ -10,7 +10,7 @@ Figures that cannot be had are null. `report` is the digest of the whole report,
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from freehold.domain.fact import Draft, Fact
+from freehold.domain.fact import Draft, Fact, site_of
 from freehold.domain.projection import Change, Projection, State
 from freehold.domain.statistics.estimate import Estimate
 from freehold.monitoring.signals import Observation
@@ -45,15 +45,15 @@ def assessed(seen: Observation, report: str) -> Draft:
     )
 
 
-def assessments(state: State, model: str) -> Iterator[dict[str, Any]]:
-    """Bodies of the facts, with the fact's name, by the window's end."""
-    for _, row in state.scan(TABLE, f"{model}/"):
+def assessments(state: State, site: str, model: str) -> Iterator[dict[str, Any]]:
+    """Bodies of the facts of a site, with the fact's name, by the window's end."""
+    for _, row in state.scan(TABLE, f"{site}/{model}/"):
         yield row
 
 
-def is_assessed(state: State, model: str, version: int, day: str) -> bool:
+def is_assessed(state: State, site: str, model: str, version: int, day: str) -> bool:
     """Whether the window that ends on this ISO date was measured for the version."""
-    row = state.get(TABLE, f"{model}/{day}")
+    row = state.get(TABLE, f"{site}/{model}/{day}")
     return row is not None and row["version"] == version
 
 
@@ -62,10 +62,10 @@ def _value(estimate: Estimate) -> float | None:
 
 
 def _fold(fact: Fact, _: State) -> Iterable[Change]:
-    key = f"{fact.body['model']}/{fact.body['window_end']}"
+    key = f"{site_of(fact.writer)}/{fact.body['model']}/{fact.body['window_end']}"
     return [Change(TABLE, key, {**fact.body, "fact": fact.name})]
 
 
 projection = Projection(
-    name="assessments", version=1, types=frozenset({"monitoring.assessed"}), fold=_fold
+    name="assessments", version=2, types=frozenset({"monitoring.assessed"}), fold=_fold
 )

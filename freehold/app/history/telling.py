@@ -89,6 +89,8 @@ def _rolled_back(body: Body) -> str:
 _SENTENCES: Mapping[str, Callable[[Body], str]] = {
     "alias.moved": _alias,
     "contract.checked": _checked,
+    "hold.placed": lambda b: f"{b['hold']}: {b['kind']} {b['name']} is on hold, by {b['by']}",
+    "hold.released": lambda b: f"{b['hold']} released by {b['by']}",
     "model.judged": _judged,
     "model.registered": _registered,
     "monitoring.assessed": _assessed,
@@ -103,5 +105,6 @@ _SENTENCES: Mapping[str, Callable[[Body], str]] = {
     "release.started": lambda b: f"release {b['release']} began, {b['strategy']}",
     "run.started": _run,
     "signal.raised": _signal,
+    "storage.collected": lambda b: f"{b['objects']:,} objects and {b['parts']:,} log files let go",
     "site.opened": lambda b: f"site {b['site']} opened with key {b['key'][:19]}",
 }

@@ -44,7 +44,7 @@ def act(site: Site, model: str, tell: Tell) -> Acted | None:
     fails ends its proposal, and the cool-down begins. For whoever holds the model's turn. Raises
     what publishing raises, after the release stands: the next turn publishes it.
     """
-    if running_release(site.state, model) is not None:
+    if running_release(site.state, model, site.name) is not None:
         return None
     for proposal in open_proposals(site, model):
         if proposal.standing == "made":

@@ -35,11 +35,14 @@ class Move:
 
 def move_release(site: Site, model: str) -> Move | None:
     """Promote, complete or roll back the running release of a model; None if there is none."""
-    release = running_release(site.state, model)
+    release = running_release(site.state, model, site.name)
     if release is None:
         return None
     seen = _observe(site, release)
     decision = advance(release, seen)
+    if release.driver != site.name and not isinstance(decision, Rollback):
+        # The site that began it decides on its steps; any may stop it.
+        return None
     if not isinstance(decision, Hold):
         # A finished step's end is caused by the step's beginning.
         def conclusion(state: State) -> list[Draft]:

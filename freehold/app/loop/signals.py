@@ -13,7 +13,7 @@ def signals(site: Site, model: str = "") -> dict[str, Any]:
     state = site.state
     return {
         "shape": 1,
-        "assessments": [row for name in names for row in assessments(state, name)],
+        "assessments": [row for name in names for row in assessments(state, site.name, name)],
         "signals": [one.as_json() for name in names for one in signals_of(state, name)],
         "proposals": [one.as_json() for name in names for one in proposals_of(state, name)],
     }

@@ -22,7 +22,7 @@ def status(site: Site) -> dict[str, Any]:
     return {
         "shape": 1,
         "project": site.project.spec.project,
-        "site": site.project.spec.site,
+        "site": site.name,
         "endpoint": _endpoint(site),
         "models": [_model(site, name) for name in site.project.spec.models],
         "unfinished_runs": [
@@ -67,8 +67,8 @@ def _routing(url: str) -> dict[str, Any] | None:
 
 def _model(site: Site, name: str) -> dict[str, Any]:
     state = site.state
-    release = running_release(state, name)
-    last = list(assessments(state, name))[-1:]
+    release = running_release(state, name, site.name)
+    last = list(assessments(state, site.name, name))[-1:]
     return {
         "model": name,
         "versions": sum(1 for _ in versions_of(state, name)),
@@ -76,7 +76,7 @@ def _model(site: Site, name: str) -> dict[str, Any]:
         "release": None
         if release is None
         else {"id": release.id, "version": release.version, "weight": release.weight},
-        "logged_rows": sum(file.rows for file in log_files(state, name)),
+        "logged_rows": sum(file.rows for file in log_files(state, site.name, name)),
         "assessed": last[0] if last else None,
         "proposals": [
             {"proposal": one.name, "standing": one.standing} for one in open_proposals(site, name)

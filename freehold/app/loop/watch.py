@@ -37,7 +37,7 @@ def watch(site: Site, model: str) -> list[Signal]:
     """
     champion = aliases_of(site.state, model).get("champion")
     day = _last_complete_day(site, model)
-    if champion is None or not day or is_assessed(site.state, model, champion, day):
+    if champion is None or not day or is_assessed(site.state, site.name, model, champion, day):
         return []
     settings = site.project.spec.monitoring
     seen = _measure(site, version_of(site.state, model, champion), day, settings)
@@ -54,7 +54,7 @@ def watch(site: Site, model: str) -> list[Signal]:
     def decision(state: State) -> list[Draft]:
         """Measurement, signals and proposal stand together: none is lost on the way."""
         new.clear()
-        if is_assessed(state, model, champion, day):
+        if is_assessed(state, site.name, model, champion, day):
             return []
         new.extend(fresh(found, signals_of(state, model), settings))
         drafts = [measured, *(raised(signal, ["+0"]) for signal in new)]
@@ -124,7 +124,7 @@ def _covers(site: Site, version: ModelVersion, champions: pl.DataFrame, start: d
     first = champions.filter(own)["asked_at"].min()
     if isinstance(first, datetime) and first < start + DAY:
         return True
-    before = list(assessments(site.state, version.model))[-1:]
+    before = list(assessments(site.state, site.name, version.model))[-1:]
     return bool(before) and before[0]["version"] == version.version
 
 
@@ -144,7 +144,7 @@ def _last_complete_day(site: Site, model: str) -> str:
 
     By the time of asking, so that a replay is measured by its own calendar.
     """
-    last = newest_file(site.state, model)
+    last = newest_file(site.state, site.name, model)
     if last is None:
         return ""
     return (datetime.fromtimestamp(last.last / 1e6, UTC) - DAY).date().isoformat()

@@ -20,7 +20,7 @@ def models(site: Site, model: str = "") -> list[dict[str, Any]]:
     for name in {version.model for version in versions_of(state, model)}:
         for alias, number in aliases_of(state, name).items():
             aliases.setdefault((name, number), []).append(alias)
-        release = running_release(state, name)
+        release = running_release(state, name, site.name)
         champion = aliases_of(state, name).get("champion")
         if champion is not None:
             traffic[name, champion] = 100 - (release.weight if release else 0)

@@ -85,7 +85,7 @@ def register(
 def _make(
     site: Site, model: str, outcome: RunOutcome, stage: Stage
 ) -> tuple[ModelVersion, list[str]]:
-    number = next_version(site.state, model)
+    number = next_version(site.state, model, site.numbering)
     stage("evidence")
     trained = read_candidate(site, outcome.result)
     evidence, champion = _evidence(site, model, trained)
@@ -107,7 +107,7 @@ def _make(
     }
 
     def decision(state: State) -> list[Draft]:
-        if next_version(state, model) != number:
+        if next_version(state, model, site.numbering) != number:
             raise Conflict(
                 f"version {number} of {model} was made meanwhile",
                 why="another process registered it first",

@@ -1,7 +1,9 @@
 """`freehold.yaml` from the disk, with every fault that can be seen without running anything."""
 
+import os
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from freehold.app.project.schema import Reader, invalid
@@ -11,18 +13,31 @@ from freehold.domain.project import Project
 FILE = "freehold.yaml"
 
 
+SITE_VARIABLE = "FREEHOLD_SITE"
+_SITE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
 @dataclass(frozen=True)
 class OpenProject:
-    """A project and the folder it lies in."""
+    """A project and the folder it lies in, at one of its sites."""
 
     root: Path
     spec: Project
+    """Its `site` is the one that was asked for."""
     reader: Reader
 
     @property
     def state(self) -> Path:
         """Where this site keeps what it knows of the project."""
-        return self.root / ".freehold"
+        return self.state_of(self.spec.site)
+
+    def state_of(self, site: str) -> Path:
+        folder = self.root / ".freehold"
+        return folder / "sites" / site if self.spec.sites else folder
+
+    @property
+    def site_names(self) -> tuple[str, ...]:
+        return tuple(self.spec.sites) or (self.spec.site,)
 
     def where(self, *path: str) -> str:
         return self.reader.where(path)
@@ -41,8 +56,11 @@ def find_root(start: Path) -> Path:
     )
 
 
-def read_project(root: Path) -> OpenProject:
-    """Raises ProjectInvalid with all faults."""
+def read_project(root: Path, site: str = "") -> OpenProject:
+    """At the site that is named, or that the environment names, or the project file.
+
+    Raises ProjectInvalid with all faults, NotFound `site.unknown`.
+    """
     reader = Reader(FILE)
     try:
         text = (root / FILE).read_text(encoding="utf-8")
@@ -55,10 +73,32 @@ def read_project(root: Path) -> OpenProject:
     if spec is None:
         raise invalid(faults, FILE)
     project = OpenProject(root, spec, reader)
-    faults += [*_missing_names(project), *_odd_numbers(project)]
+    faults += [*_missing_names(project), *_odd_numbers(project), *_odd_sites(project)]
     if faults:
         raise invalid(faults, FILE)
-    return project
+    wanted = site or os.environ.get(SITE_VARIABLE, "") or spec.site
+    if spec.sites and wanted not in spec.sites:
+        raise NotFound(
+            f"there is no site '{wanted}'",
+            why=f"the project has {', '.join(spec.sites)}",
+            hint=f"say which it is: {SITE_VARIABLE}={next(iter(spec.sites))}, or `site:` in {FILE}",
+            code="site.unknown",
+        )
+    return replace(project, spec=replace(spec, site=wanted))
+
+
+def _odd_sites(project: OpenProject) -> list[Fault]:
+    faults = []
+    for name, one in project.spec.sites.items():
+        if not _SITE_NAME.fullmatch(name):
+            what = f"'{name}' is no name of a site: small letters, digits and '-' only"
+            faults.append(Fault("project.wrong-value", what, project.where("sites", name)))
+        if "://" not in one.store.at:
+            what = f"'{one.store.at}' is no location of a store"
+            where = project.where("sites", name, "store", "at")
+            hint = "write it like file:///srv/models, s3://bucket/prefix or az://container/prefix"
+            faults.append(Fault("project.wrong-value", what, where, hint))
+    return faults
 
 
 def _missing_files(root: Path, reader: Reader) -> Iterator[Fault]:

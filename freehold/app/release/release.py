@@ -9,6 +9,7 @@ from freehold.app.site.opening import Site
 from freehold.catalog.versions import ModelVersion, version_of
 from freehold.delivery.decision import Rollback
 from freehold.delivery.releases import (
+    Venue,
     aliases_of,
     conclude,
     release_of,
@@ -28,6 +29,7 @@ class ReleasePlan:
     champion: int | None
     strategy: Strategy
     settings: ReleaseSpec
+    venue: Venue
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -42,22 +44,44 @@ class ReleasePlan:
             "strategy": self.strategy,
             "steps": list(self.steps),
             "minimum_rows": self.settings.minimum_rows,
+            "sites": list(self.venue.sites),
         }
 
 
-def plan_release(site: Site, name: str, strategy: Strategy = "canary") -> ReleasePlan:
-    """What a release would do. Raises PolicyDenied for a version that policy did not approve."""
+def plan_release(
+    site: Site, name: str, strategy: Strategy = "canary", sites: tuple[str, ...] = ()
+) -> ReleasePlan:
+    """What a release would do, here or at the sites that are named.
+
+    Raises PolicyDenied for a version that policy did not approve, or that may not travel there.
+    """
     version = resolve(site, name)
     require_approval(version)
+    venue = Venue(site.name, _known_sites(site, sites) or (site.name,), site.numbering)
     champion = aliases_of(site.state, version.model).get("champion")
     # Refused before anybody is asked; the append looks again.
-    start(site.state, version.model, version.version, strategy, site.project.spec.release)
+    start(site.state, version.model, version.version, strategy, site.project.spec.release, venue)
     return ReleasePlan(
         version=version,
         champion=champion,
         strategy="immediate" if champion is None else strategy,
         settings=site.project.spec.release,
+        venue=venue,
     )
+
+
+def _known_sites(site: Site, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Raises NotFound for a name that is no site's."""
+    known = site.project.site_names
+    for name in names:
+        if name not in known:
+            raise NotFound(
+                f"there is no site '{name}'",
+                why=f"the project has {', '.join(known)}",
+                hint="name one of these, or add it to `sites` in freehold.yaml",
+                code="site.unknown",
+            )
+    return tuple(dict.fromkeys(names))
 
 
 def require_approval(version: ModelVersion) -> None:
@@ -89,7 +113,9 @@ def release(
     def decision(state: Any) -> list[Draft]:
         version = version_of(state, plan.version.model, plan.version.version)
         require_approval(version)
-        drafts = start(state, version.model, version.version, plan.strategy, plan.settings)
+        drafts = start(
+            state, version.model, version.version, plan.strategy, plan.settings, plan.venue
+        )
         causes = (version.judged, *cause)
         begun = [replace(draft, actor=site.actor, cause=causes) for draft in drafts]
         return [*begun, *beside]
@@ -101,7 +127,7 @@ def release(
 
 def roll_back(site: Site, model: str) -> Release:
     """A person's word: the running release of a model goes back at once. Raises NotFound."""
-    running = running_release(site.state, model)
+    running = running_release(site.state, model, site.name)
     if running is None:
         raise NotFound(
             f"no release of {model} is running",

@@ -53,7 +53,7 @@ def _alone(site: Site, model: str) -> Iterator[None]:
 
 
 def _publish(site: Site, model: str) -> RoutingTable | None:
-    releases = list(releases_of(site.state, model))
+    releases = list(releases_of(site.state, model, site.name))
     if not releases:
         return None
     release = releases[-1]

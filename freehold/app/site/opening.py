@@ -10,9 +10,11 @@ from freehold.app import adapters
 from freehold.app.project.reading import OpenProject, find_root, read_project
 from freehold.app.site.people import People
 from freehold.catalog import checks, endpoint_events, traffic, versions
-from freehold.delivery import releases as delivery
+from freehold.catalog.retention import holds
+from freehold.delivery import standing as delivery
 from freehold.domain.errors import Conflict, IntegrityError
 from freehold.domain.fact import Draft
+from freehold.domain.numbering import Numbering
 from freehold.domain.projection import State
 from freehold.monitoring import assessments
 from freehold.monitoring.proposals import PROPOSALS
@@ -23,6 +25,7 @@ from freehold.ports.ledger import Ledger
 from freehold.ports.locks import Locks
 from freehold.ports.object_store import ObjectStore
 from freehold.ports.signer import Signer
+from freehold.replication import claims
 from freehold.running import projection as running
 
 PROJECTIONS = (
@@ -34,6 +37,8 @@ PROJECTIONS = (
     delivery.projection,
     assessments.projection,
     PROPOSALS,
+    claims.projection,
+    holds.projection,
 )
 
 
@@ -57,6 +62,16 @@ class Site:
     people: People
     actor: str
     """Pseudonym of whoever runs this process."""
+
+    @property
+    def name(self) -> str:
+        return self.project.spec.site
+
+    @property
+    def numbering(self) -> Numbering:
+        """How this site numbers versions and releases beside the others."""
+        names = self.project.site_names
+        return Numbering(names.index(self.name), len(names))
 
     @property
     def folder(self) -> Path:
@@ -89,13 +104,14 @@ def key_path(folder: Path) -> Path:
     return folder / "keys" / "site.key"
 
 
-def open_site(start: Path | None = None, clock: Clock = wall_clock) -> Site:
-    """The site of the project in this folder or above it.
+def open_site(start: Path | None = None, clock: Clock = wall_clock, site: str = "") -> Site:
+    """The site of the project in this folder or above it: the one that is named, or that the
+    environment or the project file names.
 
     Raises ProjectInvalid, NotFound, IntegrityError (a key that others can read, a key that is
     not the ledger's).
     """
-    project = read_project(find_root(start or Path.cwd()))
+    project = read_project(find_root(start or Path.cwd()), site)
     folder = project.state
     key = key_path(folder)
     signer_class = adapters.embedded("signer")
@@ -118,7 +134,7 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock) -> Site:
     )
     objects = adapters.embedded("object_store")(folder / "objects")
     people = People(folder / "people.json")
-    site = Site(
+    opened = Site(
         project=project,
         ledger=ledger,
         objects=objects,
@@ -130,8 +146,8 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock) -> Site:
         people=people,
         actor=people.me(),
     )
-    _begin(site)
-    return site
+    _begin(opened)
+    return opened
 
 
 def _signer(signer_class: Any, key: Path) -> Signer:
@@ -152,7 +168,7 @@ def _begin(site: Site) -> None:
     def decision(_: State) -> list[Draft]:
         if any(True for _ in site.ledger.lines(0, 1)):
             return []
-        body = {"key": site.signer.public.fingerprint, "site": site.project.spec.site}
+        body = {"key": site.signer.public.fingerprint, "site": site.name}
         return [Draft("site.opened", body, actor=site.actor)]
 
     if not any(True for _ in site.ledger.lines(0, 1)):

@@ -28,7 +28,7 @@ def collect_events(site: Site) -> int:
             drafts[path.name] = draft
 
     def decision(state: State) -> list[Draft]:
-        return [draft for file, draft in drafts.items() if not is_known(state, file)]
+        return [draft for file, draft in drafts.items() if not is_known(state, site.name, file)]
 
     appended = site.ledger.decide(decision) if drafts else ()
     for path in paths:

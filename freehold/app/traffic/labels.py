@@ -92,7 +92,7 @@ def labels(site: Site, model: str, since: int = 0) -> pl.DataFrame:
     """Labels known at or after `since`, in the order of their arrival."""
     parts = [
         pl.read_parquet(BytesIO(site.artifacts.get(file.artifact)))
-        for file in label_files(site.state, model, since)
+        for file in label_files(site.state, site.name, model, since)
     ]
     return pl.concat(parts) if parts else pl.DataFrame(schema=SCHEMA)
 

@@ -26,7 +26,7 @@ def collect(site: Site, model: str, tell: Callable[[str], None] = lambda _: None
     state = site.state
     found = []
     for path in sorted(log_folder(site).glob("*.parquet")):
-        if is_recorded(state, model, path.name):
+        if is_recorded(state, site.name, model, path.name):
             continue
         try:
             described = _describe(path, model)
@@ -43,7 +43,7 @@ def collect(site: Site, model: str, tell: Callable[[str], None] = lambda _: None
         return [
             Draft("log.recorded", body)
             for body in found
-            if not is_recorded(state, model, str(body["file"]))
+            if not is_recorded(state, site.name, model, str(body["file"]))
         ]
 
     return len(site.ledger.decide(decision))
@@ -57,7 +57,7 @@ def requests(
     Raises IntegrityError for a file that is gone or is not what was recorded.
     """
     parts = []
-    for file in log_files(site.state, model, since, answered_since):
+    for file in log_files(site.state, site.name, model, since, answered_since):
         path = log_folder(site) / file.file
         try:
             data = path.read_bytes()

@@ -13,6 +13,9 @@ CHANGES = {
     "freehold approve",
     "freehold replay",
     "freehold audit erase",
+    "freehold gc",
+    "freehold hold add",
+    "freehold hold release",
     "freehold labels",
 }
 """Those that change a project that is there already, and so ask first."""

@@ -8,14 +8,15 @@ import pytest
 
 from freehold.delivery.decision import Complete, Hold, Promote, Rollback
 from freehold.delivery.releases import (
+    Venue,
     aliases_of,
     conclude,
-    projection,
     release_of,
     releases_of,
     running_release,
     start,
 )
+from freehold.delivery.standing import projection
 from freehold.delivery.traffic import traffic
 from freehold.domain.errors import Conflict, NotFound
 from freehold.domain.fact import Draft, Fact
@@ -23,6 +24,7 @@ from freehold.domain.hybrid_time import HybridTime
 from freehold.domain.project import ReleaseSpec
 
 SETTINGS = ReleaseSpec()
+HERE = Venue.alone("w")
 ROLLBACK = Rollback("score-shift", 1.5, 0.25)
 
 
@@ -60,12 +62,12 @@ class Folded:
 
 def with_champion() -> Folded:
     state = Folded()
-    return state.tell(start(state, "m", 1, "canary", SETTINGS))
+    return state.tell(start(state, "m", 1, "canary", SETTINGS, HERE))
 
 
 def with_canary() -> Folded:
     state = with_champion()
-    return state.tell(start(state, "m", 2, "canary", SETTINGS))
+    return state.tell(start(state, "m", 2, "canary", SETTINGS, HERE))
 
 
 def test_the_first_release_has_nothing_to_stand_beside() -> None:
@@ -143,16 +145,16 @@ def test_a_stale_promotion_is_refused() -> None:
 def test_one_release_at_a_time() -> None:
     state = with_canary()
     with pytest.raises(Conflict) as caught:
-        start(state, "m", 3, "canary", SETTINGS)
+        start(state, "m", 3, "canary", SETTINGS, HERE)
     assert caught.value.code == "release.running"
     with pytest.raises(Conflict) as caught:
-        start(with_champion(), "m", 1, "canary", SETTINGS)
+        start(with_champion(), "m", 1, "canary", SETTINGS, HERE)
     assert caught.value.code == "release.is-champion"
 
 
 def test_models_do_not_meet() -> None:
     state = with_canary()
-    state.tell(start(state, "m2", 1, "canary", SETTINGS))
+    state.tell(start(state, "m2", 1, "canary", SETTINGS, HERE))
     assert [r.id for r in releases_of(state, "m2")] == ["m2/1"]
     assert aliases_of(state, "m") == {"champion": 1, "challenger": 2}
     with pytest.raises(NotFound):
@@ -166,8 +168,8 @@ def test_an_alias_that_a_person_moves() -> None:
 
 def test_a_release_is_rolled_back_once() -> None:
     state = Folded()
-    state.tell(start(state, "m", 1, "canary", SETTINGS))
-    state.tell(start(state, "m", 2, "canary", SETTINGS))
+    state.tell(start(state, "m", 1, "canary", SETTINGS, HERE))
+    state.tell(start(state, "m", 2, "canary", SETTINGS, HERE))
     release = running_release(state, "m")
     assert release is not None
     first = conclude(state, release, ROLLBACK, 40)

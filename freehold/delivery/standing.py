@@ -1,0 +1,157 @@
+"""Releases and aliases as they stand, folded from facts of all sites."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from freehold.domain.fact import Fact, site_of
+from freehold.domain.ordering import knew
+from freehold.domain.projection import Change, Projection, State
+from freehold.domain.release import Release, settings_from_json
+
+RELEASES = "releases"
+ALIASES = "aliases"
+STOPPED = "stopped"
+"""By model and version: names of the facts that rolled it back or revoked it."""
+REVOKED = "revoked"
+
+
+def release_key(release: str) -> str:
+    model, _, number = release.rpartition("/")
+    return f"{model}/{int(number):08d}" if number.isdigit() else release
+
+
+def is_revoked(state: State, model: str, version: int) -> bool:
+    return state.get(REVOKED, f"{model}/{version}") is not None
+
+
+def _fold(fact: Fact, state: State) -> Iterable[Change]:
+    if fact.type == "model.revoked":
+        return _revoked(fact, state)
+    key = release_key(fact.body["release"])
+    row = state.get(RELEASES, key)
+    if fact.type == "alias.moved":
+        return _alias_moved(fact, row, state)
+    if fact.type == "release.started":
+        return [] if row is not None else [Change(RELEASES, key, _begun(fact, state).as_json())]
+    # Another release took the same number: this fact is about one that is not here.
+    if row is None or row["status"] == "rolled-back" or not knew(state, fact, row["started"]):
+        return []
+    release = replace(_after(Release.from_json(row), fact), began=fact.time.wall, fact=fact.name)
+    if fact.type == "release.rolled-back":
+        return _rolled_back(fact, release, state)
+    if release.status == "completed" and _is_stopped(fact, state, release.version):
+        release = replace(release, status="rolled-back", guardrail="elsewhere")
+    return [Change(RELEASES, key, release.as_json())]
+
+
+def _begun(fact: Fact, state: State) -> Release:
+    body, site = fact.body, site_of(fact.writer)
+    return Release(
+        id=body["release"],
+        model=body["model"],
+        version=body["version"],
+        previous=body["previous"],
+        strategy=body["strategy"],
+        settings=settings_from_json(body["settings"]),
+        # Version 1 of the fact knew one site.
+        sites=tuple(body.get("sites", (site,))),
+        driver=site,
+        began=fact.time.wall,
+        fact=fact.name,
+        started=fact.name,
+        order=sum(1 for _ in state.scan(RELEASES, f"{body['model']}/")),
+    )
+
+
+def _after(release: Release, fact: Fact) -> Release:
+    if fact.type == "release.rolled-back":
+        return replace(release, status="rolled-back", guardrail=fact.body["guardrail"])
+    if fact.type == "release.completed":
+        return replace(release, status="completed")
+    if release.status == "completed":
+        return release
+    return replace(release, step=max(release.step, fact.body["step"]))
+
+
+def _rolled_back(fact: Fact, release: Release, state: State) -> Iterator[Change]:
+    yield Change(RELEASES, release_key(release.id), release.as_json())
+    yield _stop(fact, state, release.version)
+    for other in _finished_unseen(fact, state, release.version):
+        if other.id != release.id:
+            stopped = replace(other, status="rolled-back", guardrail="elsewhere")
+            yield Change(RELEASES, release_key(other.id), stopped.as_json())
+    yield from _given_back(state, release.model, release.version, release.previous)
+
+
+def _revoked(fact: Fact, state: State) -> Iterator[Change]:
+    model, version = fact.body["model"], fact.body["version"]
+    yield Change(REVOKED, f"{model}/{version}", {"fact": fact.name})
+    yield _stop(fact, state, version)
+    previous = None
+    for _, row in state.scan(RELEASES, f"{model}/"):
+        if row["version"] == version and row["status"] != "rolled-back":
+            stopped = {**row, "status": "rolled-back", "guardrail": "revoked"}
+            yield Change(RELEASES, release_key(row["id"]), stopped)
+            previous = row["previous"]
+    yield from _given_back(state, model, version, previous)
+
+
+def _finished_unseen(fact: Fact, state: State, version: int) -> Iterator[Release]:
+    """Releases that completed this version without the fact's writer having seen it."""
+    for _, row in state.scan(RELEASES, f"{fact.body['model']}/"):
+        unseen = row["version"] == version and not knew(state, fact, row["fact"])
+        if unseen and row["status"] == "completed":
+            yield Release.from_json(row)
+
+
+def _stop(fact: Fact, state: State, version: int) -> Change:
+    key = f"{fact.body['model']}/{version}"
+    return Change(STOPPED, key, [*(state.get(STOPPED, key) or []), fact.name])
+
+
+def _is_stopped(fact: Fact, state: State, version: int | None) -> bool:
+    """Whether the version was rolled back or revoked without the fact's writer having seen it."""
+    names = state.get(STOPPED, f"{fact.body['model']}/{version}") or []
+    return any(not knew(state, fact, name) for name in names)
+
+
+def _given_back(state: State, model: str, version: int, previous: int | None) -> Iterator[Change]:
+    """A completion that the rollback's writer did not see has moved the alias: it moves back."""
+    for _, row in state.scan(ALIASES, f"{model}/"):
+        if row["version"] == version and row["alias"] in ("champion", "challenger"):
+            yield _alias(model, row["alias"], previous if row["alias"] == "champion" else None)
+
+
+def _alias(model: str, alias: str, version: int | None) -> Change:
+    row = {"alias": alias, "model": model, "version": version}
+    return Change(ALIASES, f"{model}/{alias}", None if version is None else row)
+
+
+def _alias_moved(fact: Fact, row: Any | None, state: State) -> list[Change]:
+    body = fact.body
+    if row is not None and row["status"] == "rolled-back" and body["version"] == row["version"]:
+        return []
+    version = body["version"]
+    if version is not None and (
+        is_revoked(state, body["model"], version) or _is_stopped(fact, state, version)
+    ):
+        return []
+    return [_alias(body["model"], body["alias"], version)]
+
+
+projection = Projection(
+    name="releases",
+    version=2,
+    types=frozenset(
+        {
+            "alias.moved",
+            "model.revoked",
+            "release.advanced",
+            "release.completed",
+            "release.rolled-back",
+            "release.started",
+        }
+    ),
+    fold=_fold,
+)
