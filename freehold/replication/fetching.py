@@ -1,0 +1,266 @@
+"""Taking artifacts out of meeting stores. What does not have its digest is not kept."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+
+from freehold.domain.artifact import object_key
+from freehold.domain.errors import StorageFailed, Unreachable
+from freehold.ports.object_store import Moved, MovesFiles, ObjectStore
+from freehold.replication.holdings import ArtifactFault, Holdings, hexadecimal, what_store_has
+from freehold.replication.layout import pack_key
+
+Answer = TypeVar("Answer")
+_PARALLEL = 16
+_RANGES_AHEAD = 3
+"""Ranges of packs that are read at a time; one is at most a whole pack."""
+_TASK = 16
+"""Artifacts that one thread verifies and puts in one go."""
+_GAP = 64 * 1024
+"""Bytes that are rather read than skipped by another request."""
+_LARGE = 8 * 1024 * 1024
+"""Bytes from which on an artifact moves as a file, where both stores can."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Digests `sha256:…`, sorted."""
+
+    got: tuple[str, ...]
+    missing: tuple[str, ...]
+    """That no store has, or gave."""
+    corrupt: tuple[str, ...]
+    """Of which there are only corrupt copies."""
+    bytes: int
+    faults: tuple[ArtifactFault, ...]
+    """Also of what was then found elsewhere."""
+
+
+def fetch_artifacts(
+    digests: Iterable[str],
+    stores: Mapping[str, ObjectStore],
+    objects: ObjectStore,
+    *,
+    holdings: Mapping[str, Holdings] | None = None,
+    scratch: Path | None = None,
+    moved: Moved = lambda _: None,
+) -> Fetched:
+    """Bring those of `digests` (`sha256:…`) into the own store, from whichever store has them.
+
+    `stores`: by the names under which faults are reported, the preferred first. `holdings`: what is
+    known of them, by the same names. `scratch`: an existing folder for large artifacts on the way;
+    without it they pass through memory. Raises ValueError for what is no digest, and what the own
+    store raises; what is wrong with the others is among the faults.
+    """
+    fetching = _Fetching({hexadecimal(digest) for digest in digests}, objects, scratch, moved)
+    asked = set(fetching.wanted)
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        for name, store in stores.items():
+            if not fetching.wanted:
+                break
+            known = (holdings or {}).get(name) or fetching.ask(
+                name, partial(what_store_has, store, name=name)
+            )
+            if known is not None:
+                fetching.faults.update(dict.fromkeys(known.faults))
+                fetching.from_packs(name, store, known, pool)
+                fetching.alone(name, store, known, pool)
+    return Fetched(
+        _named(asked - fetching.wanted),
+        _named(fetching.wanted - fetching.spoiled),
+        _named(fetching.wanted & fetching.spoiled),
+        fetching.bytes,
+        tuple(fetching.faults),
+    )
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Part of a pack that one request reads."""
+
+    pack: str
+    start: int
+    stop: int
+    members: list[tuple[str, int, int]]
+    """Hexadecimal digest, offset in the pack, size."""
+
+
+class _Fetching:
+    def __init__(
+        self, wanted: set[str], objects: ObjectStore, scratch: Path | None, moved: Moved
+    ) -> None:
+        self.wanted = wanted
+        """Hexadecimal digests that are not here yet."""
+        self._objects, self._scratch, self._moved = objects, scratch, moved
+        self.spoiled: set[str] = set()
+        self.faults: dict[ArtifactFault, None] = {}
+        self.bytes = 0
+
+    def from_packs(
+        self, name: str, store: ObjectStore, known: Holdings, pool: ThreadPoolExecutor
+    ) -> None:
+        """What lies in several packs is taken from the first that has it whole."""
+        places = known.places(self.wanted)
+        copy = pl.int_range(pl.len()).over("digest")
+        for (_,), rows in places.group_by(copy, maintain_order=True):
+            rows = rows.filter(pl.col("digest").is_in(list(self.wanted)))
+            under_way: deque[tuple[_Range, Future[bytes | None]]] = deque()
+            for part in _ranges(rows, known.packed):
+                under_way.append((part, pool.submit(self._read, name, store, part)))
+                if len(under_way) > _RANGES_AHEAD:
+                    self._keep(name, *under_way.popleft(), pool)
+            while under_way:
+                self._keep(name, *under_way.popleft(), pool)
+
+    def alone(
+        self, name: str, store: ObjectStore, known: Holdings, pool: ThreadPoolExecutor
+    ) -> None:
+        there = sorted(self.wanted & known.alone)
+        for digest, size in pool.map(lambda one: (one, self._one(name, store, one)), there):
+            if size is not None:
+                self.wanted.discard(digest)
+                self.bytes += size
+
+    def ask(self, name: str, question: Callable[[], Answer], digest: str = "") -> Answer | None:
+        """A store that fails is a fault of its own, and the others go on."""
+        try:
+            return question()
+        except KeyError:
+            self._fault(name, "pack.missing", "it is gone", digest)
+        except (Unreachable, StorageFailed) as exc:
+            self._fault(name, exc.code, exc.what)
+        return None
+
+    def _fault(self, name: str, kind: str, what: str, digest: str = "") -> None:
+        named = digest and f"sha256:{digest}"
+        self.faults[ArtifactFault(name, kind, what, named)] = None
+
+    def _read(self, name: str, store: ObjectStore, part: _Range) -> bytes | None:
+        return self.ask(
+            name, lambda: store.get(pack_key(part.pack), part.start, part.stop), part.pack
+        )
+
+    def _keep(
+        self, name: str, part: _Range, read: Future[bytes | None], pool: ThreadPoolExecutor
+    ) -> None:
+        data = read.result()
+        if data is None:
+            return
+        tasks = [
+            pool.submit(self._check, name, part, part.members[at : at + _TASK], data)
+            for at in range(0, len(part.members), _TASK)
+        ]
+        for task in tasks:
+            kept, size = task.result()
+            self.wanted.difference_update(kept)
+            self.bytes += size
+
+    def _check(
+        self, name: str, part: _Range, members: Sequence[tuple[str, int, int]], data: bytes
+    ) -> tuple[list[str], int]:
+        kept, moved = [], 0
+        for digest, offset, size in members:
+            start = offset - part.start
+            content = data[start : start + size]
+            if sha256(content).hexdigest() == digest:
+                self._objects.put(_key(digest), content)
+                kept.append(digest)
+                moved += size
+            else:
+                self._spoil(name, digest, f"not what the pack {part.pack} should hold")
+        self._moved(moved)
+        return kept, moved
+
+    def _one(self, name: str, store: ObjectStore, digest: str) -> int | None:
+        """Bytes of an artifact that is now here."""
+        key = _key(digest)
+        size = self.ask(name, lambda: store.size(key))
+        if (
+            size is not None
+            and size >= _LARGE
+            and self._scratch is not None
+            and isinstance(store, MovesFiles)
+            and isinstance(self._objects, MovesFiles)
+        ):
+            return self._large(name, store, self._objects, self._scratch / digest, digest)
+        data = self.ask(name, lambda: store.get(key), digest)
+        if data is None:
+            return None
+        if sha256(data).hexdigest() != digest:
+            self._spoil(name, digest, "its bytes have another digest")
+            return None
+        self._objects.put(key, data)
+        self._moved(len(data))
+        return len(data)
+
+    def _large(
+        self, name: str, store: MovesFiles, objects: MovesFiles, path: Path, digest: str
+    ) -> int | None:
+        key = _key(digest)
+
+        def download() -> bool:
+            store.download(key, path, self._moved)
+            return True
+
+        try:
+            if not self.ask(name, download, digest):
+                return None
+            found, size = _digest_of_file(path)
+            if found != digest:
+                self._spoil(name, digest, "its bytes have another digest")
+                return None
+            objects.upload(key, path)
+            return size
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _spoil(self, name: str, digest: str, what: str) -> None:
+        self.spoiled.add(digest)
+        self._fault(name, "artifact.corrupt", what, digest)
+
+
+def _ranges(rows: pl.DataFrame, packed: pl.DataFrame) -> Iterator[_Range]:
+    """Requests that read these rows: what lies close together by one; a pack of which most is
+    wanted by one, too."""
+    if rows.is_empty():
+        return
+    whole = packed.join(rows.select("pack").unique(), on="pack", how="semi")
+    sizes = dict(whole.group_by("pack").agg(pl.col("size").sum()).iter_rows())
+    for (pack,), part in rows.sort("pack", "offset").group_by("pack", maintain_order=True):
+        gap = sizes[pack] if 2 * part["size"].sum() >= sizes[pack] else 0
+        gap = max(gap, _GAP)
+        members: list[tuple[str, int, int]] = []
+        start = stop = 0
+        for digest, offset, size in part.select("digest", "offset", "size").iter_rows():
+            if members and offset - stop > gap:
+                yield _Range(str(pack), start, stop, members)
+                members = []
+            if not members:
+                start = stop = offset
+            members.append((digest, offset, size))
+            stop = max(stop, offset + size)
+        yield _Range(str(pack), start, stop, members)
+
+
+def _digest_of_file(path: Path) -> tuple[str, int]:
+    digest, size = sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_LARGE):
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
+
+
+def _named(digests: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"sha256:{digest}" for digest in sorted(digests))
+
+
+def _key(digest: str) -> str:
+    return object_key(f"sha256:{digest}")

@@ -1,0 +1,324 @@
+"""Artifacts through meeting stores: packed, ranged, verified."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freehold.adapters.memory.object_store import MemoryObjectStore
+from freehold.domain.artifact import object_key
+from freehold.domain.errors import StorageFailed, Unreachable
+from freehold.ports.object_store import Moved, MovesFiles
+from freehold.replication import fetching, pack, sending
+from freehold.replication.fault import NotBelieved
+from freehold.replication.fetching import fetch_artifacts
+from freehold.replication.holdings import hexadecimal, what_store_has
+from freehold.replication.layout import pack_index_key, pack_key
+from freehold.replication.pack import decode_index, encode_pack
+from freehold.replication.sending import publish_artifacts
+
+
+def digest_of(data: bytes) -> str:
+    return "sha256:" + sha256(data).hexdigest()
+
+
+def filled(*contents: bytes) -> MemoryObjectStore:
+    store = MemoryObjectStore()
+    for data in contents:
+        store.put(object_key(digest_of(data)), data)
+    return store
+
+
+def contents(count: int, size: int = 100) -> list[bytes]:
+    return [f"{number} ".encode() * (size // 4) for number in range(count)]
+
+
+def content_of(store: MemoryObjectStore) -> set[bytes]:
+    return {store.get(key) for key in store.keys("artifacts/")}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packs of a few kilobytes, so that a few artifacts fill several."""
+    monkeypatch.setattr(sending, "PACK_TARGET", 2_000)
+    monkeypatch.setattr(fetching, "_GAP", 50)
+
+
+def test_a_pack_is_a_zip_that_others_read() -> None:
+    data = contents(20)
+    members = [(sha256(one).hexdigest(), one) for one in data]
+    digest, archive, index = encode_pack(members)
+    assert sha256(archive).hexdigest() == digest
+    assert encode_pack(reversed(members)) == (digest, archive, index)
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        assert opened.testzip() is None
+        assert opened.namelist() == sorted(name for name, _ in members)
+        assert {opened.read(name) for name in opened.namelist()} == set(data)
+    for name, offset, size in decode_index(index).iter_rows():
+        assert sha256(archive[offset : offset + size]).hexdigest() == name
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_no_index(data: bytes) -> None:
+    with pytest.raises(NotBelieved):
+        decode_index(data)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=4))
+@settings(max_examples=200)
+def test_a_damaged_index_is_refused_or_stays_within_a_pack(
+    changes: list[tuple[int, int]],
+) -> None:
+    index = bytearray(encode_pack([(sha256(b"x").hexdigest(), b"x")])[2])
+    for back, value in changes:
+        index[-1 - back % len(index)] = value
+    try:
+        frame = decode_index(bytes(index))
+    except NotBelieved:
+        return
+    assert frame.height <= 50_000
+    assert all(0 <= offset <= 2**26 and 0 <= size <= 2**20 for _, offset, size in frame.iter_rows())
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pl.DataFrame({"digest": ["0" * 63], "offset": [0], "size": [1]}),
+        pl.DataFrame({"digest": ["0" * 64 + "\n"], "offset": [0], "size": [1]}),
+        pl.DataFrame({"digest": ["0" * 64], "offset": [-1], "size": [1]}),
+        pl.DataFrame({"digest": ["0" * 64], "offset": [2**40], "size": [1]}),
+        pl.DataFrame({"digest": ["0" * 64], "offset": [0], "size": [2**21]}),
+        pl.DataFrame({"digest": ["0" * 64], "offset": [0], "size": [None]}, schema=pack.SCHEMA),
+        pl.DataFrame({"digest": ["0" * 64], "offset": [0.5], "size": [1]}),
+        pl.DataFrame({"digest": ["0" * 64], "offset": [0]}),
+        pl.DataFrame({"digest": ["0" * 64] * 50_001, "offset": 0, "size": 1}),
+    ],
+)
+def test_an_index_that_claims_what_no_pack_holds_is_refused(frame: pl.DataFrame) -> None:
+    file = io.BytesIO()
+    frame.write_parquet(file)
+    with pytest.raises(NotBelieved):
+        decode_index(file.getvalue())
+
+
+@given(st.text())
+def test_what_is_no_digest_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="digest"):
+        hexadecimal(text)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 100])
+def test_artifacts_travel(count: int) -> None:
+    data = contents(count)
+    store, target = MemoryObjectStore(), MemoryObjectStore()
+    moved: list[int] = []
+    sent = publish_artifacts(map(digest_of, data), filled(*data), store, moved=moved.append)
+    assert (sent.artifacts, sent.missing, sent.corrupt) == (count, (), ())
+    assert sent.bytes == sum(moved) == sum(map(len, data))
+    assert sent.packs == (0 if count < 4 else 1 if count == 4 else 4)
+    assert what_store_has(store).digests == set(map(digest_of, data))
+    fetched = fetch_artifacts(map(digest_of, data), {"s": store}, target)
+    assert fetched.got == tuple(sorted(map(digest_of, data)))
+    assert (fetched.missing, fetched.corrupt, fetched.faults) == ((), (), ())
+    assert content_of(target) == set(data)
+
+
+def test_what_is_there_is_not_sent_again(counting: MemoryObjectStore) -> None:
+    data = contents(50)
+    objects, digests = filled(*data), [digest_of(one) for one in data]
+    publish_artifacts(digests, objects, counting)
+    known = what_store_has(counting)
+    counting.puts = counting.bodies = counting.listings = 0  # type: ignore[attr-defined]
+    sent = publish_artifacts(digests, objects, counting, holdings=what_store_has(counting, known))
+    assert sent.artifacts == 0
+    assert vars(counting)["puts"] == vars(counting)["bodies"] == 0
+    assert vars(counting)["listings"] == 2
+    more = contents(60)
+    assert publish_artifacts(map(digest_of, more), filled(*more), counting).artifacts == 10
+    assert publish_artifacts(digests, objects, counting, anew=True).artifacts == 50
+
+
+def test_missing_and_corrupt_ones_are_not_sent() -> None:
+    data = contents(6)
+    objects = filled(*data[:5])
+    objects.put(object_key(digest_of(data[0])), b"other")
+    sent = publish_artifacts(map(digest_of, data), objects, store := MemoryObjectStore())
+    assert sent.missing == (digest_of(data[5]),)
+    assert sent.corrupt == (digest_of(data[0]),)
+    assert what_store_has(store).digests == set(map(digest_of, data[1:5]))
+
+
+@pytest.mark.usefixtures("small")
+def test_of_a_pack_only_what_is_wanted_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "PACK_TARGET", 100_000)
+    read: list[int] = []
+
+    class Measuring(MemoryObjectStore):
+        def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+            data = super().get(key, start, stop)
+            read.append(len(data) if key.endswith(".zip") else 0)
+            return data
+
+    data = contents(200)
+    publish_artifacts(map(digest_of, data), filled(*data), store := Measuring())
+    fetch_artifacts([digest_of(data[7]), digest_of(data[90])], {"s": store}, MemoryObjectStore())
+    assert 0 < sum(read) < 1000
+    read.clear()
+    fetch_artifacts(map(digest_of, data[:150]), {"s": store}, MemoryObjectStore())
+    assert len([size for size in read if size]) == 1, "most of it is read in one go"
+
+
+@pytest.mark.usefixtures("small")
+def test_nothing_corrupt_is_kept_and_another_copy_is_taken() -> None:
+    data = contents(40)
+    digests = [digest_of(one) for one in data]
+    first, second = MemoryObjectStore(), MemoryObjectStore()
+    publish_artifacts(digests, filled(*data), first)
+    publish_artifacts(digests[:20], filled(*data), second)
+    for key in list(first.keys("packs/")):
+        if key.endswith(".zip"):
+            first.put(key, bytes(len(first.get(key))))
+    target = MemoryObjectStore()
+    fetched = fetch_artifacts([*digests, digest_of(b"?")], {"a": first, "b": second}, target)
+    assert set(fetched.got) == set(digests[:20])
+    assert set(fetched.corrupt) == set(digests[20:])
+    assert fetched.missing == (digest_of(b"?"),)
+    assert {(fault.store, fault.kind) for fault in fetched.faults} == {("a", "artifact.corrupt")}
+    assert content_of(target) == set(data[:20])
+    assert publish_artifacts(fetched.corrupt, filled(*data), first, anew=True).artifacts == 20
+    assert fetch_artifacts(fetched.corrupt, {"a": first}, target).got == fetched.corrupt
+
+
+def test_of_two_packs_the_one_that_holds_it_is_used() -> None:
+    data = contents(5)
+    digests = [digest_of(one) for one in data]
+    publish_artifacts(digests, filled(*data), store := MemoryObjectStore())
+    publish_artifacts(digests[:4], filled(*data), store, anew=True)
+    publish_artifacts(digests[:2], filled(*data), store, anew=True)
+    packs = [key for key in store.keys("packs/") if key.endswith(".zip")]
+    assert len(packs) == 2
+    for spoiled in packs:
+        whole = store.get(spoiled)
+        store.put(spoiled, b"")
+        fetched = fetch_artifacts(digests[:4], {"s": store}, MemoryObjectStore())
+        assert fetched.got == tuple(sorted(digests[:4]))
+        store.put(spoiled, whole)
+    for spoiled in packs:
+        store.put(spoiled, b"")
+    fetched = fetch_artifacts(digests[:4], {"s": store}, MemoryObjectStore())
+    assert fetched.got == tuple(sorted(digests[:2])), "they lie there by themselves, too"
+
+
+def test_a_pack_that_lies_or_is_half_gone_counts_as_absent() -> None:
+    data = contents(30)
+    publish_artifacts(map(digest_of, data), filled(*data), store := MemoryObjectStore())
+    (pack_digest,) = what_store_has(store).packs
+    index = store.get(pack_index_key(pack_digest))
+    store.put(pack_index_key(pack_digest), index[:-5])
+    known = what_store_has(store, name="s")
+    assert known.digests == frozenset()
+    assert [(fault.kind, fault.digest) for fault in known.faults] == [
+        ("pack.corrupt", f"sha256:{pack_digest}")
+    ]
+    assert what_store_has(store, known).faults == known.faults
+    store.put(pack_index_key(pack_digest), index)
+    store.delete(pack_key(pack_digest))
+    assert what_store_has(store, known).digests == frozenset()
+    assert what_store_has(store, known).faults == ()
+
+
+def test_a_pack_that_vanishes_is_a_fault() -> None:
+    data = contents(30)
+    publish_artifacts(map(digest_of, data), filled(*data), store := MemoryObjectStore())
+    known = what_store_has(store)
+    for key in list(store.keys()):
+        store.delete(key)
+    fetched = fetch_artifacts(
+        map(digest_of, data), {"s": store}, MemoryObjectStore(), holdings={"s": known}
+    )
+    assert len(fetched.missing) == 30
+    assert [fault.kind for fault in fetched.faults] == ["pack.missing"]
+
+
+def test_a_store_that_does_not_answer_is_passed_over() -> None:
+    class Cut(MemoryObjectStore):
+        def keys(self, prefix: str = "", after: str = "") -> Iterator[str]:
+            raise Unreachable("the store does not answer")
+
+    data = contents(3)
+    publish_artifacts(map(digest_of, data), filled(*data), store := MemoryObjectStore())
+    fetched = fetch_artifacts(map(digest_of, data), {"a": Cut(), "b": store}, MemoryObjectStore())
+    assert len(fetched.got) == 3
+    assert [(fault.store, fault.kind) for fault in fetched.faults] == [("a", "unreachable")]
+
+
+def test_a_full_disk_of_ones_own_is_raised() -> None:
+    class Full(MemoryObjectStore):
+        def put(self, key: str, data: bytes) -> None:
+            raise StorageFailed("the disk is full", code="storage.full")
+
+    data = contents(30)
+    publish_artifacts(map(digest_of, data), filled(*data), store := MemoryObjectStore())
+    with pytest.raises(StorageFailed):
+        fetch_artifacts(map(digest_of, data), {"s": store}, Full())
+
+
+class Filing(MemoryObjectStore, MovesFiles):
+    def upload(self, key: str, path: Path, moved: Moved = lambda _: None) -> None:
+        self.put(key, path.read_bytes())
+
+    def download(self, key: str, path: Path, moved: Moved = lambda _: None) -> None:
+        path.write_bytes(self.get(key))
+        moved(path.stat().st_size)
+
+
+@pytest.mark.parametrize("files", [True, False])
+def test_large_ones_travel_by_themselves(files: bool, tmp_path: Path) -> None:
+    data = [bytes([number]) * 9_000_000 for number in range(3)]
+    digests = [digest_of(one) for one in data]
+    store = Filing() if files else MemoryObjectStore()
+    objects = filled(*data)
+    objects.put(object_key(digests[2]), data[2][:-1])
+    sent = publish_artifacts(digests, objects, store)
+    assert (sent.artifacts, sent.packs, sent.corrupt) == (2, 0, (digests[2],))
+    store.put(object_key(digests[1]), data[1][:-1])
+    target = Filing()
+    fetched = fetch_artifacts(digests, {"s": store}, target, scratch=tmp_path)
+    assert (fetched.got, fetched.corrupt) == ((digests[0],), (digests[1],))
+    assert fetched.missing == (digests[2],)
+    assert content_of(target) == {data[0]}
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(
+    wanted=st.sets(st.integers(0, 29)),
+    damage=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3000), st.booleans()), max_size=6),
+)
+@settings(max_examples=40)
+def test_whatever_a_store_does_only_true_bytes_arrive(
+    wanted: set[int], damage: list[tuple[int, int, bool]]
+) -> None:
+    data = contents(30)
+    store, target = MemoryObjectStore(), MemoryObjectStore()
+    for part in (data[:10], data[10:20], data[18:]):
+        publish_artifacts(map(digest_of, part), filled(*data), store)
+    keys = list(store.keys())
+    for number, at, cut in damage:
+        key = keys[number % len(keys)]
+        whole = store.get(key) or b"?"
+        at %= len(whole)
+        store.put(key, whole[:at] if cut else whole[:at] + b"\xff" + whole[at + 1 :])
+    digests = {digest_of(data[number]) for number in wanted}
+    fetched = fetch_artifacts(digests, {"s": store}, target)
+    assert {digest_of(one) for one in content_of(target)} == set(fetched.got)
+    assert {*fetched.got, *fetched.missing, *fetched.corrupt} == digests
+    assert len(fetched.got) + len(fetched.missing) + len(fetched.corrupt) == len(digests)
+    if not damage:
+        assert set(fetched.got) == digests
