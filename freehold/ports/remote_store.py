@@ -36,7 +36,12 @@ _SHORTEST, _LONGEST = 0.05, 5.0
 
 
 class Interrupted(Exception):
-    """One attempt failed in a way that may be tried again; whether the store did it is unknown."""
+    """One attempt failed in a way that may be tried again."""
+
+    def __init__(self, why: str, *, in_doubt: bool = True) -> None:
+        super().__init__(why)
+        self.in_doubt = in_doubt
+        """Whether the store may have done it all the same."""
 
 
 def part_size(size: int) -> int:

@@ -1,8 +1,9 @@
-"""Object stores."""
+"""Object stores of this machine, and what is attached to facts in them."""
 
 import os
 import resource
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -10,10 +11,17 @@ import pytest
 
 from freehold.adapters.disk.object_store import DiskObjectStore
 from freehold.adapters.memory.object_store import MemoryObjectStore
-from freehold.domain.errors import IntegrityError, NotFound, StorageFailed
+from freehold.domain.errors import IntegrityError, NotFound, StorageFailed, WrongUsage
 from freehold.ports.attachment_store import AttachmentStore, attachment_key
 from freehold.ports.contracts.object_store import ObjectStoreContract
-from freehold.ports.object_store import ObjectStore
+from freehold.ports.contracts.object_store_abilities import (
+    ComparesAndSetsContract,
+    CreatesOnceContract,
+    FillsUpContract,
+    LocalPathsContract,
+    MovesFilesContract,
+)
+from freehold.ports.object_store import ObjectStore, StoreSettings
 
 
 @contextmanager
@@ -27,7 +35,17 @@ def small_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-class TestDiskObjectStore(ObjectStoreContract):
+class TestDisk(
+    ObjectStoreContract,
+    LocalPathsContract,
+    FillsUpContract,
+    MovesFilesContract,
+    CreatesOnceContract,
+    ComparesAndSetsContract,
+):
+    adapter = "disk"
+    server = "ext4"
+
     def make(self, folder: Path) -> ObjectStore:
         return DiskObjectStore(folder)
 
@@ -51,21 +69,127 @@ class TestDiskObjectStore(ObjectStoreContract):
             store.put("a/b", b"2")
         assert store.get("a") == b"1"
 
+    def test_it_is_opened_by_its_url(self, tmp_path: Path) -> None:
+        url = (tmp_path / "a folder").as_uri()
+        DiskObjectStore.open(StoreSettings(url)).put("a", b"1")
+        assert (tmp_path / "a folder" / "a").read_bytes() == b"1"
 
-class TestMemoryObjectStore(ObjectStoreContract):
+    @pytest.mark.parametrize("url", ["/srv", "file:srv", "file://other/srv", "s3://srv", ""])
+    def test_what_is_no_url_of_a_folder(self, url: str) -> None:
+        with pytest.raises(WrongUsage) as caught:
+            DiskObjectStore.open(StoreSettings(url))
+        assert caught.value.code == "storage.address"
+
+    def test_what_follows_a_key_is_found_without_looking_before_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = DiskObjectStore(tmp_path)
+        for name in ("a/1/x", "a/2/x", "b/1/x", "b/2/x", "c/1/x"):
+            store.put(name, b"")
+        looked, scan = [], os.scandir
+
+        def spy(folder: Path) -> object:
+            looked.append(folder.relative_to(tmp_path).as_posix())
+            return scan(folder)
+
+        monkeypatch.setattr(os, "scandir", spy)
+        assert list(store.keys("b", "b/1/x")) == ["b/2/x"]
+        assert looked == [".", "b", "b/1", "b/2"]
+
+    def test_a_version_grows_where_the_clock_stands_still(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("time.time_ns", lambda: 1_700_000_000_000_000_000)
+        store = DiskObjectStore(tmp_path)
+        versions = set()
+        for _ in range(20):
+            store.put("a", b"same")
+            versions.add(store.version("a"))
+        assert len(versions) == 20
+
+    def test_a_put_waits_between_a_comparison_and_its_setting(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = DiskObjectStore(tmp_path)
+        store.put("a", b"old")
+        version, stamp = store.version("a"), os.utime
+        with ThreadPoolExecutor(1) as pool:
+            puts = []
+
+            def put_meanwhile(*args: object, **options: object) -> None:
+                monkeypatch.setattr(os, "utime", stamp)
+                puts.append(pool.submit(store.put, "a", b"put"))
+                with pytest.raises(TimeoutError):
+                    puts[0].result(0.2)
+                stamp(*args, **options)  # type: ignore[arg-type]
+
+            monkeypatch.setattr(os, "utime", put_meanwhile)
+            assert store.replace("a", b"replaced", version or "")
+            puts[0].result()
+        assert store.get("a") == b"put"
+
+    @pytest.mark.long
+    def test_a_million_keys(self, tmp_path: Path) -> None:
+        """The files are made by themselves: a folder of files is a store."""
+        store = DiskObjectStore(tmp_path / "objects")
+        for folder in range(1000):
+            path = tmp_path / "objects" / "many" / f"{folder:03d}"
+            path.mkdir(parents=True)
+            for number in range(1000):
+                (path / f"{number:03d}").touch()
+        assert next(store.keys()) == "many/000/000"
+        count, last = 0, ""
+        keys = store.keys()
+        for key in keys:
+            assert key > last
+            count, last = count + 1, key
+        assert count == 1_000_000
+        assert list(store.keys(after="many/999/997")) == ["many/999/998", "many/999/999"]
+        assert len(list(store.keys("many/500/"))) == 1000
+
+    @pytest.mark.long
+    def test_five_gigabytes(self, tmp_path: Path) -> None:
+        store = DiskObjectStore(tmp_path / "objects")
+        size = 5 * 2**30
+        with (tmp_path / "source").open("wb") as file:
+            file.truncate(size - 5)
+            file.seek(0, os.SEEK_END)
+            file.write(b"end")
+            file.write(b"12")
+        moved = [0]
+
+        def count(bytes_: int) -> None:
+            moved[0] += bytes_
+
+        store.upload("a", tmp_path / "source", count)
+        assert moved[0] == size == store.size("a")
+        assert store.get("a", size - 5) == b"end12"
+        store.download("a", tmp_path / "target")
+        assert (tmp_path / "target").stat().st_size == size
+
+
+class TestMemory(ObjectStoreContract, CreatesOnceContract, ComparesAndSetsContract):
+    adapter = "memory"
+    server = "this process"
+
     def make(self, folder: Path) -> ObjectStore:
         return MemoryObjectStore()
-
-    def full(self, store: ObjectStore) -> AbstractContextManager[None]:
-        return small_files()
-
-    @pytest.mark.xfail(strict=True, reason="never: memory has no limit of its own")
-    def test_a_full_store_keeps_the_old_object(self, store: ObjectStore) -> None:
-        super().test_a_full_store_keeps_the_old_object(store)
 
     @pytest.mark.xfail(strict=True, reason="never: memory does not outlive its process")
     def test_it_stands_when_opened_again(self, tmp_path: Path) -> None:
         super().test_it_stands_when_opened_again(tmp_path)
+
+    def test_a_name_is_one_store_of_this_process(self, tmp_path: Path) -> None:
+        name = f"memory://{tmp_path.name}"
+        MemoryObjectStore.open(StoreSettings(name)).put("a", b"1")
+        assert MemoryObjectStore.open(StoreSettings(name)).get("a") == b"1"
+        assert MemoryObjectStore.open(StoreSettings(f"{name}-2")).size("a") is None
+
+    @pytest.mark.parametrize("url", ["memory://", "memory:a", "file:///a"])
+    def test_what_is_no_name(self, url: str) -> None:
+        with pytest.raises(WrongUsage) as caught:
+            MemoryObjectStore.open(StoreSettings(url))
+        assert caught.value.code == "storage.address"
 
 
 @pytest.fixture

@@ -22,7 +22,11 @@ _NETWORK = re.compile(
 )
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|container does not exist")
 _NO_CREDENTIALS = re.compile(r"169\.254\.\d+\.\d+|metadata\.google|Missing (?:\w+ )?credential")
-_TRY_AGAIN_CODES = frozenset({"ConditionalRequestConflict", "OperationAborted"})
+_TRY_AGAIN_CODES = frozenset(
+    {"ConditionalRequestConflict", "InternalError", "OperationAborted", "ServiceUnavailable"}
+    | {"ServerBusy", "SlowDown"}
+)
+"""Said without a status of its own where one answer tells of many keys."""
 
 
 def status_of(exc: Exception) -> int:
@@ -40,6 +44,11 @@ def code_of(exc: Exception) -> str:
 def is_partial_refused(exc: Exception) -> bool:
     """The store answered a range with the status of a whole object."""
     return "non-partial response" in str(exc)
+
+
+def is_beyond(exc: Exception) -> bool:
+    """A range that starts at the end or after it: said by the store, or found by the library."""
+    return status_of(exc) == 416 or "Wanted range starting at" in str(exc)
 
 
 def is_absent(exc: Exception) -> bool:
@@ -64,7 +73,7 @@ def fault(exc: Exception, where: str, key: str = "") -> Exception:
         return no_credentials(where)
     why = " ".join(filter(None, (f"HTTP {status}" if status else "", code)))
     if status in TRIED_AGAIN or code in _TRY_AGAIN_CODES:
-        return Interrupted(why)
+        return Interrupted(why, in_doubt=status not in (409, 429))
     if not status and _NETWORK.search(text):
         return Interrupted("no whole answer came over the network")
     if "without LOCATION" in text:

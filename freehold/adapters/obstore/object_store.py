@@ -1,6 +1,5 @@
 """What S3 and Azure Blob Storage have in common."""
 
-import itertools
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,12 +11,14 @@ import obstore
 from freehold.adapters.obstore.connection import Address
 from freehold.adapters.obstore.faults import (
     LIBRARY,
+    code_of,
     fault,
     is_absent,
+    is_beyond,
     is_condition,
     is_partial_refused,
-    status_of,
 )
+from freehold.adapters.obstore.listing import keys_of
 from freehold.adapters.obstore.transfers import CountingReader
 from freehold.ports.object_store import (
     ComparesAndSets,
@@ -27,7 +28,6 @@ from freehold.ports.object_store import (
     ObjectStore,
     SignsUrls,
     check_key,
-    is_key,
 )
 from freehold.ports.remote_store import (
     PARTS_AT_ONCE,
@@ -39,16 +39,12 @@ from freehold.ports.remote_store import (
     part_size,
     persist,
     unreachable,
-    unsorted,
 )
 
 T = TypeVar("T")
 
-_PAGE = 1000
-"""Keys in one answer of a store, at most."""
 _LARGE = 2**20
 """Bytes from which an object may take the time of a part."""
-_LETTERS = "-.0123456789=ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 _ATTEMPT = "attempt"
 """Metadata of what was written under a condition: who wrote it, should the answer be lost."""
 _READS = 5
@@ -86,35 +82,22 @@ class RemoteObjectStore(ObjectStore, MovesFiles, CreatesOnce, ComparesAndSets, S
         return None if found is None else int(found["size"])
 
     def keys(self, prefix: str = "", after: str = "") -> Iterator[str]:
-        folder, _, name = prefix.rpartition("/")
-        last = max(after, _before(prefix) if name else "")
-        pages: Iterator[list[str]] | None = None
-
-        def next_page() -> list[str]:
-            nonlocal pages
-            if pages is None:
-                pages = self._pages(folder, last)
-            try:
-                return next(pages, [])
-            except LIBRARY as exc:
-                pages = None
-                raise fault(exc, self._where) from None
-
-        while page := persist(next_page, self._where, self._timeout):
-            for key in page:
-                if key <= last:
-                    continue
-                last = key
-                if key.startswith(prefix):
-                    if is_key(key) and key > after:
-                        yield key
-                elif key > prefix:
-                    return
+        return keys_of(self._client, self._where, self._timeout, prefix, after)
 
     def delete(self, key: str) -> None:
         check_key(key)
+
+        def attempt() -> None:
+            try:
+                obstore.delete(self._client, key)
+            except LIBRARY as exc:
+                # Some servers fail to delete what is absent because it is a folder of theirs.
+                if code_of(exc) == "InternalError" and self._head(key) is None:
+                    return
+                raise fault(exc, self._where, key) from None
+
         try:
-            self._ask(key, lambda: obstore.delete(self._client, key))
+            persist(attempt, self._where, self._timeout)
         except KeyError:
             self._see_bucket()
 
@@ -187,7 +170,7 @@ class RemoteObjectStore(ObjectStore, MovesFiles, CreatesOnce, ComparesAndSets, S
                 first, end = found.range
                 data = bytes(found.bytes())
             except LIBRARY as exc:
-                if status_of(exc) == 416:
+                if is_beyond(exc):
                     return b""
                 if is_partial_refused(exc):
                     return None
@@ -227,14 +210,6 @@ class RemoteObjectStore(ObjectStore, MovesFiles, CreatesOnce, ComparesAndSets, S
             next(self.keys(), None)
             self._bucket_seen = True
 
-    def _pages(self, folder: str, after: str) -> Iterator[list[str]]:
-        found = obstore.list(self._client, folder or None, offset=after or None, chunk_size=_PAGE)
-        for page in found:
-            keys = [entry["path"] for entry in page]
-            if any(left >= right for left, right in itertools.pairwise(keys)):
-                raise unsorted(self._where)
-            yield keys
-
     def _put_parts(self, key: str, data: Any, step: int) -> None:
         """Not begun again as a whole: the library has tried each part, and who reads `data` is at
         its end."""
@@ -271,20 +246,18 @@ class RemoteObjectStore(ObjectStore, MovesFiles, CreatesOnce, ComparesAndSets, S
     def _put_if(self, key: str, data: bytes, mode: Any) -> bool:
         check_key(key)
         name = uuid.uuid4().hex
-        in_doubt_since = False
+        is_in_doubt = False
 
         def attempt() -> bool:
-            nonlocal in_doubt_since
+            nonlocal is_in_doubt
             try:
                 obstore.put(self._client, key, data, mode=mode, attributes={_ATTEMPT: name})
                 return True
             except LIBRARY as exc:
                 if is_condition(exc) or is_absent(exc):
-                    if in_doubt_since:
-                        return self._is_mine(key, name)
-                    return False
+                    return self._is_mine(key, name) if is_in_doubt else False
                 found = fault(exc, self._where, key)
-                in_doubt_since = in_doubt_since or isinstance(found, Interrupted)
+                is_in_doubt |= isinstance(found, Interrupted) and found.in_doubt
                 raise found from None
 
         return persist(attempt, self._where, self._timeout)
@@ -305,9 +278,3 @@ class RemoteObjectStore(ObjectStore, MovesFiles, CreatesOnce, ComparesAndSets, S
 
 class _Replaced(Exception):
     """The object has another version than the one that is being read."""
-
-
-def _before(prefix: str) -> str:
-    """A key, or nothing, that sorts before whatever starts with the prefix, and not far before."""
-    place = _LETTERS.find(prefix[-1])
-    return prefix[:-1] + _LETTERS[place - 1] if place > 0 else prefix[:-1].rstrip("/")
