@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import boto3
 import pytest
 from botocore.stub import Stubber
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from servers.s3 import MotoServer
 
 from freehold.adapters.keyfile.key_service import FileKeyService
 from freehold.adapters.kms.key_service import KmsKeyService
@@ -153,12 +154,6 @@ def test_no_added_key_is_lost_among_many(key_file: Path) -> None:
     assert len(FileKeyService(key_file).key_ids) == 17
 
 
-class S3LikeServer(Protocol):
-    """What is used of the session's server."""
-
-    endpoint: str
-
-
 SECRETS = {"access_key_id": "FREEHOLDTESTKEY00001", "secret_access_key": "secret-of-the-test"}
 
 
@@ -166,7 +161,7 @@ class TestKmsKeyService(KeyServiceContract):
     """A rotation by hand: the alias goes to a new key."""
 
     @pytest.fixture(autouse=True)
-    def client(self, moto: S3LikeServer) -> Iterator[None]:
+    def client(self, moto: MotoServer) -> Iterator[None]:
         self.endpoint = moto.endpoint
         self.kms = boto3.client(
             "kms",
@@ -283,6 +278,9 @@ class Transit(ThreadingHTTPServer):
         self.rings: dict[str, list[bytes]] = {}
         self.derived: dict[str, bool] = {}
         self.status = 0
+        """Answered to everything, if any."""
+        self.busy = 0
+        """Requests that are answered with 503 before it is ready."""
         self.asked: list[str] = []
         self.lock = threading.Lock()
 
@@ -354,6 +352,9 @@ class _TransitHandler(BaseHTTPRequestHandler):
         status, answer = self.server.status, {"errors": ["Vault is sealed"]}
         if self.headers.get("X-Vault-Token") != Transit.TOKEN:
             status, answer = 403, {"errors": ["permission denied"]}
+        elif self.server.busy:
+            self.server.busy -= 1
+            status = 503
         elif not status:
             with self.server.lock:
                 self.server.asked.append(self.path)
@@ -432,6 +433,12 @@ class TestVaultKeyService(VaultContract):
             lambda: service.unwrap(wrapped, service.key_id, CONTEXT),
         ):
             assert code_of(use, Unreachable) == "keys.unreachable"
+
+    def test_a_vault_that_was_busy_for_a_moment(self, service: KeyService) -> None:
+        self.transit.busy = 2
+        wrapped = service.wrap(b"k" * 32, CONTEXT)
+        self.transit.busy = 2
+        assert service.unwrap(wrapped, service.key_id, CONTEXT) == b"k" * 32
 
     def test_nobody_answers(self) -> None:
         service = VaultKeyService.open(KeySettings("a", NOBODY, timeout=1, secrets={"token": "t"}))

@@ -1,7 +1,6 @@
 """Files sealed and opened chunk by chunk, in flat memory."""
 
 import errno
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,17 +22,13 @@ def seal_file(source: Path, target: Path, header: Header, cipher: ChunkCipher) -
 
 
 def open_file(
-    source: Path, target: Path, key: str, cipher_of: Callable[[Header, str], ChunkCipher]
-) -> int:
-    """Bytes written. Raises IntegrityError; then `target` holds a beginning that is true."""
-    size = 0
-    with source.open("rb") as sealed, target.open("wb") as plain:
+    source: Path, target: BinaryIO, key: str, cipher_of: Callable[[Header, str], ChunkCipher]
+) -> None:
+    """Raises IntegrityError; then `target` holds a beginning that is true."""
+    with source.open("rb") as sealed:
         cipher = cipher_of(Header.parsed(sealed.read(HEADER), key), key)
         for number, last, chunk in _blocks(sealed, SEALED):
-            size += plain.write(cipher.opened(number, last, chunk))
-        plain.flush()
-        os.fsync(plain.fileno())
-    return size
+            target.write(cipher.opened(number, last, chunk))
 
 
 def _blocks(file: BinaryIO, size: int) -> Iterator[tuple[int, bool, bytes]]:

@@ -4,6 +4,7 @@ The keys of the objects, their number and nearly their sizes stay visible. `enve
 format, `rotation.py` how keys are replaced.
 """
 
+import os
 from collections.abc import Iterator
 from functools import cache
 from itertools import chain
@@ -35,6 +36,7 @@ from freehold.ports.object_store import (
     ObjectStore,
     check_key,
 )
+from freehold.ports.remote_store import arriving
 
 _ATTEMPTS = 8
 """Readings of a range of an object that others replace all the time."""
@@ -145,10 +147,9 @@ class _Moving(EncryptedObjectStore, MovesFiles):
     def upload(self, key: str, path: Path, moved: Moved = lambda _: None) -> None:
         check_key(key)
         header, data_key = self._data_keys.new()
-        with TemporaryDirectory(prefix="freehold-") as folder:
+        with file_boundary(key), TemporaryDirectory(prefix="freehold-") as folder:
             sealed = Path(folder) / "sealed"
-            with file_boundary(key):
-                seal_file(path, sealed, header, ChunkCipher(header, data_key, key))
+            seal_file(path, sealed, header, ChunkCipher(header, data_key, key))
             count = PlainCount(moved, plain_size(sealed.stat().st_size, key))
             cast(MovesFiles, self._store).upload(key, sealed, count)
         count.finish()
@@ -159,10 +160,10 @@ class _Moving(EncryptedObjectStore, MovesFiles):
             raise KeyError(key)
         count = PlainCount(moved, size)
         with file_boundary(key), TemporaryDirectory(prefix=".freehold-", dir=path.parent) as folder:
-            sealed, plain = Path(folder) / "sealed", Path(folder) / "plain"
+            sealed = Path(folder) / "sealed"
             cast(MovesFiles, self._store).download(key, sealed, count)
-            open_file(sealed, plain, key, self._cipher)
-            plain.replace(path)
+            with arriving(path) as descriptor, os.fdopen(os.dup(descriptor), "wb") as plain:
+                open_file(sealed, plain, key, self._cipher)
         count.finish()
 
 

@@ -99,10 +99,10 @@ class _Rotation:
         return Outcome.ROTATED
 
     def _by_file(self, store: MovesFiles, key: str) -> Outcome:
-        with TemporaryDirectory(prefix="freehold-") as folder:
+        with file_boundary(key), TemporaryDirectory(prefix="freehold-") as folder:
             file = Path(folder) / "sealed"
             store.download(key, file)
-            with file_boundary(key), file.open("r+b") as stored:
+            with file.open("r+b") as stored:
                 head = self._head(stored.read(HEADER), key)
                 if head is None:
                     return Outcome.CURRENT

@@ -17,6 +17,8 @@ from typing import Any
 import hvac
 import requests
 from hvac import exceptions
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from freehold.domain.canonical import canonical
 from freehold.domain.errors import AdapterFailed, FreeholdError, Refused, Unreachable, WrongUsage
@@ -25,6 +27,16 @@ from freehold.ports.key_service import KeyService, KeySettings, wrong_key
 _PART = r"(?!\.{1,2}(?:/|:|\Z))[A-Za-z0-9_.-]+"
 _NAMED = re.compile(rf"(?:({_PART}(?:/{_PART})*)/)?({_PART})")
 _ID = re.compile(rf"({_PART}(?:/{_PART})*)/({_PART}):v[1-9][0-9]*")
+_ATTEMPTS = 3
+_RETRIES = Retry(
+    _ATTEMPTS - 1,
+    status_forcelist=(429, 502, 503),
+    allowed_methods=None,
+    backoff_factor=0.2,
+    backoff_jitter=0.2,
+    raise_on_status=False,
+)
+"""Whatever is asked may be asked again: nothing here changes the vault."""
 _BUSY = (
     exceptions.BadGateway,
     exceptions.InternalServerError,
@@ -60,11 +72,15 @@ class VaultKeyService(KeyService):
                 f"'{settings.key}' is not the name of a transit key",
                 hint="write `encryption: vault:NAME`, or `vault:MOUNT/NAME`",
             )
+        session = requests.Session()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=_RETRIES))
         client = hvac.Client(
+            session=session,
             url=settings.endpoint or None,
             token=settings.secrets.get("token"),
             namespace=settings.secrets.get("namespace"),
-            timeout=settings.timeout,
+            timeout=settings.timeout / _ATTEMPTS,
         )
         return cls(client, named[1] or "transit", named[2])
 
