@@ -1,6 +1,6 @@
 """Whether a store knows the own log otherwise than the own ledger does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from freehold.domain.checkpoint import Checkpoint
@@ -56,7 +56,7 @@ def holds_head(ledger: KeepsLogs, head: HeadName) -> bool:
     return held is not None and encode_head(held)[0] == head
 
 
-def roots_at(ledger: KeepsLogs, writer: str, sizes: Sequence[int]) -> dict[int, str]:
+def roots_at(ledger: KeepsLogs, writer: str, sizes: Iterable[int]) -> dict[int, str]:
     """Hexadecimal roots over the first entries, for those sizes that the ledger holds."""
     wanted, frontier = sorted(set(sizes)), Frontier()
     found = {0: frontier.root().hex()} if 0 in wanted else {}

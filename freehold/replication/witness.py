@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.fact import Fact
 from freehold.domain.ordering import seen_size
+from freehold.domain.signature import PublicKey
+from freehold.ports.ledger import KeepsLogs
+from freehold.ports.object_store import ObjectStore
+from freehold.replication.head import signed_heads
+from freehold.replication.own_log import roots_at
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,27 @@ def accusations(
                 Accusation(seen.writer, "log.disputed", what, statement, None, sighting=seen)
             )
     return tuple(dict.fromkeys(accused))
+
+
+def examine(
+    writer: str,
+    ledger: KeepsLogs,
+    stores: Iterable[ObjectStore],
+    public: PublicKey,
+    sightings: Iterable[Sighting] = (),
+) -> tuple[Accusation, ...]:
+    """`accusations` over all that the ledger recorded of a log and all heads of it in the stores.
+
+    Reads every head, and the whole log where a head has a size of which no checkpoint is held: for
+    audits, not for each exchange. `public`: the believed key. Raises what the stores raise.
+    """
+    held = list(ledger.log_checkpoints(writer))
+    found = [head for store in stores for head in signed_heads(writer, store, public)]
+    seen = [sighting for sighting in sightings if sighting.writer == writer]
+    sizes = {head.size for head in found} | {sighting.size for sighting in seen}
+    sizes -= {checkpoint.size for checkpoint in held}
+    roots = {(writer, size): root for size, root in roots_at(ledger, writer, sizes).items()}
+    return accusations(held, found, roots=roots, sightings=seen)
 
 
 def withdrawal(before: Checkpoint, now: Checkpoint | None) -> Accusation | None:

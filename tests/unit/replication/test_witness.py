@@ -7,12 +7,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from freehold.adapters.memory.object_store import MemoryObjectStore
 from freehold.domain.fact import Fact
 from freehold.domain.hybrid_time import HybridTime
+from freehold.replication.head import encode_head
+from freehold.replication.layout import HeadName
 from freehold.replication.own_log import roots_at
+from freehold.replication.publishing import publish_log
 from freehold.replication.witness import (
     Sighting,
     accusations,
+    examine,
     sightings_of,
     withdrawal,
 )
@@ -51,6 +56,25 @@ def test_a_smaller_tree_that_does_not_begin_the_log_is_proof(alice: Any) -> None
     roots = {("alice", 4): roots_at(alice.ledger, "alice", [4])[4]}
     (accused,) = accusations(held, [lie], roots=roots)
     assert (accused.code, accused.earlier, accused.later) == ("log.rewritten", held[-1], lie)
+
+
+def test_examining_reads_what_all_stores_have(alice: Any) -> None:
+    stores = [MemoryObjectStore(), MemoryObjectStore()]
+    publish_log(alice.ledger, "alice", alice.public, stores[0])
+    assert examine("alice", alice.ledger, stores, alice.public) == ()
+    for size in (4, 9):
+        name, data = encode_head(alice.signed(size, OTHER))
+        stores[1].put(name.key, data)
+    stores[1].put(HeadName("alice", 7, OTHER).key, b"no head")
+    told = examine(
+        "alice",
+        alice.ledger,
+        stores,
+        alice.public,
+        [Sighting("alice", 6, OTHER, "bob/1"), Sighting("carol", 6, OTHER, "bob/1")],
+    )
+    assert [one.code for one in told] == ["log.rewritten", "log.rewritten", "log.disputed"]
+    assert {one.writer for one in told} == {"alice"}
 
 
 def test_what_another_saw_is_a_dispute(alice: Any, party: Callable[..., Any]) -> None:
