@@ -15,7 +15,14 @@ import boto3
 from botocore import exceptions
 from botocore.config import Config
 
-from freehold.domain.errors import AdapterFailed, FreeholdError, Refused, Unreachable, WrongUsage
+from freehold.domain.errors import (
+    AdapterFailed,
+    FreeholdError,
+    NotFound,
+    Refused,
+    Unreachable,
+    WrongUsage,
+)
 from freehold.ports.key_service import KeyService, KeySettings, wrong_key
 
 _ATTEMPTS = 3
@@ -164,8 +171,8 @@ def _answered(exc: exceptions.ClientError, key: str, wrong: tuple[str, ...]) -> 
     )
 
 
-def _missing(key: str) -> Refused:
-    return Refused(
+def _missing(key: str) -> NotFound:
+    return NotFound(
         f"KMS has no key {key}",
         code="keys.missing",
         hint="check the key's name and region in freehold.yaml",

@@ -21,7 +21,14 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from freehold.domain.canonical import canonical
-from freehold.domain.errors import AdapterFailed, FreeholdError, Refused, Unreachable, WrongUsage
+from freehold.domain.errors import (
+    AdapterFailed,
+    FreeholdError,
+    NotFound,
+    Refused,
+    Unreachable,
+    WrongUsage,
+)
 from freehold.ports.key_service import KeyService, KeySettings, wrong_key
 
 _PART = r"(?!\.{1,2}(?:/|:|\Z))[A-Za-z0-9_.-]+"
@@ -174,7 +181,7 @@ def _answered(exc: exceptions.VaultError, key: str, wrong: bool) -> FreeholdErro
     if isinstance(exc, _REFUSED) and wrong:
         return wrong_key(key)
     if isinstance(exc, exceptions.InvalidPath):
-        return Refused(
+        return NotFound(
             f"the vault has no transit key {key}",
             code="keys.missing",
             hint="check its name, its mount and the namespace, or make it",
