@@ -6,7 +6,7 @@ from freehold.app.model.naming import resolve
 from freehold.app.release.release import ReleasePlan, plan_release, release, roll_back
 from freehold.app.site.opening import open_site
 from freehold.cli import output
-from freehold.domain.release import Release
+from freehold.domain.release import Release, Strategy
 
 
 @click.command("release", help="Move MODEL@VERSION into traffic, step by step, under guardrails.")
@@ -18,10 +18,13 @@ from freehold.domain.release import Release
     show_default=True,
     help="canary: a growing share of the traffic; immediate: all of it at once.",
 )
+@click.option(
+    "--sites", default="", metavar="A,B", help="Where; `all` for every site. Otherwise here."
+)
 @click.option("--roll-back", "back", is_flag=True, help="Take its running release back at once.")
 @output.yes
 @output.as_json
-def command(name: str, strategy: str, back: bool, yes: bool, as_json: bool) -> None:
+def command(name: str, strategy: str, sites: str, back: bool, yes: bool, as_json: bool) -> None:
     with open_site() as site:
         if back:
             model = resolve(site, name).model
@@ -30,7 +33,11 @@ def command(name: str, strategy: str, back: bool, yes: bool, as_json: bool) -> N
             output.confirm("Roll it back?", yes)
             done = roll_back(site, model)
         else:
-            plan = plan_release(site, name, "immediate" if strategy == "immediate" else "canary")
+            places = (
+                site.project.site_names if sites == "all" else tuple(filter(None, sites.split(",")))
+            )
+            how: Strategy = "immediate" if strategy == "immediate" else "canary"
+            plan = plan_release(site, name, how, places)
             if not as_json:
                 _show(plan)
             output.confirm("Release it?", yes)
@@ -46,6 +53,8 @@ def _show(plan: ReleasePlan) -> None:
     auc = version.headline.get("auc")
     figure = f", AUC {auc:.3f}" if auc is not None else ""
     click.echo(f"{version.name}{figure}, allowed by every policy")
+    if len(plan.known_sites) > 1:
+        click.echo(f"at {', '.join(plan.venue.sites)}")
     if plan.champion is None:
         click.echo("there is no champion to stand beside: all traffic at once")
         return

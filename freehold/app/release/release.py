@@ -30,6 +30,7 @@ class ReleasePlan:
     strategy: Strategy
     settings: ReleaseSpec
     venue: Venue
+    known_sites: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -67,6 +68,7 @@ def plan_release(
         strategy="immediate" if champion is None else strategy,
         settings=site.project.spec.release,
         venue=venue,
+        known_sites=site.project.site_names,
     )
 
 

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from freehold.app.files import write_files
+from freehold.app.release.vouching import vouched
 from freehold.app.site.opening import Site
 from freehold.catalog.package import unpack
 from freehold.catalog.versions import ModelVersion, version_of
 from freehold.delivery.releases import releases_of
 from freehold.delivery.traffic import traffic
 from freehold.domain.errors import Conflict, IntegrityError, StorageFailed
-from freehold.domain.package import ADMISSION, SIGNATURE
 from freehold.domain.release import Release
 from freehold.domain.routing import RoutingTable, read_routing, routing_document, signed_bytes
 
@@ -68,6 +68,9 @@ def _publish(site: Site, model: str) -> RoutingTable | None:
     serving = site.serving
     try:
         serving.mkdir(parents=True, exist_ok=True)
+        if _has_other_key(serving / "site.pub", site):
+            # What the key before it vouched for, this one has to vouch for anew.
+            shutil.rmtree(serving / "models", ignore_errors=True)
         _replace(serving / "site.pub", site.signer.public.pem)
         for variant in table.variants:
             place_package(site, versions[variant.version], serving)
@@ -96,9 +99,8 @@ def place_package(site: Site, version: ModelVersion, serving: Path) -> Path:
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     write_files(part / "payload", unpack(site.artifacts.get(version.package)))
-    for name in (SIGNATURE, ADMISSION):
-        if name in version.attestations:
-            (part / name).write_bytes(site.artifacts.get(version.attestations[name]))
+    for name, data in vouched(site, version).items():
+        (part / name).write_bytes(data)
     part.replace(folder)
     return folder
 
@@ -113,8 +115,8 @@ def _standing(release: Release) -> Iterable[int]:
 
 def _table_number(releases: list[Release]) -> int:
     """Grows with every change of any release of the model."""
-    ended = sum(1 for release in releases if release.status != "running")
-    return sum(1 + release.step for release in releases) + ended
+    weight = {"running": 0, "completed": 1, "rolled-back": 2}
+    return sum(1 + release.step + weight[release.status] for release in releases)
 
 
 def _stands(path: Path, table: RoutingTable, site: Site) -> bool:
@@ -123,6 +125,10 @@ def _stands(path: Path, table: RoutingTable, site: Site) -> bool:
         return read_routing(path.read_bytes(), site.signer.public) == table
     except (FileNotFoundError, IntegrityError):
         return False
+
+
+def _has_other_key(path: Path, site: Site) -> bool:
+    return path.exists() and path.read_bytes() != site.signer.public.pem
 
 
 def _replace(path: Path, data: bytes) -> None:

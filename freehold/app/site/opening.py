@@ -8,6 +8,7 @@ from typing import Any
 
 from freehold.app import adapters
 from freehold.app.project.reading import OpenProject, find_root, read_project
+from freehold.app.site.keys import KeyRing, next_key_path, put_in_place
 from freehold.app.site.people import People
 from freehold.catalog import checks, endpoint_events, traffic, versions
 from freehold.catalog.retention import holds
@@ -25,7 +26,7 @@ from freehold.ports.ledger import Ledger
 from freehold.ports.locks import Locks
 from freehold.ports.object_store import ObjectStore
 from freehold.ports.signer import Signer
-from freehold.replication import claims
+from freehold.replication import claims, trust
 from freehold.running import projection as running
 
 PROJECTIONS = (
@@ -38,6 +39,7 @@ PROJECTIONS = (
     assessments.projection,
     PROPOSALS,
     claims.projection,
+    trust.projection,
     holds.projection,
 )
 
@@ -86,6 +88,11 @@ class Site:
         return key_path(self.folder)
 
     @property
+    def keyring(self) -> KeyRing:
+        """Public keys of logs that were taken."""
+        return KeyRing(self.folder / "keys" / "known")
+
+    @property
     def serving(self) -> Path:
         """What the endpoint reads."""
         return self.folder / "serving"
@@ -123,15 +130,7 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock, site: str = 
             hint="put the key back from where you keep it; a new key would be a new writer",
             code="key.missing",
         )
-    signer = _signer(signer_class, key)
-    writer = f"{project.spec.site}-{signer.public.fingerprint.removeprefix('sha256:')[:8]}"
-    ledger = adapters.embedded("ledger")(
-        folder / "ledger.db",
-        writer=writer,
-        signer=signer,
-        clock=clock,
-        projections=PROJECTIONS,
-    )
+    signer, ledger = _signer_and_ledger(signer_class, project, clock)
     objects = adapters.embedded("object_store")(folder / "objects")
     people = People(folder / "people.json")
     opened = Site(
@@ -148,6 +147,36 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock, site: str = 
     )
     _begin(opened)
     return opened
+
+
+def _signer_and_ledger(
+    signer_class: Any, project: OpenProject, clock: Clock
+) -> tuple[Signer, Ledger]:
+    """Ends the replacement of a key that was interrupted after the ledger went on with it."""
+    path = project.state / "ledger.db"
+    for _ in range(2):
+        signer = _signer(signer_class, key_path(project.state))
+        try:
+            ledger: Ledger = adapters.embedded("ledger")(
+                path,
+                writer=trust.writer_name(project.spec.site, signer.public.fingerprint),
+                signer=signer,
+                clock=clock,
+                projections=PROJECTIONS,
+            )
+        except IntegrityError as error:
+            following = next_key_path(key_path(project.state))
+            if error.code != "ledger.other-writer" or not following.exists():
+                raise
+            put_in_place(key_path(project.state))
+            continue
+        return signer, ledger
+    raise IntegrityError(
+        "neither this site's key nor the one that was to follow it is the ledger's",
+        why=f"{path.name} was written with another key",
+        hint="put the ledger's own key back from where you keep it",
+        code="key.missing",
+    )
 
 
 def _signer(signer_class: Any, key: Path) -> Signer:

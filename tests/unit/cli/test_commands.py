@@ -10,10 +10,12 @@ from freehold.cli.main import COMMANDS, freehold, run
 CHANGES = {
     "freehold run",
     "freehold release",
+    "freehold revoke",
     "freehold approve",
     "freehold replay",
     "freehold audit erase",
     "freehold gc",
+    "freehold conflicts settle",
     "freehold hold add",
     "freehold hold release",
     "freehold labels",

@@ -1,0 +1,1 @@
+"""What sites that did not know of each other decided about the same thing."""

@@ -1,0 +1,121 @@
+"""Artifacts on their way between sites, where somebody asks for them and no label forbids it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from freehold.app.site.meeting import Meeting
+from freehold.app.site.opening import Site
+from freehold.app.site.wanted import Wanted, wanted_at
+from freehold.domain.artifact import object_key
+from freehold.replication.fetching import fetch_artifacts
+from freehold.replication.sending import publish_artifacts
+from freehold.replication.travel import barred, barred_from_store
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Barred:
+    """An artifact that was asked for and stays where it is."""
+
+    digest: str
+    site: str
+    why: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"digest": self.digest, "site": self.site, "why": self.why}
+
+
+@dataclass
+class Copied:
+    fetched: int = 0
+    sent: int = 0
+    bytes: int = 0
+    missing: list[str] = field(default_factory=list)
+    """Digests that are wanted here and that no store has yet."""
+    barred: list[Barred] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "fetched": self.fetched,
+            "sent": self.sent,
+            "bytes": self.bytes,
+            "missing": self.missing,
+            "barred": [one.as_json() for one in self.barred],
+        }
+
+
+def copy_artifacts(site: Site, meeting: Meeting, tell: Tell = lambda _: None) -> Copied:
+    """Fetch what is wanted here, leave what is wanted elsewhere where it will be looked for."""
+    copied = Copied()
+    _fetch(site, meeting, copied, tell)
+    _send(site, meeting, copied, tell)
+    return copied
+
+
+def _fetch(site: Site, meeting: Meeting, copied: Copied, tell: Tell) -> None:
+    if site.name not in site.project.spec.sites or not meeting.stores:
+        return
+    here = site.project.spec.sites[site.name]
+    lacking = {}
+    for one in wanted_at(site, site.name):
+        if site.objects.size(object_key(one.digest)) is None:
+            if rule := barred(one.labels, here):
+                copied.barred.append(Barred(one.digest, site.name, rule))
+            else:
+                lacking[one.digest] = one
+    if not lacking:
+        return
+    found = fetch_artifacts(lacking, meeting.stores, site.objects)
+    copied.fetched += len(found.got)
+    copied.bytes += found.bytes
+    copied.missing.extend((*found.missing, *found.corrupt))
+    if found.got:
+        tell(f"{len(found.got):,} artifacts fetched")
+
+
+def _send(site: Site, meeting: Meeting, copied: Copied, tell: Tell) -> None:
+    sites = site.project.spec.sites
+    by_store: dict[str, dict[str, Wanted]] = {}
+    for place, spec in sites.items():
+        store = _store_for(place, site, meeting)
+        if place == site.name or store is None:
+            continue
+        for one in wanted_at(site, place):
+            if site.objects.size(object_key(one.digest)) is None:
+                continue
+            rule = barred(one.labels, spec) or barred_from_store(
+                one.labels, sites[store].store, sites
+            )
+            if rule:
+                copied.barred.append(Barred(one.digest, place, rule))
+            else:
+                by_store.setdefault(store, {})[one.digest] = one
+    for name, wanted in by_store.items():
+        _leave(site, meeting, name, wanted, copied, tell)
+
+
+def _leave(
+    site: Site,
+    meeting: Meeting,
+    name: str,
+    wanted: Mapping[str, Wanted],
+    copied: Copied,
+    tell: Tell,
+) -> None:
+    with meeting.at(name):
+        sent = publish_artifacts(wanted, site.objects, meeting.stores[name])
+        copied.sent += sent.artifacts
+        copied.bytes += sent.bytes
+        if sent.artifacts:
+            tell(f"{sent.artifacts:,} artifacts left in the store of {name}")
+
+
+def _store_for(place: str, site: Site, meeting: Meeting) -> str | None:
+    """Where the site at `place` will look: its own store if this site reaches it, else any that
+    both reach."""
+    if place in meeting.stores:
+        return place
+    public = [n for n in meeting.stores if not site.project.spec.sites[n].private]
+    return public[0] if public else None

@@ -1,0 +1,230 @@
+"""`freehold sync`: one meeting with all stores that can be reached.
+
+In this order: whether the own log is what the stores know of it; what others wrote; what is to be
+recorded about that; the own log and theirs to every store; artifacts that are asked for.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from freehold.app.site.copying import Copied, copy_artifacts
+from freehold.app.site.meeting import Meeting, meet
+from freehold.app.site.opening import Site
+from freehold.app.site.witnessing import accuse
+from freehold.domain.errors import NotSupported
+from freehold.domain.fact import Draft, site_of
+from freehold.domain.projection import State
+from freehold.domain.signature import PublicKey
+from freehold.ports.ledger import HeldLog, KeepsLogs
+from freehold.replication.claims import unrecorded
+from freehold.replication.fault import LogConflict, LogFault
+from freehold.replication.head import offered_keys
+from freehold.replication.layout import writers
+from freehold.replication.publishing import publish_log
+from freehold.replication.pulling import pull_log
+from freehold.replication.trust import Stranger, believed, fitting, next_writer
+
+Tell = Callable[[str], None]
+_WITNESS = b'"type":"log.witnessed"'
+
+
+@dataclass
+class Exchanged:
+    """What one meeting did."""
+
+    received: int = 0
+    """Entries of other logs that are new here."""
+    published: int = 0
+    """Entries that stores lacked, each counted for each store."""
+    copied: Copied = field(default_factory=Copied)
+    conflicts: int = 0
+    """That were found and recorded now."""
+    continued_as: str = ""
+    """The new log, if the own one turned out to be behind what the stores know of it."""
+    faults: list[LogFault] = field(default_factory=list)
+    strangers: list[Stranger] = field(default_factory=list)
+    unreachable: dict[str, str] = field(default_factory=dict)
+    """Site whose store it is → what it answered."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing moved."""
+        moved = self.received + self.published + self.conflicts
+        return not (moved or self.continued_as or self.copied.fetched or self.copied.sent)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "shape": 1,
+            "received": self.received,
+            "published": self.published,
+            "artifacts": self.copied.as_json(),
+            "conflicts": self.conflicts,
+            "continued_as": self.continued_as,
+            "faults": [
+                {"writer": one.writer, "store": one.store, "kind": one.kind, "what": one.what}
+                for one in self.faults
+            ],
+            "strangers": [
+                {"writer": one.writer, "site": one.site, "key": one.key} for one in self.strangers
+            ],
+            "unreachable": self.unreachable,
+        }
+
+
+def exchange(site: Site, tell: Tell = lambda _: None, *, verify: bool = False) -> Exchanged:
+    """What cannot be reached or is not believed is in the answer, and stops nothing else.
+
+    `verify`: read again all that this site holds and the stores have, and mend it there. Raises
+    NotSupported where the ledger holds no logs beside its own, StorageFailed where the own disk
+    fails.
+    """
+    ledger = _logs_of(site)
+    done, meeting = Exchanged(), meet(site)
+    present = _present(meeting)
+    _publish_own(site, ledger, meeting, present, done, verify)
+    keys = _pull(site, ledger, meeting, present, done, tell)
+    _record(site, done)
+    _publish(site, ledger, meeting, keys, done, verify)
+    done.copied = copy_artifacts(site, meeting, tell)
+    done.unreachable = {name: str(error.what) for name, error in meeting.unreachable.items()}
+    return done
+
+
+def _logs_of(site: Site) -> KeepsLogs:
+    if not isinstance(site.ledger, KeepsLogs):
+        raise NotSupported(
+            "this site's ledger holds no logs but its own",
+            why=f"{type(site.ledger).__name__} cannot merge",
+            hint="keep the state in a ledger that does: `freehold doctor` names them",
+            code="ledger.no-logs",
+        )
+    return site.ledger
+
+
+def _present(meeting: Meeting) -> set[str]:
+    """Writers whose logs lie in any of the stores."""
+    found: set[str] = set()
+    for name, store in list(meeting.stores.items()):
+        with meeting.at(name):
+            found.update(writers(store))
+    return found
+
+
+def _publish_own(
+    site: Site,
+    ledger: KeepsLogs,
+    meeting: Meeting,
+    present: set[str],
+    done: Exchanged,
+    verify: bool,
+) -> None:
+    """The own log to every store; before that, leave it if a store knows another one."""
+    for name, store in list(meeting.stores.items()):
+        with meeting.at(name):
+            writer, public = site.ledger.writer, site.signer.public
+            try:
+                sent = publish_log(ledger, writer, public, store, verify=verify, name=name)
+            except LogConflict as conflict:
+                if conflict.agreed is None:
+                    raise
+                done.continued_as = _leave(site, ledger, conflict, present)
+                writer = site.ledger.writer
+                sent = publish_log(ledger, writer, public, store, verify=verify, name=name)
+            done.published += sent.entries
+            done.faults.extend(sent.faults)
+
+
+def _leave(site: Site, ledger: KeepsLogs, conflict: LogConflict, present: set[str]) -> str:
+    """Go on in a new log. What nobody else has seen of the old one stands in the new one."""
+    left = site.ledger.writer
+    new = next_writer(left, {*present, *(log.writer for log in ledger.logs())})
+    again = ledger.continue_as(new, site.signer, conflict.agreed or 0)
+    present.add(left)
+    body = {"left": left, "kept": conflict.agreed, "known": conflict.theirs.size, "again": again}
+    site.ledger.append([Draft("log.continued", body, actor=site.actor)])
+    return new
+
+
+def _pull(
+    site: Site,
+    ledger: KeepsLogs,
+    meeting: Meeting,
+    present: set[str],
+    done: Exchanged,
+    tell: Tell,
+) -> dict[str, PublicKey]:
+    """Returns the keys of the logs that are believed, by writer."""
+    keys: dict[str, PublicKey] = {}
+    waiting = sorted(present - {site.ledger.writer})
+    news = False
+    moved = True
+    while moved and waiting:
+        # A log that was believed may hand over to the key of one that was not yet.
+        moved = False
+        for writer in list(waiting):
+            key = _key_of(site, writer, offered_keys(writer, meeting.stores))
+            if key is None:
+                continue
+            waiting.remove(writer)
+            moved, keys[writer] = True, key
+            site.keyring.add(key)
+            pulled = pull_log(writer, ledger, meeting.stores, key)
+            done.faults.extend(pulled.faults)
+            if pulled.entries:
+                tell(f"{pulled.entries:,} entries of {writer}")
+                done.received += pulled.entries
+                lines = ledger.log_lines(writer, pulled.size - pulled.entries)
+                news = news or any(_WITNESS not in line for _, line in lines)
+    for writer in waiting:
+        offered = list(fitting(writer, offered_keys(writer, meeting.stores)))
+        print_of = offered[0].fingerprint if offered else ""
+        done.strangers.append(Stranger(writer, site_of(writer), print_of))
+    accuse(site, ledger, done.faults)
+    if news:
+        site.ledger.append([Draft("log.witnessed", {})])
+    return keys
+
+
+def _key_of(site: Site, writer: str, offered: Sequence[PublicKey]) -> PublicKey | None:
+    own = site.signer.public
+    if site_of(writer) == site.name and list(fitting(writer, [own])):
+        return own
+    spec = site.project.spec.sites.get(site_of(writer))
+    if spec is None:
+        return None
+    return believed(site.state, site.name, writer, spec.keys, offered)
+
+
+def _record(site: Site, done: Exchanged) -> None:
+    def decision(state: State) -> Sequence[Draft]:
+        return unrecorded(state)
+
+    done.conflicts = len(site.ledger.decide(decision))
+
+
+def _publish(
+    site: Site,
+    ledger: KeepsLogs,
+    meeting: Meeting,
+    keys: dict[str, PublicKey],
+    done: Exchanged,
+    verify: bool,
+) -> None:
+    """The own log again, with what was recorded since, and what is held of the others: whoever
+    reaches only one of the stores gets all of it there."""
+    logs = {log.writer: log for log in ledger.logs()}
+    keys = {**keys, site.ledger.writer: site.signer.public}
+    for name, store in list(meeting.stores.items()):
+        for writer in _causes_first(logs, site.ledger.writer, keys):
+            with meeting.at(name):
+                sent = publish_log(ledger, writer, keys[writer], store, verify=verify, name=name)
+                done.published += sent.entries
+                done.faults.extend(sent.faults)
+            if name not in meeting.stores:
+                break
+
+
+def _causes_first(logs: dict[str, HeldLog], own: str, keys: dict[str, PublicKey]) -> list[str]:
+    """Others before the own log: what its facts had seen is then there before them."""
+    return [*(w for w in sorted(logs) if w != own and w in keys), own]

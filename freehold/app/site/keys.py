@@ -1,0 +1,51 @@
+"""The own key's file while it is being replaced, and the public keys of others that are known."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from freehold.domain.errors import IntegrityError
+from freehold.domain.signature import PublicKey
+from freehold.replication.trust import fitting
+
+
+def next_key_path(path: Path) -> Path:
+    """Of the key that will follow the one at `path`."""
+    return path.with_name("next.key")
+
+
+def put_in_place(path: Path) -> None:
+    """The new key takes the old one's name, which is kept beside it. Idempotent."""
+    following = next_key_path(path)
+    for suffix in (".pub", ".key"):
+        new, old = following.with_suffix(suffix), path.with_suffix(suffix)
+        if new.exists():
+            if old.exists():
+                old.replace(old.with_suffix(f"{suffix}.old"))
+            new.replace(old)
+
+
+class KeyRing:
+    """Public keys by fingerprint, as files. A key in it is known, not believed: what is believed
+    is decided when a log is taken."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def add(self, key: PublicKey) -> None:
+        path = self._folder / f"{key.fingerprint.removeprefix('sha256:')}.pub"
+        if path.exists():
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_bytes(key.pem)
+        part.replace(path)
+
+    def of(self, writer: str) -> PublicKey | None:
+        """The key that signed a log of this name."""
+        return next(fitting(writer, self._keys()), None)
+
+    def _keys(self) -> Iterator[PublicKey]:
+        for path in sorted(self._folder.glob("*.pub")):
+            with suppress(IntegrityError):
+                yield PublicKey(path.read_bytes())

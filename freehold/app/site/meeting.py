@@ -1,0 +1,59 @@
+"""The object stores in which this site meets the others."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from freehold.app.site.opening import Site
+from freehold.app.site.stores import open_store
+from freehold.domain.errors import (
+    AdapterFailed,
+    FreeholdError,
+    StorageFailed,
+    Unreachable,
+    WrongUsage,
+)
+from freehold.ports.object_store import ObjectStore
+
+
+@dataclass
+class Meeting:
+    """Those stores that answer, by the site whose store it is. One that fails is left out from
+    then on, and the others go on."""
+
+    stores: dict[str, ObjectStore] = field(default_factory=dict)
+    unreachable: dict[str, FreeholdError] = field(default_factory=dict)
+
+    @contextmanager
+    def at(self, name: str) -> Iterator[None]:
+        """Whatever goes wrong with the store within ends only what is done with it."""
+        try:
+            yield
+        except (StorageFailed, Unreachable, AdapterFailed) as error:
+            self.stores.pop(name, None)
+            self.unreachable[name] = error
+
+
+def reached(site: Site) -> tuple[str, ...]:
+    """Sites whose stores this one may use: its own first, and all that are not private."""
+    sites = site.project.spec.sites
+    others = [name for name, one in sites.items() if name != site.name and not one.private]
+    return (*([site.name] if site.name in sites else []), *others)
+
+
+def meet(site: Site) -> Meeting:
+    """Opens the stores; talks to none of them yet. Raises WrongUsage, AdapterMissing."""
+    if not site.project.spec.sites:
+        raise WrongUsage(
+            "this project has one site: there is nobody to meet",
+            why="freehold.yaml has no `sites`",
+            hint="name the places under `sites`, each with its store; the guide on sites shows how",
+            code="site.none",
+        )
+    meeting = Meeting()
+    for name in reached(site):
+        spec = site.project.spec.sites[name].store
+        with meeting.at(name):
+            meeting.stores[name] = open_store(spec, name, os.environ)
+    return meeting

@@ -1,0 +1,67 @@
+"""Which artifacts a site asks for: a release, work that is to be done there, or a rule does."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from freehold.app.site.opening import Site
+from freehold.catalog.versions import ModelVersion, versions_of
+from freehold.delivery.releases import aliases_of, releases_of
+from freehold.domain.artifact import Artifact
+from freehold.domain.project import SiteSpec
+from freehold.domain.projection import State
+from freehold.running.projection import steps_of
+
+
+@dataclass(frozen=True)
+class Wanted:
+    digest: str
+    labels: Mapping[str, str]
+    """Of the data that it was made from."""
+    why: str
+    """`release flight-delay/3`, `alias champion`, `run 2026…`."""
+
+
+def wanted_at(site: Site, place: str) -> Iterator[Wanted]:
+    """By the site of this name, as far as is known here; an artifact may come more than once."""
+    spec = site.project.spec.sites[place]
+    state = site.state
+    versions = {(one.model, one.version): one for one in versions_of(state)}
+    for version, why in _traffic(state, versions, place, spec):
+        labels = run_labels(state, version.run)
+        for digest in (version.package, *version.attestations.values()):
+            yield Wanted(digest, labels, why)
+    if "results" in spec.keeps:
+        for _, row in state.scan("steps"):
+            for one in row.get("outputs", ()):
+                output = Artifact.from_json(one)
+                yield Wanted(output.digest, output.labels, f"run {row['run']}")
+
+
+def _traffic(
+    state: State,
+    versions: Mapping[tuple[str, int], ModelVersion],
+    place: str,
+    spec: SiteSpec,
+) -> Iterator[tuple[ModelVersion, str]]:
+    for model in {name for name, _ in versions}:
+        for release in list(releases_of(state, model, place))[-1:]:
+            for number in (release.version, release.previous):
+                if number is not None and (model, number) in versions:
+                    yield versions[model, number], f"release {release.id}"
+        if "aliases" in spec.keeps:
+            for alias, number in aliases_of(state, model).items():
+                if (model, number) in versions:
+                    yield versions[model, number], f"alias {alias}"
+    if "models" in spec.keeps:
+        for version in versions.values():
+            if version.allowed:
+                yield version, "every version that policy allows"
+
+
+def run_labels(state: State, run: str) -> dict[str, str]:
+    """Of all that a run made: what it was made from has handed them down."""
+    found: dict[str, str] = {}
+    for row in steps_of(state, run).values():
+        for one in row.get("outputs", ()):
+            found.update(Artifact.from_json(one).labels)
+    return found
