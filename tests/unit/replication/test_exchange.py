@@ -333,8 +333,8 @@ def test_the_own_log_is_not_pulled(alice: Any, party: Make, store: MemoryObjectS
 
 
 def spoil(store: MemoryObjectStore, key: str, how: str, at: int) -> None:
-    data = store.get(key)
-    at %= max(len(data), 1)
+    data = store.get(key) or b"?"
+    at %= len(data)
     if how == "lose":
         store.delete(key)
     elif how == "cut":
@@ -361,9 +361,18 @@ DAMAGE = st.tuples(
     sizes=st.lists(st.lists(st.integers(1, 6), min_size=1, max_size=4), min_size=1, max_size=6),
     damages=st.lists(st.lists(DAMAGE, max_size=4), min_size=2, max_size=2),
     early=st.integers(0, 3),
+    merge_at=st.sampled_from([2, 3, 32]),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_whatever_a_store_does_a_prefix_is_believed_and_healing_gives_all(
+    party: Make, sizes: list[list[int]], damages: list[list[Any]], early: int, merge_at: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(publishing, "MERGE_AT", merge_at)
+        exchange_with_damage(party, sizes, damages, early)
+
+
+def exchange_with_damage(
     party: Make, sizes: list[list[int]], damages: list[list[Any]], early: int
 ) -> None:
     alice, bob = party("alice"), party("bob")
