@@ -1,0 +1,1 @@
+"""What the site's own store keeps, and what it lets go."""

@@ -1,0 +1,90 @@
+"""Facts of which the projections say nothing, and what they name.
+
+Deny by default: a fact of a type that retention was not taught, and one that waits to be folded,
+keeps every digest in it.
+"""
+
+import re
+from collections.abc import Iterator
+
+from freehold.app.site.opening import Site
+from freehold.ports.ledger import KeepsLogs
+
+_DIGEST = re.compile(rb'"(sha256:[0-9a-f]{64})"')
+_TYPE = b'"type":"'
+JUDGED = frozenset(
+    {
+        "alias.moved",
+        "attachment.erased",
+        "contract.checked",
+        "endpoint.loaded",
+        "endpoint.log-failed",
+        "endpoint.refused",
+        "endpoint.stopped",
+        "hold.placed",
+        "hold.released",
+        "labels.added",
+        "log.recorded",
+        "model.judged",
+        "model.registered",
+        "model.revoked",
+        "monitoring.assessed",
+        "proposal.approved",
+        "proposal.done",
+        "proposal.failed",
+        "proposal.made",
+        "proposal.rejected",
+        "release.advanced",
+        "release.completed",
+        "release.rolled-back",
+        "release.started",
+        "run.finished",
+        "run.resumed",
+        "run.started",
+        "signal.raised",
+        "site.opened",
+        "step.failed",
+        "step.finished",
+        "storage.collected",
+        "tracking.failed",
+        "tracking.recorded",
+    }
+)
+"""Types whose digests are references that `freehold.catalog.retention` weighs, or are none."""
+
+Heads = dict[str, int]
+"""Writer → number of its entries that are held."""
+
+
+def heads(site: Site) -> Heads:
+    """How far the state has come: nothing was appended while these are the same."""
+    if isinstance(site.ledger, KeepsLogs):
+        return {log.writer: log.size for log in site.ledger.logs()}
+    return {site.ledger.writer: sum(1 for _ in site.ledger.lines())}
+
+
+def unread(site: Site) -> dict[str, str]:
+    """Digest → name of a fact that names it."""
+    return {
+        found.decode(): f"{writer}/{sequence}"
+        for writer, sequence, encoded in _unread_lines(site)
+        for found in _DIGEST.findall(encoded)
+    }
+
+
+def _unread_lines(site: Site) -> Iterator[tuple[str, int, bytes]]:
+    if not isinstance(site.ledger, KeepsLogs):
+        for sequence, encoded in site.ledger.lines():
+            if _type_of(encoded) not in JUDGED:
+                yield site.ledger.writer, sequence, encoded
+        return
+    for log in site.ledger.logs():
+        for sequence, encoded in site.ledger.log_lines(log.writer):
+            if sequence >= log.folded or _type_of(encoded) not in JUDGED:
+                yield log.writer, sequence, encoded
+
+
+def _type_of(encoded: bytes) -> str:
+    """The envelope's members are in order, and none behind the type can hold this mark."""
+    _, _, rest = encoded.rpartition(_TYPE)
+    return rest.partition(b'"')[0].decode(errors="replace")
