@@ -20,3 +20,12 @@ EMBEDDED: Mapping[str, str] = {
 
 KILLING_ENGINE = "subprocess"
 """Runs the steps that have a timeout."""
+
+STORES: Mapping[str, str] = {
+    "az": "azure",
+    "file": "disk",
+    "gs": "gcs",
+    "memory": "memory",
+    "s3": "s3",
+}
+"""Scheme of a store's address → the adapter that opens it."""

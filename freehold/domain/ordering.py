@@ -54,12 +54,12 @@ def settle(
         moved = False
         for writer in sorted(next_of):
             while (fact := next_of[writer]) is not None:
-                seen = {other: seen_size(head) for other, head in fact.seen.items()}
-                if any(folded.get(other, 0) < size for other, size in seen.items()):
-                    break
                 time = time_at(writer, fact.sequence)
-                for other, size in seen.items():
-                    time = max(time, time_at(other, size))
+                if fact.seen:
+                    seen = {other: seen_size(head) for other, head in fact.seen.items()}
+                    if any(folded.get(other, 0) < size for other, size in seen.items()):
+                        break
+                    time = max(time, *(time_at(other, size) for other, size in seen.items()))
                 time = time.next(fact.time.wall)
                 given[writer, fact.sequence] = time
                 folded[writer] = fact.sequence + 1

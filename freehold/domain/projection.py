@@ -85,7 +85,10 @@ class Folding:
             raise ValueError("not a fact: not an object")
         if value.get("type") not in self._by_type and not value.get("seen"):
             return
-        fact = Fact.from_json(value)
+        self.fold_read(Fact.from_json(value), state)
+
+    def fold_read(self, fact: Fact, state: WritableState) -> None:
+        """A fact that was read from its stored bytes."""
         if fact.seen:
             seen = {writer: int(head.partition(":")[0]) for writer, head in fact.seen.items()}
             state.write(Change(SEEN, fact.writer, {**(state.get(SEEN, fact.writer) or {}), **seen}))

@@ -19,7 +19,7 @@ from freehold.adapters.sqlite.state import SqliteState, SqliteStateInTransaction
 from freehold.domain.canonical import canonical
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.errors import Conflict, IntegrityError
-from freehold.domain.fact import Draft, Entry
+from freehold.domain.fact import Draft, Entry, Fact
 from freehold.domain.head import Head
 from freehold.domain.hybrid_time import HybridTime
 from freehold.domain.merkle import Frontier
@@ -176,7 +176,7 @@ class SqliteLedger(Ledger, Rebuilds, KeepsLeaves, KeepsLogs):
         with self._transaction() as connection:
             head = self._current(connection)
             rows = {row.writer: row for row in self._logs.rows()}
-            new = 0
+            new: dict[str, list[Fact]] = {}
             for stretch in stretches:
                 if stretch.writer == self._writer:
                     raise _own(self._writer)
@@ -185,11 +185,12 @@ class SqliteLedger(Ledger, Rebuilds, KeepsLeaves, KeepsLogs):
                     rows[stretch.writer] = LogRow(
                         stretch.writer, Frontier(), HybridTime(0), folded=0, announced=0
                     )
-                new += self._logs.take(rows[stretch.writer], stretch)
-            if new:
+                facts = self._logs.take(rows[stretch.writer], stretch)
+                new.setdefault(stretch.writer, []).extend(facts)
+            if any(new.values()):
                 found = [rows[writer] for writer in sorted(rows)]
-                self._merging.fold_new(self._writer, head.frontier.size, self._logs, found)
-        return new
+                self._merging.fold_new(self._writer, head.frontier.size, self._logs, found, new)
+        return sum(map(len, new.values()))
 
     def continue_as(self, writer: str, signer: Signer, keep: int) -> int:
         with self._transaction() as connection:

@@ -56,8 +56,8 @@ class Logs:
             ),
         )
 
-    def take(self, row: LogRow, stretch: Stretch) -> int:
-        """Verify and store. Returns how many entries are new. Raises IntegrityError."""
+    def take(self, row: LogRow, stretch: Stretch) -> list[Fact]:
+        """Verify and store. Returns what is new. Raises IntegrityError."""
         held = row.frontier.size
         found = continued(
             row.writer, row.frontier, row.time, stretch.first, stretch.lines, stretch.checkpoints
@@ -69,7 +69,7 @@ class Logs:
         self.keep(one for one in stretch.checkpoints if held < one.size <= found.frontier.size)
         row.frontier, row.time = found.frontier, found.time
         self.save(row)
-        return len(found.entries)
+        return [entry.fact for entry in found.entries]
 
     def keep(self, checkpoints: Iterator[Checkpoint]) -> None:
         self._connection.executemany(

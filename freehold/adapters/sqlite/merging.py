@@ -5,15 +5,16 @@ unfolded again; when a fact comes that belongs before the oldest note, all is fo
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from freehold.adapters.sqlite.logs import LogRow, Logs
-from freehold.adapters.sqlite.state import SqliteStateInTransaction
+from freehold.adapters.sqlite.state import GatheredState, SqliteStateInTransaction
 from freehold.domain.canonical import canonical
-from freehold.domain.fact import Entry
+from freehold.domain.errors import IntegrityError
+from freehold.domain.fact import Entry, Fact
 from freehold.domain.hybrid_time import HybridTime
 from freehold.domain.ordering import BEGINNING, Place, settle
 from freehold.domain.projection import Change, Folding
@@ -75,25 +76,34 @@ class Merging:
                 self._folding.fold(entry.encoded, self._noting)
         self._insert(places)
 
-    def fold_new(self, own: str, own_size: int, logs: Logs, rows: list[LogRow]) -> None:
-        """Fold what can be folded now of what the logs hold."""
+    def fold_new(
+        self,
+        own: str,
+        own_size: int,
+        logs: Logs,
+        rows: list[LogRow],
+        new: Mapping[str, list[Fact]],
+    ) -> None:
+        """Fold what can be folded now of what the logs hold. `new`: what they got just now."""
         folded = {own: own_size, **{row.writer: row.folded for row in rows}}
         waiting = {
-            row.writer: logs.facts(row.writer, row.folded)
+            row.writer: _waiting(logs, row, new.get(row.writer, []))
             for row in rows
             if row.folded < row.frontier.size
         }
         last = self._last()
-        places = [place for place, _ in settle(waiting, folded, self._time_of)]
-        if not places:
+        found = sorted(settle(waiting, folded, self._time_of), key=lambda one: one[0])
+        if not found:
             return
-        self._insert(places)
+        self._insert([place for place, _ in found])
         for row in rows:
             if row.folded != folded[row.writer]:
                 row.folded = folded[row.writer]
                 logs.save(row)
-        first = min(places)
-        if first > last or self._unfold(first):
+        first = found[0][0]
+        if first > last:
+            self._fold(len(found), iter(found))
+        elif self._unfold(first):
             self._fold_from(first)
         else:
             self.fold_all()
@@ -109,23 +119,27 @@ class Merging:
         (count,) = self._connection.execute(
             f"SELECT COUNT(*) FROM ordered WHERE {_AT} >= (?, ?, ?, ?)", _values(first)
         ).fetchone()
-        quiet = max(count - NOTED, 0)
-        if quiet:
-            self._connection.execute("DELETE FROM undo")
-        elif self._noted() is None:
-            self._noted_from(first)
-        for number, (place, encoded) in enumerate(self._entries(first)):
-            if number < quiet:
-                self._folding.fold(encoded, self._state)
-                continue
-            if number == quiet and quiet:
-                self._noted_from(place)
-            self._noting.place = place
-            self._folding.fold(encoded, self._noting)
-        self._forget()
+        self._fold(count, self._entries(first))
         return int(count)
 
-    def _entries(self, first: Place) -> Iterator[tuple[Place, bytes]]:
+    def _fold(self, count: int, facts: Iterator[tuple[Place, Fact]]) -> None:
+        """In their order. The last ones are noted, so that they can be undone."""
+        quiet, gathered = max(count - NOTED, 0), GatheredState(self._state)
+        if quiet:
+            self._connection.execute("DELETE FROM undo")
+        for number, (place, fact) in enumerate(facts):
+            if number < quiet:
+                self._folding.fold_read(fact, gathered)
+                continue
+            if number == quiet:
+                gathered.flush()
+                if quiet or self._noted() is None:
+                    self._noted_from(place)
+            self._noting.place = place
+            self._folding.fold_read(fact, self._noting)
+        self._forget()
+
+    def _entries(self, first: Place) -> Iterator[tuple[Place, Fact]]:
         after = Place(first.time, first.writer, first.sequence - 1)
         while True:
             page = self._connection.execute(
@@ -140,7 +154,7 @@ class Merging:
             ).fetchall()
             for wall, logical, writer, sequence, encoded in page:
                 after = Place(HybridTime(wall, logical), writer, sequence)
-                yield after, encoded
+                yield after, _read(after, encoded)
             if len(page) < _PAGE:
                 return
 
@@ -209,6 +223,25 @@ class Merging:
             (writer, sequence),
         ).fetchone()
         return HybridTime(wall, logical)
+
+
+def _waiting(logs: Logs, row: LogRow, new: list[Fact]) -> Iterator[Fact]:
+    """Those of a log that are not folded yet; what is in memory is not read again."""
+    if new and new[0].sequence == row.folded:
+        return iter(new)
+    return logs.facts(row.writer, row.folded)
+
+
+def _read(place: Place, encoded: bytes) -> Fact:
+    try:
+        return Fact.from_json(orjson.loads(encoded))
+    except (ValueError, AttributeError) as exc:
+        raise IntegrityError(
+            f"entry {place.sequence} of {place.writer} cannot be read",
+            why=str(exc),
+            code="ledger.damaged",
+            hint="run `freehold audit verify`, and restore the ledger from a copy",
+        ) from exc
 
 
 def _values(place: Place) -> tuple[int, int, str, int]:

@@ -11,6 +11,8 @@ from freehold.domain.canonical import canonical
 from freehold.domain.projection import Change
 
 _PAGE = 256
+_GATHERED = 20_000
+"""Rows that are kept in memory, at most."""
 
 
 class SqliteState:
@@ -56,3 +58,40 @@ class SqliteStateInTransaction(SqliteState):
                     "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
                     (change.table, change.key, canonical(change.value)),
                 )
+
+
+class GatheredState(SqliteStateInTransaction):
+    """Keeps writes in memory until `flush`: for folding many facts at once."""
+
+    def __init__(self, state: SqliteStateInTransaction) -> None:
+        super().__init__(state.lend)
+        self._written: dict[tuple[str, str], bytes | None] = {}
+
+    def get(self, table: str, key: str) -> Any | None:
+        try:
+            value = self._written[table, key]
+        except KeyError:
+            return super().get(table, key)
+        return None if value is None else orjson.loads(value)
+
+    def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        self.flush()
+        return super().scan(table, prefix)
+
+    def write(self, change: Change) -> None:
+        value = None if change.value is None else canonical(change.value)
+        self._written[change.table, change.key] = value
+        if len(self._written) >= _GATHERED:
+            self.flush()
+
+    def flush(self) -> None:
+        with self.lend() as connection:
+            connection.executemany(
+                'DELETE FROM state WHERE "table" = ? AND key = ?',
+                [place for place, value in self._written.items() if value is None],
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
+                [(*place, value) for place, value in self._written.items() if value is not None],
+            )
+        self._written.clear()
