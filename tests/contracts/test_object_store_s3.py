@@ -127,6 +127,14 @@ class TestCeph(S3Suite):
     def _running(self, ceph: CephGateway) -> None:
         self.running = ceph
 
+    @pytest.mark.xfail(
+        strict=True,
+        reason="not upstream: to one of several replacements at once Ceph answers 500, which "
+        "leaves in doubt whether it was made",
+    )
+    def test_no_update_of_a_counter_is_lost(self, store: ObjectStore) -> None:
+        super().test_no_update_of_a_counter_is_lost(store)
+
 
 @pytest.mark.parametrize(
     "location", ["s3://", "s3:///key", "s3://a bucket", "s3://b/../c", "az://b", "b", "s3://b//c"]

@@ -1,0 +1,94 @@
+"""Opens the object stores in which sites meet."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from freehold.app import adapters
+from freehold.domain.embedded import STORES
+from freehold.domain.errors import ProjectInvalid
+from freehold.domain.project import StoreSpec
+from freehold.ports.key_service import KeyService, KeySettings
+from freehold.ports.object_store import ObjectStore, StoreSettings
+
+STORE_SECRETS = (
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "account_name",
+    "account_key",
+    "sas_token",
+    "token",
+    "service_account",
+)
+KEY_SECRETS = ("access_key_id", "secret_access_key", "session_token", "token", "namespace")
+
+
+def open_store(spec: StoreSpec, site_name: str, environment: Mapping[str, str]) -> ObjectStore:
+    """Talks to nobody yet.
+
+    Secrets are read from `FREEHOLD_<SITE>_<NAME>`, those of the key service from
+    `FREEHOLD_<SITE>_KEY_<NAME>`, and its URL from `FREEHOLD_<SITE>_KEY_ENDPOINT`; what is absent
+    is left to the vendors' own ways. Raises ProjectInvalid, WrongUsage, AdapterMissing,
+    StorageFailed.
+    """
+    settings = StoreSettings(
+        spec.at,
+        spec.endpoint,
+        spec.region,
+        secrets=secrets_of(site_name, STORE_SECRETS, environment),
+    )
+    store = cast(ObjectStore, adapters.load("object_store", _adapter(spec.at)).open(settings))
+    if not spec.encryption:
+        return store
+    keys = open_keys(spec, site_name, environment)
+    return cast(ObjectStore, adapters.load("store_encryption", "envelope")(store, keys))
+
+
+def open_keys(spec: StoreSpec, site_name: str, environment: Mapping[str, str]) -> KeyService:
+    """The service that wraps the keys of this store's objects. Raises ProjectInvalid, WrongUsage,
+    AdapterMissing."""
+    kind, _, key = spec.encryption.partition(":")
+    known = adapters.names("key_service")
+    if kind not in known or not key:
+        raise ProjectInvalid(
+            f"'{spec.encryption}' names no key for the store of site '{site_name}'",
+            why=f"kinds of keys are: {', '.join(known)}",
+            hint="write encryption: KIND:KEY, such as file:/etc/freehold/store.key",
+            code="project.unknown-encryption",
+        )
+    prefix = f"{site_name}-key"
+    settings = KeySettings(
+        key,
+        endpoint=environment.get(_variable(prefix, "endpoint"), ""),
+        region=spec.region,
+        secrets=secrets_of(prefix, KEY_SECRETS, environment),
+    )
+    return cast(KeyService, adapters.load("key_service", kind).open(settings))
+
+
+def secrets_of(
+    site_name: str, names: tuple[str, ...], environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Those that are set, by name."""
+    found = {name: environment.get(_variable(site_name, name), "") for name in names}
+    return {name: value for name, value in found.items() if value}
+
+
+def _variable(site_name: str, name: str) -> str:
+    return f"FREEHOLD_{site_name}_{name}".upper().replace("-", "_")
+
+
+def _adapter(location: str) -> str:
+    """A stranger's adapter opens the scheme that it is named after."""
+    scheme, colon, _ = location.partition(":")
+    if colon and scheme in STORES:
+        return STORES[scheme]
+    others = set(adapters.names("object_store")) - set(STORES.values())
+    if colon and scheme in others:
+        return scheme
+    raise ProjectInvalid(
+        f"'{location}' is no address of a store",
+        why=f"stores are opened by: {', '.join(sorted([*STORES, *others]))}",
+        hint="write an address such as file:///srv/models or s3://bucket/prefix under `store: at:`",
+        code="project.unknown-store",
+    )
