@@ -1,14 +1,15 @@
 """Every log that is held, and the attachments that were not erased."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from freehold.app.audit.export import PUBLIC_KEY, VERIFIER, export
 from freehold.app.drill.exit.folder import ExitFolder
-from freehold.app.drill.exit.logs import all_facts, is_own, lines_of, trunk, writers
+from freehold.app.drill.exit.logs import all_facts, is_own, key_of, lines_of, writers
 from freehold.app.site.opening import Site
+from freehold.domain.signature import PublicKey
 from freehold.governance.export import CHECKPOINTS, ENTRIES, checkpoint_lines, entry_lines
 from freehold.ports.attachment_store import attachment_key
 from freehold.ports.ledger import KeepsLogs
@@ -24,11 +25,7 @@ def key_path(writer: str) -> str:
     return f"history/{writer}/{PUBLIC_KEY}"
 
 
-PublicKeys = Callable[[str], bytes | None]
-"""The public key of a writer as PEM, or None if it is not known here."""
-
-
-def write_history(site: Site, folder: ExitFolder, keys: PublicKeys) -> None:
+def write_history(site: Site, folder: ExitFolder) -> None:
     """A folder for each log, the own one first in the index."""
     index = []
     for writer in writers(site):
@@ -42,23 +39,12 @@ def write_history(site: Site, folder: ExitFolder, keys: PublicKeys) -> None:
         for name in written:
             folder.note(f"{place}/{name}")
         if writer != site.ledger.writer:
-            _write_key(folder, writer, keys(writer))
-        entries = sum(1 for _ in (folder.root / place / ENTRIES).open("rb"))
+            _write_key(folder, writer, key_of(site, writer))
+        with (folder.root / place / ENTRIES).open("rb") as file:
+            entries = sum(1 for _ in file)
         index.append({"writer": writer, "folder": place, "entries": entries})
     folder.put_json(INDEX, index)
     folder.put_json(ATTACHMENTS, [*_attachments(site, folder)])
-
-
-def own_key(site: Site) -> PublicKeys:
-    """Knows the key of this site, also of the logs that it wrote before its present one: a
-    writer's name ends in eight digits of its key's fingerprint."""
-    mark = site.signer.public.fingerprint.removeprefix("sha256:")[:8]
-
-    def find(writer: str) -> bytes | None:
-        ours = is_own(site, writer) and trunk(writer).endswith(f"-{mark}")
-        return site.signer.public.pem if ours else None
-
-    return find
 
 
 def _write_other(site: Site, place: Path, writer: str) -> None:
@@ -76,11 +62,11 @@ def _write_other(site: Site, place: Path, writer: str) -> None:
     (place / VERIFIER.name).write_bytes(VERIFIER.read_bytes())
 
 
-def _write_key(folder: ExitFolder, writer: str, pem: bytes | None) -> None:
-    if pem is None:
+def _write_key(folder: ExitFolder, writer: str, key: PublicKey | None) -> None:
+    if key is None:
         folder.faults.append(f"history of {writer}: its public key is not kept here")
     else:
-        folder.put(key_path(writer), pem)
+        folder.put(key_path(writer), key.pem)
 
 
 def _attachments(site: Site, folder: ExitFolder) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from freehold.app.drill.exit.folder import ExitFolder
-from freehold.app.drill.exit.history import PublicKeys, own_key, write_history
+from freehold.app.drill.exit.history import write_history
 from freehold.app.drill.exit.lineage import write_lineage
 from freehold.app.drill.exit.models import write_models
 from freehold.app.drill.exit.reading import Joint, NotWritten, joints_of, read_back
@@ -65,11 +65,10 @@ class ExitReport:
         }
 
 
-def write(site: Site, root: Path, tell: Tell, keys: PublicKeys | None = None) -> Written:
+def write(site: Site, root: Path, tell: Tell) -> Written:
     """Everything of the site's project into a new or empty folder. The site stays as it is.
 
-    `keys`: the public keys of other writers whose logs are held; without it, only the own is
-    known. Raises Refused `drill.folder-exists` and `drill.folder-inside-state`, StorageFailed.
+    Raises Refused `drill.folder-exists` and `drill.folder-inside-state`, StorageFailed.
     """
     folder = ExitFolder.begin(site, root)
     tell("writing", "tables")
@@ -81,7 +80,7 @@ def write(site: Site, root: Path, tell: Tell, keys: PublicKeys | None = None) ->
     write_sources(site, folder)
     tell("writing", "history")
     # Last, so that it holds whatever the rest was taken from, though others go on appending.
-    write_history(site, folder, keys or own_key(site))
+    write_history(site, folder)
     for path in sorted(TEMPLATES.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             folder.put(path.relative_to(TEMPLATES).as_posix(), path.read_bytes())
@@ -94,10 +93,9 @@ def leave(
     root: Path,
     tell: Tell = lambda *_: None,
     python: str = sys.executable,
-    keys: PublicKeys | None = None,
 ) -> ExitReport:
     """Write, then read back. Raises what `write` raises, AdapterFailed `drill.no-python`."""
-    written = write(site, root, tell, keys)
+    written = write(site, root, tell)
     joints = read_back(root, python, lambda what: tell("reading", what))
     return ExitReport(root, written, joints, joints_of(root)[1])
 

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from freehold.app.history.facts import facts_among
 from freehold.app.site.opening import Site
-from freehold.domain.fact import Fact
+from freehold.domain.fact import Fact, site_of
+from freehold.domain.signature import PublicKey
 from freehold.ports.ledger import KeepsLogs
+from freehold.replication.trust import fitting
 
 
 def writers(site: Site) -> tuple[str, ...]:
@@ -32,12 +34,11 @@ def all_facts(site: Site, *types: str) -> Iterator[Fact]:
 
 
 def is_own(site: Site, writer: str) -> bool:
-    """Whether this site wrote that log: under its present name, or before it went on in a new one
-    (`site-1a2b3c4d`, then `site-1a2b3c4d.2`)."""
-    return trunk(writer) == trunk(site.ledger.writer)
+    """Whether this site wrote that log, be it under another key or before it went on in a new
+    one."""
+    return site_of(writer) == site.name
 
 
-def trunk(writer: str) -> str:
-    """A writer's name without the number of its log."""
-    name, dot, number = writer.rpartition(".")
-    return name if dot and number.isdigit() else writer
+def key_of(site: Site, writer: str) -> PublicKey | None:
+    """The key that signed a log, or None if it is not known here."""
+    return site.keyring.of(writer) or next(fitting(writer, [site.signer.public]), None)

@@ -5,20 +5,23 @@ the question that the policies were asked; `models/verdicts.json` says what they
 """
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from freehold.app import adapters
+from freehold.app.audit.export import PUBLIC_KEY
 from freehold.app.drill.exit.folder import ExitFolder
 from freehold.app.drill.exit.history import key_path
-from freehold.app.drill.exit.logs import all_facts, is_own
+from freehold.app.drill.exit.logs import all_facts, is_own, key_of
 from freehold.app.drill.exit.tables import stored
-from freehold.app.model.judge import signature_holds
 from freehold.app.policy.reading import engine, read_policies
 from freehold.app.site.opening import Site
 from freehold.catalog.package import unpack
 from freehold.catalog.versions import ModelVersion, versions_of
 from freehold.domain.errors import IntegrityError, ProjectInvalid
 from freehold.domain.fact import Fact
-from freehold.domain.package import EVIDENCE
+from freehold.domain.package import EVIDENCE, SIGNATURE
 from freehold.governance.policy import ReleaseCase, policy_input
 
 INDEX = "models/index.json"
@@ -47,7 +50,8 @@ def write_models(site: Site, folder: ExitFolder, tables: Tables) -> None:
         judged = _judged(registered, facts)
         if judged is not None:
             question = f"{entry['folder']}/{QUESTION}"
-            folder.put_json(question, policy_input(_case(site, version, judged, facts)))
+            signed = _is_signed(site, folder.root / entry["folder"], registered.writer)
+            folder.put_json(question, policy_input(_case(site, version, judged, facts, signed)))
             verdicts.append(_verdict(version, judged, question, policies))
     folder.put_json(INDEX, index)
     folder.put_json(VERDICTS, verdicts)
@@ -84,6 +88,21 @@ def _write_version(site: Site, folder: ExitFolder, version: ModelVersion) -> dic
     }
 
 
+def _is_signed(site: Site, place: Path, writer: str) -> bool:
+    """By the key of whoever registered it, which may not be this site's key of today."""
+    key = key_of(site, writer)
+    if key is None or not (place / SIGNATURE).exists():
+        return False
+    with TemporaryDirectory(prefix="freehold-exit-") as aside:
+        public = Path(aside) / PUBLIC_KEY
+        public.write_bytes(key.pem)
+        try:
+            adapters.embedded("model_signing")().verify(place / PAYLOAD, public, place / SIGNATURE)
+        except IntegrityError:
+            return False
+    return True
+
+
 def _evaluated_on(registered: Fact, tables: Tables) -> list[str]:
     """Tables of the version's run with as many rows as it was evaluated on. Which of them it was,
     its evidence says: whoever reads them back finds the figures in one."""
@@ -113,7 +132,9 @@ def _judged(registered: Fact, facts: dict[str, Fact]) -> Fact | None:
     return next((one for one in reversed(verdicts) if registered.name in one.cause), None)
 
 
-def _case(site: Site, version: ModelVersion, judged: Fact, facts: dict[str, Fact]) -> ReleaseCase:
+def _case(
+    site: Site, version: ModelVersion, judged: Fact, facts: dict[str, Fact], signed: bool
+) -> ReleaseCase:
     """What the policies were asked about, put together again from what the verdict followed."""
     registered = facts[version.registered]
     checks = [facts[name] for name in judged.cause if name in facts and name != registered.name]
@@ -126,7 +147,7 @@ def _case(site: Site, version: ModelVersion, judged: Fact, facts: dict[str, Fact
         champion=version.champion,
         contracts_checked=len(checks),
         contracts_failed=sum(1 for check in checks if not check.body["passed"]),
-        signature_valid=signature_holds(site, version),
+        signature_valid=signed,
         attachments=registered.body["attestations"],
     )
 

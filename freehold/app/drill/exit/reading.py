@@ -18,7 +18,8 @@ from freehold.domain.errors import AdapterFailed, IntegrityError
 
 SCRIPTS, JOINTS = "read_back", "joints.json"
 LONELY = "without_freehold.py"
-Proven = Literal["yes", "no", "tool missing", "nothing there"]
+Proven = Literal["yes", "shape only", "no", "tool missing", "nothing there"]
+"""`shape only`: plain JSON of the right members; the tool that it is meant for was not asked."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,9 @@ def read_joint(folder: Path, python: str, listed: Mapping[str, str]) -> Joint:
     if "missing" in said:
         install = listed["install"] or f"install {said['missing']}"
         return _unread(listed, f"{said['missing']} is not installed: {install}", "tool missing")
-    proven: Proven = "yes" if said["checks"] else "nothing there"
+    proven: Proven = "shape only" if said.get("shape_only") else "yes"
+    if not said["checks"]:
+        proven = "nothing there"
     return Joint(
         what=listed["what"],
         format=listed["format"],

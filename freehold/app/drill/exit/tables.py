@@ -90,6 +90,7 @@ def stored(
 def _named(site: Site) -> dict[str, Named]:
     """By digest."""
     found: dict[str, Named] = {}
+    checked: dict[str, int] = {}
 
     def name(fact: Fact, digest: str, format: str, kind: str) -> Named:
         own = is_own(site, fact.writer)
@@ -110,8 +111,10 @@ def _named(site: Site) -> dict[str, Named]:
             one.rows = body["rows"]
         else:
             name(fact, body["report"], "json", "report").made.append({"table": body["artifact"]})
-            if body["artifact"] in found:
-                found[body["artifact"]].rows = body["rows"]
+            checked[body["artifact"]] = body["rows"]
+    # A table is checked before its step is told as finished.
+    for digest in checked.keys() & found.keys():
+        found[digest].rows = checked[digest]
     return found
 
 

@@ -70,6 +70,7 @@ def read(folder):
         "checks": suites,
         "figures": f"{counted(suites, 'suite')}, {counted(expectations, 'expectation')}",
         "faults": faults,
+        "shape_only": not great_expectations,
         "not_proven": [] if great_expectations or not suites else [NOT_HERE],
     }
 

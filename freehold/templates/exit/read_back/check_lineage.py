@@ -78,6 +78,7 @@ def read(folder):
         "checks": len(lines),
         "figures": f"{counted(events, 'event')}, {counted(len(datasets), 'dataset')}",
         "faults": faults,
+        "shape_only": not event_v2,
         "not_proven": [] if event_v2 or not lines else [NOT_HERE],
     }
 
