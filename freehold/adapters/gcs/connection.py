@@ -20,12 +20,17 @@ from google.oauth2 import credentials as user
 from google.oauth2 import service_account
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
 
 from freehold.domain.errors import FreeholdError, StorageFailed, WrongUsage
 from freehold.ports.object_store import StoreSettings, is_key
 from freehold.ports.remote_store import TRIED_AGAIN, Interrupted, attempt_seconds, refusal
 
-LIBRARY = (GoogleAPICallError, GoogleAuthError, InvalidResponse, DataCorruption, RequestException)
+LIBRARY = (
+    *(GoogleAPICallError, GoogleAuthError, InvalidResponse, DataCorruption),
+    *(RequestException, HTTPError),
+)
+"""What its calls raise; of what it is built upon, not all is translated."""
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _CONNECT = 5.0
 """Seconds in which a connection must stand."""
@@ -77,6 +82,8 @@ class Connection:
         made = storage.Client(
             project="freehold", credentials=_credentials(self._secrets), client_options=options
         )
+        # Else a thread of the library asks for the bucket's place, for telemetry that nobody wants.
+        made._bucket_metadata_cache = None
         adapter = HTTPAdapter(pool_connections=_CONNECTIONS, pool_maxsize=_CONNECTIONS)
         for scheme in ("https://", "http://"):
             made._http.mount(scheme, adapter)
@@ -117,7 +124,7 @@ def fault(exc: Exception, where: str, key: str = "") -> Exception:
         if status in TRIED_AGAIN:
             return Interrupted(f"HTTP {status}", in_doubt=status != 429)
         return refusal(where, status or 0, f"HTTP {status}")
-    if isinstance(exc, RequestException | TransportError | DataCorruption):
+    if isinstance(exc, RequestException | HTTPError | TransportError | DataCorruption):
         return Interrupted(f"no whole answer came over the network ({type(exc).__name__})")
     return refusal(where, 0, f"the library says {type(exc).__name__}")
 
