@@ -15,6 +15,7 @@ from freehold.app.site.opening import Site
 from freehold.app.storage.notes import Note, write_notes
 from freehold.app.storage.survey import LogPart, Look, Survey, look, under_way
 from freehold.app.storage.unread import heads
+from freehold.catalog.retention.holds import last_collected
 from freehold.catalog.retention.judgement import ARTIFACTS, Judged, StoredObject, judge
 from freehold.domain.errors import Conflict, StorageFailed
 from freehold.domain.fact import Draft
@@ -58,17 +59,19 @@ def collect(site: Site, seen: Survey, progress: Progress = lambda _done, _all: N
     A crash at any point harms nothing. Raises Conflict `storage.collecting`, StorageFailed.
     """
     with _alone(site):
-        made = Collection(*_finished_by_nobody(seen), held_up=seen.under_way)
+        made = Collection(held_up=seen.under_way)
         going = () if seen.under_way else seen.going
-        notes = _notes(seen, going)
+        removed = _removed_and_not_told(site, seen)
+        untold = {key: seen.look.notes[key] for key in removed}
+        notes = {**_notes(seen, going), **untold}
         _write(site, notes)
-        removed: list[str] = []
         try:
             if not seen.under_way:
                 _remove_objects(site, seen.look, going, removed, made, progress)
                 _remove_parts(seen.parts_going, made)
         finally:
-            made.noted = len(notes) - len(removed)
+            made.objects, made.bytes = len(removed), sum(removed.values())
+            made.noted = len(notes.keys() - removed.keys())
             _record(site, seen, made, notes, removed)
     return made
 
@@ -90,9 +93,9 @@ def _alone(site: Site) -> Iterator[None]:
 
 
 def _notes(seen: Survey, going: Sequence[Judged]) -> dict[str, Note]:
-    keys = {one.key for one in going}
+    began, keys = seen.look.docket.now, {one.key for one in going}
     return {
-        one.key: Note(one.noted, one.bytes, one.key in keys)
+        one.key: Note(one.noted, one.bytes, began if one.key in keys else 0)
         for one in seen.objects
         if one.noted is not None
     }
@@ -109,15 +112,15 @@ def _write(site: Site, notes: Mapping[str, Note]) -> None:
         ) from exc
 
 
-def _finished_by_nobody(seen: Survey) -> tuple[int, int]:
-    """Objects and bytes that a collection removed which was killed before it said so."""
+def _removed_and_not_told(site: Site, seen: Survey) -> dict[str, int]:
+    """Key → bytes of what a collection removed that was killed before it said so."""
     there = {one.key for one in seen.objects}
-    gone = [
-        note.bytes
+    told = last_collected(site.state, site.name)
+    return {
+        key: note.bytes
         for key, note in seen.look.notes.items()
-        if note.going and key not in there and key.startswith(ARTIFACTS)
-    ]
-    return len(gone), sum(gone)
+        if note.going > told and key not in there and key.startswith(ARTIFACTS)
+    }
 
 
 class _HeldUp(Exception):
@@ -131,7 +134,7 @@ def _remove_objects(
     site: Site,
     seen: Look,
     going: Sequence[Judged],
-    removed: list[str],
+    removed: dict[str, int],
     made: Collection,
     progress: Progress,
 ) -> None:
@@ -140,24 +143,25 @@ def _remove_objects(
     while waiting:
         batch = waiting[:BATCH]
         try:
-            _remove_batch(site, seen, batch)
+            _remove_batch(site, seen, batch, removed)
         except _HeldUp as held_up:
             looks += 1
             if held_up.by or looks > LOOKS:
                 made.held_up = held_up.by or ("history",)
                 return
             seen = look(site)
-            there = [StoredObject(one.key, one.bytes) for one in waiting]
+            there = [
+                StoredObject(one.key, one.bytes)
+                for one in waiting
+                if site.objects.size(one.key) is not None
+            ]
             waiting = [one for one in judge(there, seen.docket) if one.verdict == "goes"]
         else:
-            removed.extend(one.key for one in batch)
-            made.objects += len(batch)
-            made.bytes += sum(one.bytes for one in batch)
             waiting, looks = waiting[BATCH:], 0
         progress(total - len(waiting), total)
 
 
-def _remove_batch(site: Site, seen: Look, batch: Sequence[Judged]) -> None:
+def _remove_batch(site: Site, seen: Look, batch: Sequence[Judged], removed: dict[str, int]) -> None:
     """Inside a decision, so that no fact can be appended between the last look and the removal:
     a run that begins later finds the objects gone, and makes them anew.
 
@@ -172,6 +176,7 @@ def _remove_batch(site: Site, seen: Look, batch: Sequence[Judged]) -> None:
             raise _HeldUp(by)
         for one in batch:
             site.objects.delete(one.key)
+            removed[one.key] = one.bytes
         return ()
 
     site.ledger.decide(decision)
@@ -207,9 +212,13 @@ def _sync(folder: os.PathLike[str]) -> None:
 
 
 def _record(
-    site: Site, seen: Survey, made: Collection, notes: Mapping[str, Note], removed: Sequence[str]
+    site: Site,
+    seen: Survey,
+    made: Collection,
+    notes: Mapping[str, Note],
+    removed: Mapping[str, int],
 ) -> None:
-    """The fact first: killed before the notes are written, it would be told twice, not never."""
+    """The fact first: what the notes still say of objects before it is told already."""
     kept = [one.bytes for one in seen.objects if one.verdict == "kept"]
     body = {
         "objects": made.objects,
@@ -222,5 +231,4 @@ def _record(
     }
     if made.objects or made.parts:
         site.ledger.append([Draft("storage.collected", body, actor=site.actor)])
-    gone = set(removed)
-    _write(site, {key: replace(n, going=False) for key, n in notes.items() if key not in gone})
+    _write(site, {key: replace(n, going=0) for key, n in notes.items() if key not in removed})

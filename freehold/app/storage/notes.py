@@ -19,8 +19,8 @@ class Note:
     noted: int
     """Microseconds since 1970 UTC."""
     bytes: int
-    going: bool = False
-    """Whether a collection had begun that would remove it."""
+    going: int = 0
+    """When a collection began that would remove it; 0 for none."""
 
 
 def read_notes(folder: Path) -> dict[str, Note]:
@@ -29,7 +29,7 @@ def read_notes(folder: Path) -> dict[str, Note]:
         told = json.loads((folder / FILE).read_bytes())
         rows = told["noted"].items() if told["shape"] == SHAPE else ()
         return {
-            str(key): Note(int(noted), int(size), bool(going)) for key, (noted, size, going) in rows
+            str(key): Note(int(noted), int(size), int(going)) for key, (noted, size, going) in rows
         }
     except FileNotFoundError:
         return {}
@@ -39,7 +39,7 @@ def read_notes(folder: Path) -> dict[str, Note]:
 
 def write_notes(folder: Path, notes: Mapping[str, Note]) -> None:
     """Whole or not at all. Raises OSError."""
-    rows = {key: [note.noted, note.bytes, int(note.going)] for key, note in sorted(notes.items())}
+    rows = {key: [note.noted, note.bytes, note.going] for key, note in sorted(notes.items())}
     with NamedTemporaryFile("w", dir=folder, prefix=f"{FILE}.", delete=False) as file:
         try:
             json.dump({"shape": SHAPE, "noted": rows}, file)

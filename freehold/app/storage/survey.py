@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freehold.app.site.opening import Site
+from freehold.app.site.wanted import wanted_at
 from freehold.app.storage.notes import Note, read_notes
 from freehold.app.storage.unread import Heads, heads, unread
 from freehold.app.traffic.requests import log_folder
@@ -110,8 +111,15 @@ def _circumstances(site: Site, now: int, running: tuple[str, ...]) -> Circumstan
         pipelines=frozenset(model.pipeline for model in spec.models.values()),
         window_days=spec.monitoring.window_days,
         driven=frozenset(run for run in running if is_live(run, site.locks)),
+        wanted=_wanted(site),
         unread=unread(site),
     )
+
+
+def _wanted(site: Site) -> dict[str, str]:
+    if site.name not in site.project.spec.sites:
+        return {}
+    return {one.digest: one.why for one in wanted_at(site, site.name)}
 
 
 def under_way(site: Site, seen: Look) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ Tables
 - `retained_documents`, by `digest/fact`: kind (`attestation`, `contract report`, `monitoring
   report`, `labels`), about (a version, a model, or the digest of the data that a contract was held
   against), last (the latest time in labels), wall.
+- `collected`, by site: body, wall and name of its latest storage.collected.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,10 +21,11 @@ from hashlib import sha256
 from typing import Any, Literal
 
 from freehold.domain.errors import NotFound
-from freehold.domain.fact import Draft, Fact
+from freehold.domain.fact import Draft, Fact, site_of
 from freehold.domain.projection import Change, Projection, State
 
 HOLDS, PACKAGES, DOCUMENTS = "holds", "retained_packages", "retained_documents"
+COLLECTED = "collected"
 Kind = Literal["version", "run", "digest"]
 
 
@@ -62,6 +64,12 @@ def hold_of(state: State, hold: str) -> LegalHold:
     return LegalHold(**row)
 
 
+def last_collected(state: State, site: str) -> int:
+    """Wall time of the site's latest storage.collected, or 0."""
+    row = state.get(COLLECTED, site)
+    return 0 if row is None else int(row["wall"])
+
+
 def place(state: State, kind: Kind, name: str, reason: str, about: tuple[str, int]) -> Draft:
     """To be called inside `Ledger.decide`. `about`: writer and wall time, which make its name."""
     told = f"{about[0]} {about[1]} {kind} {name}"
@@ -89,6 +97,9 @@ def _fold(fact: Fact, _: State) -> Iterable[Change]:
         return [Change(HOLDS, body["hold"], {**body, **stamp})]
     if fact.type == "hold.released":
         return [Change(HOLDS, body["hold"], None)]
+    if fact.type == "storage.collected":
+        stamp = {"fact": fact.name, "wall": fact.time.wall}
+        return [Change(COLLECTED, site_of(fact.writer), {**body, **stamp})]
     return _recorded(fact, body)
 
 
@@ -127,6 +138,7 @@ projection = Projection(
         {
             "hold.placed",
             "hold.released",
+            "storage.collected",
             "model.registered",
             "model.judged",
             "contract.checked",

@@ -13,6 +13,7 @@ Reason = Literal[
     "hold",
     "live",
     "newest",
+    "wanted",
     "open run",
     "recent run",
     "evidence",
@@ -26,6 +27,7 @@ REASONS: Mapping[Reason, str] = {
     "hold": "a legal hold",
     "live": "a version in traffic, with an alias, or the one to go back to",
     "newest": "among the newest versions of its model",
+    "wanted": "a release or a rule asks for it at this site",
     "open run": "a run that is under way or can be resumed",
     "recent run": "a run younger than `retention.runs_days`",
     "evidence": "what was attested of a version is kept for ever",
@@ -73,5 +75,7 @@ class Circumstances:
     """Days of traffic that monitoring looks back on."""
     driven: frozenset[str] = frozenset()
     """Runs that a process of this site drives now."""
+    wanted: Mapping[str, str] = field(default_factory=dict)
+    """Digest → the release or rule that asks for it at this site: it would be fetched again."""
     unread: Mapping[str, str] = field(default_factory=dict)
     """Digest → a fact that names it and of which the state says nothing."""

@@ -37,6 +37,8 @@ def _references(state: State, asked: Circumstances) -> Iterator[Reference]:
     for hold in holds_of(state):
         if hold.kind == "digest":
             yield hold.name, Standing("", "hold", hold.hold)
+    for digest, why in asked.wanted.items():
+        yield digest, Standing("", "wanted", why)
     for digest, fact in asked.unread.items():
         yield digest, Standing("", "unread fact", fact)
 
