@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from docs.reference import adapters, commands, errors, facts, settings
+from docs.reference import adapters, commands, errors, facts, settings, stores
 
 FOLDER = Path(__file__).parent
 NOTICE = "<!-- Made by `python -m docs.reference --write` from the code. Do not edit. -->"
@@ -13,6 +13,7 @@ PAGES = {
     "errors.md": errors.page,
     "adapters.md": adapters.page,
     "facts.md": facts.page,
+    "stores.md": stores.page,
 }
 
 
