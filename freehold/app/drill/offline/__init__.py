@@ -1,0 +1,1 @@
+"""`freehold drill offline`: sites that go on alone, and meet again."""
