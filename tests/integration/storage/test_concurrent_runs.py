@@ -17,7 +17,7 @@ from freehold.app.run.run import run
 from freehold.app.site.opening import open_site
 
 with open_site(Path(sys.argv[1])) as site:
-    for number in range(int(sys.argv[2])):
+    for number, _ in enumerate(sys.stdin):
         made = run(site, plan_run(site, "sums", {"rows": 3 + number % 2}, cache=number % 3 != 0))
         outputs = [o for step in made.outcome.steps.values() for o in step.outputs]
         print(json.dumps({"run": made.outcome.run, "total": outputs[-1].digest}), flush=True)
@@ -49,31 +49,31 @@ def start(script: str, *arguments: object) -> "subprocess.Popen[str]":
     )
 
 
-def beside_each_other(place: Any, workers: int, runs: int) -> None:
-    """Everything that no open run needs may go at once, so that each collection tries to."""
-    place.settings("runs_days: 30", "runs_days: 0\n  grace_hours: 0")
-    place.open().close()
-    collector = start(COLLECT, place.folder)
-    busy = [start(WORK, place.folder, runs) for _ in range(workers)]
-    assert collector.stdin is not None and collector.stdout is not None
-    said = ""
-    while any(one.poll() is None for one in busy):
-        collector.stdin.write("look\n")
-        collector.stdin.flush()
-        said = collector.stdout.readline()
-        assert said, collector.communicate()[1]
-    errors = collector.communicate()[1]
-    assert collector.returncode == 0, errors
-    made = []
-    for one in busy:
-        out, errors = one.communicate()
-        assert one.returncode == 0, errors
-        made += [json.loads(line) for line in out.splitlines()]
-    assert len(made) == workers * runs
+class Collector:
+    """Everything that no open run needs may go at once, so that each look tries to."""
+
+    def __init__(self, place: Any) -> None:
+        place.settings("runs_days: 30", "runs_days: 0\n  grace_hours: 0")
+        self.process, self.gone = start(COLLECT, place.folder), 0
+
+    def look(self) -> None:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write("look\n")
+        self.process.stdin.flush()
+        said = self.process.stdout.readline()
+        assert said, self.process.communicate()[1]
+        self.gone = int(said.split()[1])
+
+    def end(self) -> None:
+        errors = self.process.communicate()[1]
+        assert self.process.returncode == 0, errors
+
+
+def check(place: Any, made: list[dict[str, str]], runs: int) -> None:
+    assert len(made) == runs
     assert len({one["total"] for one in made}) == 2
     with place.open() as site:
-        statuses = [row["status"] for _, row in site.state.scan("runs")]
-        assert statuses == ["finished"] * (workers * runs)
+        assert [row["status"] for _, row in site.state.scan("runs")] == ["finished"] * runs
         # When all is still, the two looks that are needed let everything go.
         place.now = site.state.get("runs", made[-1]["run"])["ended"] + 10**12
         place.collect(site)
@@ -81,10 +81,59 @@ def beside_each_other(place: Any, workers: int, runs: int) -> None:
         assert list(site.objects.keys("artifacts/")) == []
 
 
+def beside_each_other(place: Any, workers: int, runs: int) -> None:
+    collector = Collector(place)
+    busy = [start(WORK, place.folder) for _ in range(workers)]
+    for one in busy:
+        assert one.stdin is not None
+        one.stdin.write("run\n" * runs)
+        one.stdin.close()
+    while any(one.poll() is None for one in busy):
+        collector.look()
+    collector.end()
+    made = []
+    for one in busy:
+        assert one.stdout is not None and one.stderr is not None
+        with one.stdout, one.stderr:
+            out, errors = one.stdout.read(), one.stderr.read()
+        assert one.returncode == 0, errors
+        made += [json.loads(line) for line in out.splitlines()]
+    check(place, made, workers * runs)
+
+
+def one_after_the_other(place: Any, runs: int) -> None:
+    """Between two runs a collection takes away what the next one would find, or make again."""
+    collector, worker = Collector(place), start(WORK, place.folder)
+    assert worker.stdin is not None and worker.stdout is not None
+    made = []
+    for _ in range(runs):
+        worker.stdin.write("run\n")
+        worker.stdin.flush()
+        before = collector.gone
+        collector.look()
+        made.append(json.loads(worker.stdout.readline()))
+        collector.look()
+        collector.look()
+        assert collector.gone > before
+    errors = worker.communicate()[1]
+    assert worker.returncode == 0, errors
+    collector.end()
+    check(place, made, runs)
+
+
 def test_no_run_misses_what_it_needs(place: Any) -> None:
     beside_each_other(place, workers=2, runs=6)
+
+
+def test_what_went_between_two_runs_is_made_again(place: Any) -> None:
+    one_after_the_other(place, runs=5)
 
 
 @pytest.mark.long
 def test_no_run_of_many_misses_what_it_needs(place: Any) -> None:
     beside_each_other(place, workers=4, runs=100)
+
+
+@pytest.mark.long
+def test_what_went_between_many_runs_is_made_again(place: Any) -> None:
+    one_after_the_other(place, runs=200)
