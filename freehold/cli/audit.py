@@ -34,12 +34,12 @@ def verify(against: Path | None, as_json: bool) -> None:
         output.data(report.as_json())
     else:
         _print(report)
-    if not report.history.holds:
+    if not report.holds:
         first = report.history.first_bad
         raise (
             IntegrityError(
-                "the history is not what this site signed",
-                why="; ".join(fault.what for fault in report.history.faults[:5]),
+                "the history is not what was signed",
+                why="; ".join(report.faults[:5]),
                 hint="keep this folder as it is and compare it with an export or a backup",
                 code="audit.broken" if first is None else "audit.bad-entry",
             )
@@ -50,12 +50,14 @@ def verify(against: Path | None, as_json: bool) -> None:
 
 def _print(report: AuditReport) -> None:
     history = report.history
-    if history.holds:
+    if report.holds:
         click.echo(
             f"verified: {history.entries:,} entries, {history.checkpoints:,} checkpoints,"
             f" writer {report.writer}"
         )
         click.echo(f"root {history.root}")
+        for one in report.others:
+            click.echo(f"verified: {one.history.entries:,} entries of {one.writer}")
         if report.against:
             click.echo(f"nothing before entry {report.against.size:,} was changed or cut off")
         output.next_command(

@@ -5,6 +5,7 @@ import click
 from freehold.app.history.why import moment, why
 from freehold.app.site.opening import open_site
 from freehold.cli import drawing, output
+from freehold.domain.fact import site_of
 
 
 @click.command("why", help="The chain from trigger to traffic of MODEL@VERSION, with proofs.")
@@ -18,12 +19,15 @@ def command(name: str, as_json: bool) -> None:
         return
     called = f", {' and '.join(found.aliases)}" if found.aliases else ""
     click.echo(f"{found.version.name}{called}, package {found.version.package[:19]}")
+    several = len(found.checkpoints) > 1
     drawing.table(
         "",
         ["entry>", "when", "who", "what"],
         [
             [
-                link.fact.sequence,
+                f"{site_of(link.fact.writer)} {link.fact.sequence}"
+                if several
+                else link.fact.sequence,
                 moment(link.fact).replace("+00:00", "Z"),
                 link.who,
                 link.told,
@@ -31,9 +35,8 @@ def command(name: str, as_json: bool) -> None:
             for link in found.links
         ],
     )
-    checkpoint = found.checkpoint
-    click.echo(
-        f"{len(found.links)} facts, each proven to stand in the log of {checkpoint.size:,} entries"
-        f" that {checkpoint.writer} signed"
+    signed = " or ".join(
+        f"the log of {one.size:,} entries that {one.writer} signed" for one in found.checkpoints
     )
+    click.echo(f"{len(found.links)} facts, each proven to stand in {signed}")
     output.next_command("freehold audit verify", f"freehold why {found.version.name} --json")

@@ -7,23 +7,31 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile
+from typing import Protocol
 
 from freehold.domain.canonical import canonical
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.errors import IntegrityError
 from freehold.domain.merkle import leaf_hash
-from freehold.ports.ledger import Ledger
 
 ENTRIES, CHECKPOINTS = "entries.jsonl", "checkpoints.jsonl"
 
 
-def export_lines(ledger: Ledger) -> tuple[tuple[str, Iterator[bytes]], ...]:
+class Exportable(Protocol):
+    """A ledger, or one of the logs that it holds."""
+
+    def lines(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]: ...
+
+    def checkpoints(self) -> Iterator[Checkpoint]: ...
+
+
+def export_lines(log: Exportable) -> tuple[tuple[str, Iterator[bytes]], ...]:
     """Names of files and their lines, all of one moment, though others go on appending."""
-    end = max((checkpoint.size for checkpoint in ledger.checkpoints()), default=0)
-    covered = takewhile(lambda checkpoint: checkpoint.size <= end, ledger.checkpoints())
+    end = max((checkpoint.size for checkpoint in log.checkpoints()), default=0)
+    covered = takewhile(lambda checkpoint: checkpoint.size <= end, log.checkpoints())
     return (
-        (ENTRIES, entry_lines(ledger.lines(stop=end))),
-        (CHECKPOINTS, checkpoint_lines(ledger.lines(stop=end), covered)),
+        (ENTRIES, entry_lines(log.lines(stop=end))),
+        (CHECKPOINTS, checkpoint_lines(log.lines(stop=end), covered)),
     )
 
 

@@ -6,10 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from freehold.app.history.logs import held_logs
 from freehold.app.site.opening import Site
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.errors import IntegrityError, NotFound
-from freehold.governance.history import HistoryReport, verify_ledger
+from freehold.governance.history import HistoryReport, verify, verify_ledger
+
+
+@dataclass(frozen=True)
+class OtherLog:
+    """Another writer's, as it is held here."""
+
+    writer: str
+    key: str
+    history: HistoryReport
 
 
 @dataclass(frozen=True)
@@ -18,6 +28,18 @@ class AuditReport:
     key: str
     history: HistoryReport
     against: Checkpoint | None
+    others: tuple[OtherLog, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        return self.history.holds and all(one.history.holds for one in self.others)
+
+    @property
+    def faults(self) -> list[str]:
+        """In words, with the writer where it is another one."""
+        return [fault.what for fault in self.history.faults] + [
+            f"{one.writer}: {fault.what}" for one in self.others for fault in one.history.faults
+        ]
 
     def as_json(self) -> dict[str, Any]:
         history = self.history
@@ -28,12 +50,20 @@ class AuditReport:
             "entries": history.entries,
             "checkpoints": history.checkpoints,
             "root": history.root,
-            "holds": history.holds,
+            "holds": self.holds,
             "first_bad": history.first_bad,
             "against": self.against.size if self.against else None,
-            "faults": [
-                {"entry": fault.sequence, "kind": fault.kind, "what": fault.what}
-                for fault in history.faults
+            "faults": _faults(history),
+            "others": [
+                {
+                    "writer": one.writer,
+                    "key": one.key,
+                    "entries": one.history.entries,
+                    "root": one.history.root,
+                    "holds": one.history.holds,
+                    "faults": _faults(one.history),
+                }
+                for one in self.others
             ],
         }
 
@@ -49,7 +79,18 @@ def audit(site: Site, against: Path | None = None) -> AuditReport:
             code="audit.other-writer",
         )
     report = verify_ledger(site.ledger, site.signer.public, kept)
-    return AuditReport(site.ledger.writer, site.signer.public.fingerprint, report, kept)
+    others = tuple(
+        OtherLog(log.writer, log.key.fingerprint, verify(log.lines(), log.checkpoints(), log.key))
+        for log in held_logs(site)[1:]
+    )
+    return AuditReport(site.ledger.writer, site.signer.public.fingerprint, report, kept, others)
+
+
+def _faults(history: HistoryReport) -> list[dict[str, Any]]:
+    return [
+        {"entry": fault.sequence, "kind": fault.kind, "what": fault.what}
+        for fault in history.faults
+    ]
 
 
 def head(site: Site) -> Checkpoint:

@@ -89,7 +89,8 @@ def settle_conflict(site: Site, name: str, keep: int | None = None) -> ShownConf
     if keep is not None and not version_of(site.state, model, keep).allowed:
         raise Refused(
             f"policy does not allow {model}@{keep} into traffic",
-            hint="keep another version",
+            why="its verdict does not allow it, or no policy was asked",
+            hint=f"keep another version: `freehold models {model}` lists them",
             code="policy.denied",
         )
     site.ledger.decide(lambda state: _settlement(site, state, quarrel, model, keep))

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import orjson
 
 from freehold.app.history.facts import facts_among
+from freehold.app.history.logs import held_logs
 from freehold.app.history.telling import telling
 from freehold.app.model.naming import resolve
 from freehold.app.run.runs import attached_parameters
@@ -17,7 +19,8 @@ from freehold.delivery.releases import aliases_of, releases_of
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Fact
-from freehold.domain.merkle import inclusion_proof, leaf_hash, root_from_inclusion
+from freehold.domain.hybrid_time import HybridTime
+from freehold.domain.merkle import inclusion_proof, root_from_inclusion
 
 ABOUT_TRAFFIC = frozenset(
     {
@@ -59,19 +62,20 @@ class Explanation:
     version: ModelVersion
     aliases: tuple[str, ...]
     links: tuple[Link, ...]
-    checkpoint: Checkpoint
-    """Signed by this site; every link's proof leads to its root."""
+    checkpoints: tuple[Checkpoint, ...]
+    """Of the logs in which the links stand, each signed by its writer; every link's proof leads
+    to the root of its log's."""
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "shape": 1,
+            "shape": 2,
             "model": self.version.model,
             "version": self.version.version,
             "aliases": list(self.aliases),
             "package": self.version.package,
             "headline": dict(self.version.headline),
             "chain": [link.as_json() for link in self.links],
-            "checkpoint": self.checkpoint.as_json(),
+            "checkpoints": [one.as_json() for one in self.checkpoints],
         }
 
 
@@ -79,16 +83,13 @@ def why(site: Site, name: str) -> Explanation:
     """Raises IntegrityError when a link is not what was signed."""
     version = resolve(site, name)
     chain = _Chain(site)
-    facts = sorted(
-        {fact.sequence: fact for fact in _facts(site, version, chain)}.values(),
-        key=lambda fact: fact.sequence,
-    )
+    facts = _in_order(_facts(site, version, chain))
     aliases = aliases_of(site.state, version.model)
     return Explanation(
         version=version,
         aliases=tuple(sorted(a for a, number in aliases.items() if number == version.version)),
         links=tuple(_link(site, chain, fact) for fact in facts),
-        checkpoint=chain.head,
+        checkpoints=chain.heads(facts),
     )
 
 
@@ -123,22 +124,18 @@ def _facts(site: Site, version: ModelVersion, chain: "_Chain") -> Iterator[Fact]
 
 
 class _Chain:
-    """Reads the log once and proves what it hands out."""
+    """Reads the logs once and proves what it hands out."""
 
     def __init__(self, site: Site) -> None:
-        self._lines = [encoded for _, encoded in site.ledger.lines()]
-        self._leaves = [leaf_hash(encoded) for encoded in self._lines]
-        *_, self.head = site.ledger.checkpoints()
-        self._writer = site.ledger.writer
-        if not self.head.is_signed_by(site.signer.public) or self.head.size > len(self._lines):
-            raise _broken(f"the checkpoint of size {self.head.size} does not hold")
+        self._logs = {log.writer: log for log in held_logs(site)}
 
     def fact(self, name: str) -> Fact | None:
-        """None for a fact of another writer's log."""
+        """None for one of a log that is not held here."""
         writer, _, sequence = name.rpartition("/")
-        if writer != self._writer or not sequence.isdigit() or int(sequence) >= len(self._lines):
+        log = self._logs.get(writer)
+        if log is None or not sequence.isdigit() or int(sequence) >= len(log.encoded):
             return None
-        return Fact.from_json(orjson.loads(self._lines[int(sequence)]))
+        return Fact.from_json(orjson.loads(log.encoded[int(sequence)]))
 
     def backwards(self, names: Iterable[str]) -> Iterator[Fact]:
         """These facts and all that they follow from."""
@@ -152,18 +149,44 @@ class _Chain:
                 waiting.extend(fact.cause)
 
     def about_traffic(self, model: str) -> Iterator[Fact]:
-        for fact in facts_among(self._lines, *ABOUT_TRAFFIC):
-            if fact.body["model"] == model:
-                yield fact
+        for log in self._logs.values():
+            for fact in facts_among(log.encoded, *ABOUT_TRAFFIC):
+                if fact.body["model"] == model:
+                    yield fact
 
     def proof(self, fact: Fact) -> tuple[str, ...]:
-        """Raises IntegrityError if it does not lead to the signed root."""
-        size = self.head.size
-        path = inclusion_proof(self._leaves[:size], fact.sequence)
-        leaf = self._leaves[fact.sequence]
-        if root_from_inclusion(leaf, fact.sequence, size, path).hex() != self.head.root:
-            raise _broken(f"entry {fact.sequence} is not what was signed")
+        """Raises IntegrityError if it does not lead to the root that its writer signed."""
+        log = self._logs[fact.writer]
+        size = log.head.size
+        path = inclusion_proof(log.leaves[:size], fact.sequence)
+        leaf = log.leaves[fact.sequence]
+        if root_from_inclusion(leaf, fact.sequence, size, path).hex() != log.head.root:
+            raise _broken(f"entry {fact.sequence} of {fact.writer} is not what was signed")
         return tuple(node.hex() for node in path)
+
+    def heads(self, facts: Iterable[Fact]) -> tuple[Checkpoint, ...]:
+        """Of the logs in which these facts stand; of the own one if there are none."""
+        writers = sorted({fact.writer for fact in facts}) or [next(iter(self._logs))]
+        return tuple(self._logs[writer].head for writer in writers)
+
+
+def _in_order(facts: Iterable[Fact]) -> list[Fact]:
+    """Each once, after what it follows from, whatever the writers' clocks say."""
+    left = {fact.name: fact for fact in facts}
+    in_logs = sorted(left.values(), key=lambda fact: (fact.writer, fact.sequence))
+    before = {
+        after.name: fact.name for fact, after in pairwise(in_logs) if fact.writer == after.writer
+    }
+    times: dict[str, HybridTime] = {}
+
+    def time_of(fact: Fact) -> HybridTime:
+        if fact.name not in times:
+            times[fact.name] = fact.time
+            known = [name for name in (*fact.cause, before.get(fact.name, "")) if name in left]
+            times[fact.name] = max([fact.time, *(time_of(left[name]) for name in known)])
+        return times[fact.name]
+
+    return sorted(in_logs, key=lambda fact: (time_of(fact), fact.writer, fact.sequence))
 
 
 def _broken(why: str) -> IntegrityError:

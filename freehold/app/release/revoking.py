@@ -20,6 +20,7 @@ def plan_revoke(site: Site, name: str) -> tuple[ModelVersion, tuple[str, ...]]:
     if is_revoked(site.state, version.model, version.version):
         raise Conflict(
             f"{version.name} was revoked already",
+            why="a revocation is for good",
             hint="`freehold models` lists the others",
             code="release.revoked",
         )

@@ -37,6 +37,7 @@ def trust(site: Site, name: str, key: str) -> None:
     if site.state.get(TRUSTED, f"{site.name}/{name}/{key}") is not None:
         raise Conflict(
             f"this key of {name} is believed here already",
+            why="a person said so before",
             hint="`freehold sync` takes what it signed",
             code="site.trusted",
         )
@@ -51,7 +52,12 @@ def rekey(site: Site) -> str:
     NotSupported.
     """
     if not isinstance(site.ledger, KeepsLogs):
-        raise NotSupported("this site's ledger cannot go on in a new log", code="ledger.no-logs")
+        raise NotSupported(
+            "this site's ledger cannot go on in a new log",
+            why=f"{type(site.ledger).__name__} holds one log only",
+            hint="keep the state in a ledger that holds many: the reference of adapters names them",
+            code="ledger.no-logs",
+        )
     path = next_key_path(site.key_path)
     path.unlink(missing_ok=True)
     signer_class = adapters.embedded("signer")

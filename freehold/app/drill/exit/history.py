@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from freehold.app.audit.export import PUBLIC_KEY, VERIFIER, export
+from freehold.app.audit.export import PUBLIC_KEY, VERIFIER, write_log
 from freehold.app.drill.exit.folder import ExitFolder
 from freehold.app.drill.exit.logs import all_facts, is_own, key_of, lines_of, writers
+from freehold.app.history.logs import Log
 from freehold.app.site.opening import Site
-from freehold.domain.signature import PublicKey
-from freehold.governance.export import CHECKPOINTS, ENTRIES, checkpoint_lines, entry_lines
+from freehold.governance.export import ENTRIES
 from freehold.ports.attachment_store import attachment_key
-from freehold.ports.ledger import KeepsLogs
 
 INDEX = "history/index.json"
 ATTACHMENTS = "history/attachments/index.json"
@@ -29,44 +27,16 @@ def write_history(site: Site, folder: ExitFolder) -> None:
     """A folder for each log, the own one first in the index."""
     index = []
     for writer in writers(site):
-        place = f"history/{writer}"
-        if writer == site.ledger.writer:
-            export(site, folder.root / place)
-            written = [ENTRIES, CHECKPOINTS, VERIFIER.name, PUBLIC_KEY]
-        else:
-            _write_other(site, folder.root / place, writer)
-            written = [ENTRIES, CHECKPOINTS, VERIFIER.name]
-        for name in written:
+        place, key = f"history/{writer}", key_of(site, writer)
+        if key is None:
+            folder.faults.append(f"history of {writer}: its public key is not kept here")
+            continue
+        counts = write_log(Log(site, writer, key), folder.root / place)
+        for name in (*counts, VERIFIER.name, PUBLIC_KEY):
             folder.note(f"{place}/{name}")
-        if writer != site.ledger.writer:
-            _write_key(folder, writer, key_of(site, writer))
-        with (folder.root / place / ENTRIES).open("rb") as file:
-            entries = sum(1 for _ in file)
-        index.append({"writer": writer, "folder": place, "entries": entries})
+        index.append({"writer": writer, "folder": place, "entries": counts[ENTRIES]})
     folder.put_json(INDEX, index)
     folder.put_json(ATTACHMENTS, [*_attachments(site, folder)])
-
-
-def _write_other(site: Site, place: Path, writer: str) -> None:
-    """As `export` writes the own log."""
-    ledger = site.ledger
-    if not isinstance(ledger, KeepsLogs):
-        raise TypeError(f"this ledger holds no log of {writer}")
-    checkpoints = list(ledger.log_checkpoints(writer))
-    end = max((checkpoint.size for checkpoint in checkpoints), default=0)
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / ENTRIES).open("wb") as file:
-        file.writelines(entry_lines(ledger.log_lines(writer, stop=end)))
-    with (place / CHECKPOINTS).open("wb") as file:
-        file.writelines(checkpoint_lines(ledger.log_lines(writer, stop=end), checkpoints))
-    (place / VERIFIER.name).write_bytes(VERIFIER.read_bytes())
-
-
-def _write_key(folder: ExitFolder, writer: str, key: PublicKey | None) -> None:
-    if key is None:
-        folder.faults.append(f"history of {writer}: its public key is not kept here")
-    else:
-        folder.put(key_path(writer), key.pem)
 
 
 def _attachments(site: Site, folder: ExitFolder) -> Iterator[dict[str, Any]]:
