@@ -15,6 +15,7 @@ EMBEDDED: Mapping[str, str] = {
     "object_store": "disk",
     "policy_engine": "rego",
     "signer": "keys",
+    "store_encryption": "envelope",
 }
 """Port → name of its adapter."""
 

@@ -119,7 +119,6 @@ class TestRclone(S3Suite):
         assert "not-the-one" not in str(caught.value)
 
 
-@pytest.mark.long
 class TestCeph(S3Suite):
     server = "Ceph"
 

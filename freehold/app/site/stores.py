@@ -41,7 +41,7 @@ def open_store(spec: StoreSpec, site_name: str, environment: Mapping[str, str]) 
     if not spec.encryption:
         return store
     keys = open_keys(spec, site_name, environment)
-    return cast(ObjectStore, adapters.load("store_encryption", "envelope")(store, keys))
+    return cast(ObjectStore, adapters.embedded("store_encryption")(store, keys))
 
 
 def open_keys(spec: StoreSpec, site_name: str, environment: Mapping[str, str]) -> KeyService:

@@ -77,6 +77,7 @@ class MovesFilesContract(StoreSuite):
         self, store: Any, tmp_path: Path
     ) -> None:
         self._there_and_back(store, tmp_path, 1)
+        _peak()
         before = _peak()
         self._there_and_back(store, tmp_path, 300 * _MEGABYTE)
         assert _peak() - before < _GROWTH
@@ -227,8 +228,8 @@ def _digest(path: Path) -> str:
 
 
 def _peak() -> int:
-    """The most bytes of memory that this process had, since it was last asked where the system
-    can forget (Linux), else since it began."""
+    """The most bytes of memory that this process had: on Linux since it was last asked, elsewhere
+    since it began."""
     forget, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
     if not forget.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
