@@ -4,6 +4,7 @@ Its key is never written: when the run ends, nobody can use its name again.
 """
 
 import ipaddress
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,9 +17,9 @@ _DAYS = 30
 _NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "three-sites, for one run")])
 
 
-def certify(address: str, folder: Path) -> tuple[Path, Path]:
+def certify(addresses: Iterable[str], folder: Path) -> tuple[Path, Path]:
     """The authority's certificate, which clients trust, and a file with the certificate and the
-    key of the server at this IP address."""
+    key of the server at these IP addresses."""
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _certificate(
         _NAME,
@@ -27,14 +28,15 @@ def certify(address: str, folder: Path) -> tuple[Path, Path]:
         (x509.BasicConstraints(ca=True, path_length=0), True),
         (_usage(signs_certificates=True), True),
     )
+    names = [x509.IPAddress(ipaddress.ip_address(one)) for one in sorted(addresses)]
     server = _certificate(
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)]),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "the stores of three-sites")]),
         server_key.public_key(),
         authority_key,
         (x509.BasicConstraints(ca=False, path_length=None), True),
         (_usage(signs_certificates=False), True),
         (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False),
-        (x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), False),
+        (x509.SubjectAlternativeName(names), False),
     )
     trusted, shown = folder / "authority.pem", folder / "server.pem"
     trusted.write_bytes(authority.public_bytes(serialization.Encoding.PEM))

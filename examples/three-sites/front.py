@@ -30,25 +30,23 @@ class Front:
 
     def __init__(
         self,
-        address: str,
+        listener: socket.socket,
         target: tuple[str, int],
         certificate: Path,
         signatures: Signatures | None = None,
-        *,
-        port: int = 0,
     ) -> None:
-        """`target`: host and port of the store, on loopback; `port`: any that is free if 0.
-        Raises OSError if the address or the port cannot be had."""
+        """`listener`: it listens, and is closed at the end. `target`: host and port of the store,
+        on loopback."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(certificate)
-        self._server = _Server((address, port), context, target, signatures)
+        self._server = _Server(listener, context, target, signatures)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     @property
     def endpoint(self) -> str:
-        host, port = self._server.server_address[:2]
-        return f"https://{host!s}:{port}"
+        host, port = self._server.socket.getsockname()
+        return f"https://{host}:{port}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -166,17 +164,16 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(text.encode("ascii"))
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = do_OPTIONS = _pass
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass  # noqa: N815
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 128
 
     def __init__(
         self,
-        address: tuple[str, int],
+        listener: socket.socket,
         tls: ssl.SSLContext,
         target: tuple[str, int],
         signatures: Signatures | None,
@@ -184,7 +181,9 @@ class _Server(ThreadingHTTPServer):
         self.target, self.signatures = target, signatures
         self._tls = tls
         self._open: set[socket.socket] = set()
-        super().__init__(address, _Handler)
+        super().__init__(listener.getsockname(), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Hands shake in the connection's own thread: a slow client keeps nobody else waiting."""

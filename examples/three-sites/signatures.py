@@ -59,9 +59,7 @@ class Signatures:
         request = AWSRequest(method, _url(headers["host"], target), headers=signed)
         return self._compared(auth, request, stamp, key, signature)
 
-    def _by_query(
-        self, method: str, target: str, headers: Mapping[str, str], now: datetime
-    ) -> str:
+    def _by_query(self, method: str, target: str, headers: Mapping[str, str], now: datetime) -> str:
         path, _, query = target.partition("?")
         values = dict(parse_qsl(query, keep_blank_values=True))
         key, _, scope = values.get("X-Amz-Credential", "").partition("/")

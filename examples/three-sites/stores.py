@@ -1,7 +1,7 @@
 """The two stores in the cloud, each on loopback behind a front that speaks TLS.
 
 One speaks S3, one Azure Blob. Their keys are drawn by chance for each run. The servers are those
-of the tests, started from `tests/servers`.
+of the tests, in `tests/servers`.
 """
 
 import base64
@@ -9,24 +9,23 @@ import hashlib
 import hmac
 import os
 import secrets
-import sys
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
+from socket import socket
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.append(str(REPOSITORY / "tests"))
+from authority import certify
+from front import Front
+from servers.azure import VERSION, Azurite
+from servers.ceph import CephGateway
+from servers.s3 import MotoServer, S3Server
+from signatures import Signatures
 
-from authority import certify  # noqa: E402
-from front import Front  # noqa: E402
-from servers.azure import VERSION, Azurite  # noqa: E402
-from servers.ceph import CephGateway  # noqa: E402
-from servers.s3 import MotoServer, S3Server  # noqa: E402
-from signatures import Signatures  # noqa: E402
-
+LOOPBACK = "127.0.0.1"
+CONTAINER = "models"
 S3_SERVERS: Mapping[str, type[S3Server]] = {"moto": MotoServer, "ceph": CephGateway}
 
 
@@ -75,31 +74,39 @@ class OwnAzurite(Azurite):
 
 
 @contextmanager
-def serving(kind: str, address: str, folder: Path) -> Iterator[Stores]:
-    """Both, while the context lasts; `kind`: of the S3 server. `address`: where the fronts listen.
-    `folder` receives the certificates. Raises ServerFailed."""
-    trusted, shown = certify(address, folder)
+def serving(kind: str, listeners: tuple[socket, socket], folder: Path) -> Iterator[Stores]:
+    """Both, while the context lasts; `kind`: of the S3 server. `listeners`: where the two are to
+    be reached. `folder` receives the certificates. Raises ServerFailed."""
     s3, azure = S3_SERVERS[kind](), OwnAzurite()
     s3.secrets = {
         "access_key_id": secrets.token_hex(10).upper(),
         "secret_access_key": secrets.token_urlsafe(30),
     }
+    hosts = {listener.getsockname()[0] for listener in listeners}
+    trusted, shown = certify(hosts, folder)
     with ExitStack() as running:
         running.enter_context(s3)
         running.enter_context(azure)
-        azure.container("models")
-        signatures = Signatures(**s3.secrets)
-        first = Front(address, ("127.0.0.1", s3.port), shown, signatures)
-        running.enter_context(first)
-        second = Front(address, ("127.0.0.1", azure.port), shown)
-        running.enter_context(second)
+        azure.container(CONTAINER)
+        fronts = (
+            Front(listeners[0], (LOOPBACK, s3.port), shown, Signatures(**s3.secrets)),
+            Front(listeners[1], (LOOPBACK, azure.port), shown),
+        )
+        for front in fronts:
+            running.enter_context(front)
         given = {"aws": s3.secrets, "azure": azure.secrets}
         environment = {
             f"FREEHOLD_{site}_{name}".upper(): value
             for site, values in given.items()
             for name, value in values.items()
         }
-        # What a machine sends through a proxy, these few requests are not.
-        environment |= {"SSL_CERT_FILE": str(trusted), "NO_PROXY": address, "no_proxy": address}
-        endpoint = f"{second.endpoint}/{azure.account}"
-        yield Stores(s3.bucket().location, first.endpoint, "az://models", endpoint, environment)
+        # What a machine sends through a proxy, these requests are not.
+        direct = ",".join(sorted(hosts))
+        environment |= {"SSL_CERT_FILE": str(trusted), "NO_PROXY": direct, "no_proxy": direct}
+        yield Stores(
+            s3.bucket().location,
+            fronts[0].endpoint,
+            f"az://{CONTAINER}",
+            f"{fronts[1].endpoint}/{azure.account}",
+            environment,
+        )

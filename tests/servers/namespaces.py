@@ -5,18 +5,22 @@ address. Needs root and `ip` of iproute2. What a killed run left behind, the nex
 """
 
 import contextlib
+import ctypes
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
 _OURS = re.compile(r"fh(\d+)[bnv]\d*")
 _SECONDS_TO_STOP = 5.0
+_CLONE_NEWNET = 0x40000000
 
 
 class NetworkFailed(Exception):
@@ -75,6 +79,11 @@ class Network:
         """As `subprocess.run`, with text."""
         return subprocess.run(self.command(name, command), text=True, **options)
 
+    def listen(self, name: str, port: int) -> socket.socket:
+        """This process listens there: at that address, though the process itself stays here."""
+        with ThreadPoolExecutor(1) as aside:
+            return aside.submit(self._listen, name, port).result()
+
     def cut(self, name: str) -> None:
         """Its processes go on and reach nobody but each other, and nobody reaches them."""
         _ip("link", "set", self._cable(name), "down")
@@ -94,6 +103,13 @@ class Network:
     def __exit__(self, *_: object) -> None:
         """Kills what still runs in the namespaces."""
         self._remove()
+
+    def _listen(self, name: str, port: int) -> socket.socket:
+        """Of a thread that ends with it. A socket stays where it was made (setns(2))."""
+        with Path("/run/netns", self._namespace(name)).open() as namespace:
+            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _CLONE_NEWNET):
+                raise NetworkFailed(f"setns to {name}: {os.strerror(ctypes.get_errno())}")
+        return socket.create_server((self.address(name), port), backlog=128)
 
     def _make(self) -> None:
         self._net = _free_net()

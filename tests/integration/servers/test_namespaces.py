@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -72,6 +73,23 @@ def test_the_machine_is_reached_by_its_gateway(network: Network) -> None:
         assert server.stdout is not None and server.stdout.readline() == "ready\n"
         assert hears(network, "aws", network.gateway, 20) == "machine"
         server.kill()
+
+
+def test_this_process_listens_in_another_network(network: Network) -> None:
+    with network.listen("azure", 8090) as listener:
+        listener.settimeout(20)
+        reading = "import socket, sys; s = socket.create_connection((sys.argv[1], 8090), 20);"
+        reading += "print(s.recv(2))"
+        command = [sys.executable, "-c", reading, network.address("azure")]
+        reader = subprocess.Popen(network.command("aws", command), stdout=subprocess.PIPE)
+        connection, peer = listener.accept()
+        with connection:
+            connection.sendall(b"hi")
+        assert reader.communicate(timeout=20)[0] == b"b'hi'\n"
+        assert peer[0] == network.address("aws")
+    with pytest.raises(OSError, match="assign"), network.listen("azure", 8091):
+        # The process itself has stayed where it was, and there the address is not its own.
+        listener = socket.create_server((network.address("azure"), 8092))
 
 
 def ours() -> set[str]:
