@@ -10,8 +10,30 @@ from freehold.ports.ledger import KeepsLogs
 from freehold.ports.object_store import ObjectStore
 from freehold.replication.fault import LogConflict, LogFault, NotBelieved
 from freehold.replication.head import encode_head, read_head
-from freehold.replication.layout import HeadName
+from freehold.replication.layout import HeadName, heads_folder
 from freehold.replication.reading import LogReader
+
+
+def find_conflict(
+    ledger: KeepsLogs,
+    writer: str,
+    public: PublicKey,
+    stores: Mapping[str, ObjectStore],
+    name: str,
+) -> LogConflict | None:
+    """Whether the store of this name knows the own log otherwise. All are to be asked before
+    anything is published to one of them: one that missed what the others know would take another
+    history, and the log would have forked. `stores` complete each other. Raises what they raise.
+    """
+    store = stores[name]
+    heads = [head for head in map(HeadName.parse, store.keys(heads_folder(writer))) if head]
+    try:
+        refuse_conflict(ledger, writer, public, store, heads, name)
+    except LogConflict as conflict:
+        if conflict.agreed is None:
+            conflict.agreed = _agreed(ledger, writer, stores, conflict.theirs)
+        return conflict
+    return None
 
 
 def refuse_conflict(

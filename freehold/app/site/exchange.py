@@ -16,11 +16,12 @@ from freehold.domain.errors import NotSupported
 from freehold.domain.fact import Draft, site_of
 from freehold.domain.projection import State
 from freehold.domain.signature import PublicKey
-from freehold.ports.ledger import HeldLog, KeepsLogs
+from freehold.ports.ledger import KeepsLogs
 from freehold.replication.claims import unrecorded
 from freehold.replication.fault import LogConflict, LogFault
 from freehold.replication.head import offered_keys
 from freehold.replication.layout import writers
+from freehold.replication.own_log import find_conflict
 from freehold.replication.publishing import publish_log
 from freehold.replication.pulling import pull_log
 from freehold.replication.trust import Stranger, believed, fitting, next_writer
@@ -82,10 +83,10 @@ def exchange(site: Site, tell: Tell = lambda _: None, *, verify: bool = False) -
     ledger = _logs_of(site)
     done, meeting = Exchanged(), meet(site)
     present = _present(meeting)
-    _publish_own(site, ledger, meeting, present, done, verify)
-    keys = _pull(site, ledger, meeting, present, done, tell)
+    whole = _publish_own(site, ledger, meeting, present, done, verify)
+    _pull(site, ledger, meeting, present, done, tell)
     _record(site, done)
-    _publish(site, ledger, meeting, keys, done, verify)
+    _publish(site, ledger, meeting, done, verify=verify, own=whole)
     done.copied = copy_artifacts(site, meeting, tell)
     done.unreachable = {name: str(error.what) for name, error in meeting.unreachable.items()}
     return done
@@ -118,30 +119,47 @@ def _publish_own(
     present: set[str],
     done: Exchanged,
     verify: bool,
-) -> None:
-    """The own log to every store; before that, leave it if a store knows another one."""
+) -> bool:
+    """The own log to every store; before that, leave it if any of them knows another one. False if
+    one does, and none has a copy that tells from where on: then it is published to none."""
+    conflicts = _conflicts(site, ledger, meeting)
+    agreed = [conflict.agreed for conflict in conflicts.values() if conflict.agreed is not None]
+    if len(agreed) < len(conflicts):
+        for name, conflict in conflicts.items():
+            fault = LogFault(site.ledger.writer, name, conflict.code, conflict.why)
+            done.faults.append(fault)
+        return False
+    if conflicts:
+        known = max(conflict.theirs.size for conflict in conflicts.values())
+        done.continued_as = _leave(site, ledger, min(agreed), known, present)
     for name, store in list(meeting.stores.items()):
         with meeting.at(name):
             writer, public = site.ledger.writer, site.signer.public
-            try:
-                sent = publish_log(ledger, writer, public, store, verify=verify, name=name)
-            except LogConflict as conflict:
-                if conflict.agreed is None:
-                    raise
-                done.continued_as = _leave(site, ledger, conflict, present)
-                writer = site.ledger.writer
-                sent = publish_log(ledger, writer, public, store, verify=verify, name=name)
+            sent = publish_log(ledger, writer, public, store, verify=verify, name=name)
             done.published += sent.entries
             done.faults.extend(sent.faults)
+    return True
 
 
-def _leave(site: Site, ledger: KeepsLogs, conflict: LogConflict, present: set[str]) -> str:
+def _conflicts(site: Site, ledger: KeepsLogs, meeting: Meeting) -> dict[str, LogConflict]:
+    """By the site whose store knows the own log otherwise."""
+    found = {}
+    for name in list(meeting.stores):
+        with meeting.at(name):
+            writer, public = site.ledger.writer, site.signer.public
+            conflict = find_conflict(ledger, writer, public, meeting.stores, name)
+            if conflict is not None:
+                found[name] = conflict
+    return found
+
+
+def _leave(site: Site, ledger: KeepsLogs, keep: int, known: int, present: set[str]) -> str:
     """Go on in a new log. What nobody else has seen of the old one stands in the new one."""
     left = site.ledger.writer
     new = next_writer(left, {*present, *(log.writer for log in ledger.logs())})
-    again = ledger.continue_as(new, site.signer, conflict.agreed or 0)
+    again = ledger.continue_as(new, site.signer, keep)
     present.add(left)
-    body = {"left": left, "kept": conflict.agreed, "known": conflict.theirs.size, "again": again}
+    body = {"left": left, "kept": keep, "known": known, "again": again}
     site.ledger.append([Draft("log.continued", body, actor=site.actor)])
     return new
 
@@ -153,9 +171,7 @@ def _pull(
     present: set[str],
     done: Exchanged,
     tell: Tell,
-) -> dict[str, PublicKey]:
-    """Returns the keys of the logs that are believed, by writer."""
-    keys: dict[str, PublicKey] = {}
+) -> None:
     waiting = sorted(present - {site.ledger.writer})
     news = False
     moved = True
@@ -167,10 +183,10 @@ def _pull(
             if key is None:
                 continue
             waiting.remove(writer)
-            moved, keys[writer] = True, key
+            moved = True
             site.keyring.add(key)
             pulled = pull_log(writer, ledger, meeting.stores, key)
-            done.faults.extend(pulled.faults)
+            done.faults.extend(meeting.answered(pulled.faults))
             if pulled.entries:
                 tell(f"{pulled.entries:,} entries of {writer}")
                 done.received += pulled.entries
@@ -183,11 +199,12 @@ def _pull(
     accuse(site, ledger, done.faults)
     if news:
         site.ledger.append([Draft("log.witnessed", {})])
-    return keys
 
 
 def _key_of(site: Site, writer: str, offered: Sequence[PublicKey]) -> PublicKey | None:
-    own = site.signer.public
+    """A key that is known here needs no store that offers it."""
+    own, known = site.signer.public, site.keyring.of(writer)
+    offered = [*offered, *([known] if known else [])]
     if site_of(writer) == site.name and list(fitting(writer, [own])):
         return own
     spec = site.project.spec.sites.get(site_of(writer))
@@ -204,27 +221,30 @@ def _record(site: Site, done: Exchanged) -> None:
 
 
 def _publish(
-    site: Site,
-    ledger: KeepsLogs,
-    meeting: Meeting,
-    keys: dict[str, PublicKey],
-    done: Exchanged,
-    verify: bool,
+    site: Site, ledger: KeepsLogs, meeting: Meeting, done: Exchanged, *, verify: bool, own: bool
 ) -> None:
     """The own log again, with what was recorded since, and what is held of the others: whoever
     reaches only one of the stores gets all of it there."""
-    logs = {log.writer: log for log in ledger.logs()}
-    keys = {**keys, site.ledger.writer: site.signer.public}
+    keys = _keys_of_held(site, ledger)
+    if not own:
+        del keys[site.ledger.writer]
     for name, store in list(meeting.stores.items()):
-        for writer in _causes_first(logs, site.ledger.writer, keys):
+        for writer, key in keys.items():
             with meeting.at(name):
-                sent = publish_log(ledger, writer, keys[writer], store, verify=verify, name=name)
+                sent = publish_log(ledger, writer, key, store, verify=verify, name=name)
                 done.published += sent.entries
                 done.faults.extend(sent.faults)
             if name not in meeting.stores:
                 break
 
 
-def _causes_first(logs: dict[str, HeldLog], own: str, keys: dict[str, PublicKey]) -> list[str]:
-    """Others before the own log: what its facts had seen is then there before them."""
-    return [*(w for w in sorted(logs) if w != own and w in keys), own]
+def _keys_of_held(site: Site, ledger: KeepsLogs) -> dict[str, PublicKey]:
+    """Others before the own log: what its facts had seen is then there before them. Also logs that
+    no store has any more: a log that was left has no writer who would put it back."""
+    found = {}
+    for log in ledger.logs():
+        own = next(fitting(log.writer, [site.signer.public]), None)
+        key = own or site.keyring.of(log.writer)
+        if log.writer != site.ledger.writer and key is not None:
+            found[log.writer] = key
+    return {**found, site.ledger.writer: site.signer.public}

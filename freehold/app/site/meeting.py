@@ -1,7 +1,7 @@
 """The object stores in which this site meets the others."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -15,6 +15,9 @@ from freehold.domain.errors import (
     WrongUsage,
 )
 from freehold.ports.object_store import ObjectStore
+from freehold.replication.fault import LogFault
+
+_SILENT = "storage.unreachable"
 
 
 @dataclass
@@ -33,6 +36,17 @@ class Meeting:
         except (StorageFailed, Unreachable, AdapterFailed) as error:
             self.stores.pop(name, None)
             self.unreachable[name] = error
+
+    def answered(self, faults: Iterable[LogFault]) -> list[LogFault]:
+        """The faults of what was read. A store that did not answer is not waited for again."""
+        rest = []
+        for fault in faults:
+            if fault.kind == _SILENT:
+                self.stores.pop(fault.store, None)
+                self.unreachable[fault.store] = Unreachable(fault.what, code=fault.kind)
+            else:
+                rest.append(fault)
+        return rest
 
 
 def reached(site: Site) -> tuple[str, ...]:
