@@ -53,6 +53,8 @@ def _show(done: Exchanged) -> None:
         output.note(f"not taken: {fault.writer}{where}: [{fault.kind}] {fault.what}")
     for kept in copied.barred:
         output.note(f"stays here: {kept.digest[:19]} for {kept.site}: {kept.why}")
+    if done.accusations:
+        click.echo(f"{done.accusations} logs were rewritten by who signed them: `freehold sites`")
     if done.conflicts:
         click.echo(f"{done.conflicts} conflicts were found")
     if done.conflicts:

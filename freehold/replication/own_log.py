@@ -31,7 +31,7 @@ def find_conflict(
         refuse_conflict(ledger, writer, public, store, heads, name)
     except LogConflict as conflict:
         if conflict.agreed is None:
-            conflict.agreed = _agreed(ledger, writer, stores, conflict.theirs)
+            conflict.agreed = agreed_entries(ledger, writer, stores, conflict.theirs)
         return conflict
     return None
 
@@ -67,7 +67,9 @@ def refuse_conflict(
         if wrong:
             theirs = max(wrong, key=lambda head: head.size)
             raise LogConflict(
-                ours=ours, theirs=theirs, agreed=_agreed(ledger, writer, {name: store}, theirs)
+                ours=ours,
+                theirs=theirs,
+                agreed=agreed_entries(ledger, writer, {name: store}, theirs),
             )
     return faults
 
@@ -91,7 +93,7 @@ def roots_at(ledger: KeepsLogs, writer: str, sizes: Iterable[int]) -> dict[int, 
     return found
 
 
-def _agreed(
+def agreed_entries(
     ledger: KeepsLogs, writer: str, stores: Mapping[str, ObjectStore], theirs: Checkpoint
 ) -> int | None:
     """How many first entries the ledger and the store's log have in common; None if the store's

@@ -39,6 +39,9 @@ class Published:
     """Entries that the store now has, as far as this ledger knows."""
     faults: tuple[LogFault, ...] = ()
     """What was found corrupt; it was replaced if `verify` was asked for."""
+    strange: int = 0
+    """Heads of another writer's log, of sizes that are held, that are none of the checkpoints that
+    this ledger has: `witness.examine` tells whether the writer signed two histories."""
 
 
 def publish_log(
@@ -59,7 +62,8 @@ def publish_log(
     there = _There.of(writer, store)
     newest = next((log.checkpoint for log in ledger.logs() if log.writer == writer), None)
     faults: list[LogFault] = []
-    if isinstance(ledger, Ledger) and ledger.writer == writer:
+    own = isinstance(ledger, Ledger) and ledger.writer == writer
+    if own:
         faults += refuse_conflict(ledger, writer, public, store, there.heads, name)
     if newest is None or newest.size == 0:
         return Published(writer, 0, 0, 0, 0, tuple(faults))
@@ -72,6 +76,7 @@ def publish_log(
     publishing.fill(there.segments)
     publishing.sign(there.heads)
     publishing.merge(there)
+    known = [head for head in there.heads if not own and head.size <= newest.size]
     return Published(
         writer,
         len(publishing.written),
@@ -79,6 +84,7 @@ def publish_log(
         publishing.bytes,
         newest.size,
         tuple(dict.fromkeys(faults)),
+        sum(1 for head in known if not holds_head(ledger, head)),
     )
 
 

@@ -3,8 +3,8 @@
 Facts
   site.trusted  {site, key}              a person believes a key, at the writer's own site only
   key.replaced  {site, key}              the site whose log it stands in goes on with another key
-  log.accused   {writer, code, held, size}   it signed what is not in the log that is held here;
-                `held` is that log's size:root, `size` that of the head that contradicts it
+  log.accused   {writer, code, earlier, later, seen_by}   two signed checkpoints that contradict
+                each other, or one that contradicts what a fact says it saw
   log.witnessed {}                       nothing but the heads in its envelope
   log.continued {left, kept, known, again}   the log that this one goes on from, how many of its
                 entries were kept, how many the world knew, how many stand in this log again

@@ -4,7 +4,7 @@ A site records the heads of others that it received, so that whoever rewrites it
 what it signed before, at every site that had seen it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from freehold.domain.checkpoint import Checkpoint
@@ -14,7 +14,7 @@ from freehold.domain.signature import PublicKey
 from freehold.ports.ledger import KeepsLogs
 from freehold.ports.object_store import ObjectStore
 from freehold.replication.head import signed_heads
-from freehold.replication.own_log import roots_at
+from freehold.replication.own_log import agreed_entries, roots_at
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def accusations(
 def examine(
     writer: str,
     ledger: KeepsLogs,
-    stores: Iterable[ObjectStore],
+    stores: Sequence[ObjectStore],
     public: PublicKey,
     sightings: Iterable[Sighting] = (),
 ) -> tuple[Accusation, ...]:
@@ -104,7 +104,28 @@ def examine(
     sizes = {head.size for head in found} | {sighting.size for sighting in seen}
     sizes -= {checkpoint.size for checkpoint in held}
     roots = {(writer, size): root for size, root in roots_at(ledger, writer, sizes).items()}
-    return accusations(held, found, roots=roots, sightings=seen)
+    accused = accusations(held, found, roots=roots, sightings=seen)
+    if accused or not held:
+        return accused
+    return tuple(_grown_from_another(ledger, stores, held[-1], found))
+
+
+def _grown_from_another(
+    ledger: KeepsLogs,
+    stores: Sequence[ObjectStore],
+    last: Checkpoint,
+    found: Sequence[Checkpoint],
+) -> Iterator[Accusation]:
+    """A greater head, whose entries lie in a store, and which does not begin with what is held."""
+    greater = [head for head in found if head.size > last.size]
+    if not greater:
+        return
+    head = max(greater, key=lambda one: one.size)
+    by_name = {str(number): store for number, store in enumerate(stores)}
+    agreed = agreed_entries(ledger, last.writer, by_name, head)
+    if agreed is not None and agreed < last.size:
+        what = f"the {head.size} entries that {head.writer} signed leave its log at entry {agreed}"
+        yield Accusation(head.writer, "log.rewritten", what, last, head)
 
 
 def withdrawal(before: Checkpoint, now: Checkpoint | None) -> Accusation | None:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from freehold.app.site.copying import Copied, copy_artifacts
 from freehold.app.site.meeting import Meeting, meet
 from freehold.app.site.opening import Site
-from freehold.app.site.witnessing import accuse
+from freehold.app.site.witnessing import accuse, suspicious
 from freehold.domain.errors import NotSupported
-from freehold.domain.fact import Draft, site_of
+from freehold.domain.fact import Draft, Fact, site_of
 from freehold.domain.projection import State
 from freehold.domain.signature import PublicKey
 from freehold.ports.ledger import KeepsLogs
@@ -25,9 +27,11 @@ from freehold.replication.own_log import find_conflict
 from freehold.replication.publishing import publish_log
 from freehold.replication.pulling import pull_log
 from freehold.replication.trust import Stranger, believed, fitting, next_writer
+from freehold.replication.witness import Sighting, sightings_of
 
 Tell = Callable[[str], None]
 _WITNESS = b'"type":"log.witnessed"'
+_SAW_NOTHING = b'"seen":{},'
 
 
 @dataclass
@@ -41,6 +45,8 @@ class Exchanged:
     copied: Copied = field(default_factory=Copied)
     conflicts: int = 0
     """That were found and recorded now."""
+    accusations: int = 0
+    """Of writers that signed two histories, recorded now."""
     continued_as: str = ""
     """The new log, if the own one turned out to be behind what the stores know of it."""
     faults: list[LogFault] = field(default_factory=list)
@@ -61,6 +67,7 @@ class Exchanged:
             "published": self.published,
             "artifacts": self.copied.as_json(),
             "conflicts": self.conflicts,
+            "accusations": self.accusations,
             "continued_as": self.continued_as,
             "faults": [
                 {"writer": one.writer, "store": one.store, "kind": one.kind, "what": one.what}
@@ -84,9 +91,12 @@ def exchange(site: Site, tell: Tell = lambda _: None, *, verify: bool = False) -
     done, meeting = Exchanged(), meet(site)
     present = _present(meeting)
     whole = _publish_own(site, ledger, meeting, present, done, verify)
-    _pull(site, ledger, meeting, present, done, tell)
+    keys, sightings = _pull(site, ledger, meeting, present, done, tell)
     _record(site, done)
-    _publish(site, ledger, meeting, done, verify=verify, own=whole)
+    strange = _publish(site, ledger, meeting, done, verify=verify, own=whole)
+    suspects = strange | suspicious(ledger, done.faults, sightings) | set(keys if verify else ())
+    suspected = {writer: keys[writer] for writer in suspects & keys.keys()}
+    done.accusations = accuse(site, meeting, suspected, sightings)
     done.copied = copy_artifacts(site, meeting, tell)
     done.unreachable = {name: str(error.what) for name, error in meeting.unreachable.items()}
     return done
@@ -171,7 +181,10 @@ def _pull(
     present: set[str],
     done: Exchanged,
     tell: Tell,
-) -> None:
+) -> tuple[dict[str, PublicKey], list[Sighting]]:
+    """Returns the keys of the logs that are believed, by writer, and what new facts had seen."""
+    keys: dict[str, PublicKey] = {}
+    sightings: list[Sighting] = []
     waiting = sorted(present - {site.ledger.writer})
     news = False
     moved = True
@@ -183,22 +196,24 @@ def _pull(
             if key is None:
                 continue
             waiting.remove(writer)
-            moved = True
+            moved, keys[writer] = True, key
             site.keyring.add(key)
             pulled = pull_log(writer, ledger, meeting.stores, key)
             done.faults.extend(meeting.answered(pulled.faults))
             if pulled.entries:
                 tell(f"{pulled.entries:,} entries of {writer}")
                 done.received += pulled.entries
-                lines = ledger.log_lines(writer, pulled.size - pulled.entries)
-                news = news or any(_WITNESS not in line for _, line in lines)
+                for _, line in ledger.log_lines(writer, pulled.size - pulled.entries):
+                    news = news or _WITNESS not in line
+                    if _SAW_NOTHING not in line:
+                        sightings.extend(sightings_of(Fact.from_json(orjson.loads(line))))
     for writer in waiting:
         offered = list(fitting(writer, offered_keys(writer, meeting.stores)))
         print_of = offered[0].fingerprint if offered else ""
         done.strangers.append(Stranger(writer, site_of(writer), print_of))
-    accuse(site, ledger, done.faults)
     if news:
         site.ledger.append([Draft("log.witnessed", {})])
+    return keys, sightings
 
 
 def _key_of(site: Site, writer: str, offered: Sequence[PublicKey]) -> PublicKey | None:
@@ -222,9 +237,12 @@ def _record(site: Site, done: Exchanged) -> None:
 
 def _publish(
     site: Site, ledger: KeepsLogs, meeting: Meeting, done: Exchanged, *, verify: bool, own: bool
-) -> None:
-    """The own log again, with what was recorded since, and what is held of the others: whoever
+) -> set[str]:
+    """Returns writers of which a store has heads that this site never saw.
+
+    The own log again, with what was recorded since, and what is held of the others: whoever
     reaches only one of the stores gets all of it there."""
+    strange = set[str]()
     keys = _keys_of_held(site, ledger)
     if not own:
         del keys[site.ledger.writer]
@@ -234,8 +252,11 @@ def _publish(
                 sent = publish_log(ledger, writer, key, store, verify=verify, name=name)
                 done.published += sent.entries
                 done.faults.extend(sent.faults)
+                if sent.strange:
+                    strange.add(writer)
             if name not in meeting.stores:
                 break
+    return strange
 
 
 def _keys_of_held(site: Site, ledger: KeepsLogs) -> dict[str, PublicKey]:
