@@ -1,1 +1,1 @@
-"""A site's hands: pulls, runs what is planned there, pushes."""
+"""The agent of a site: meets the others, does what is asked, keeps what is released, tells."""

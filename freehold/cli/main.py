@@ -26,6 +26,8 @@ COMMANDS = {
     "replay": "play a recorded period against the endpoint, as if it were live",
     "labels": "bring labels that arrived, joined by prediction id",
     "compare": "what served, by month, beside a version that stayed as it was",
+    "agent": "meet the others, do what is asked of this site, keep what is released, until stopped",
+    "work": "what sites have asked of each other, and what became of it",
     "sync": "meet the other sites in the object stores, once",
     "conflicts": "what sites that did not know of each other decided about the same thing",
     "why": "the chain from trigger to traffic of a version, with proofs",

@@ -7,8 +7,10 @@ import click
 from freehold.app.run.plan import plan_run
 from freehold.app.run.run import FinishedRun, plan_resume, resume_run, run
 from freehold.app.site.opening import open_site
-from freehold.cli import output, parameters, plan
+from freehold.app.work.request import plan_request
+from freehold.cli import output, parameters, plan, work
 from freehold.cli.progress import RunProgress
+from freehold.domain.errors import WrongUsage
 
 LATEST = "latest"
 
@@ -25,6 +27,7 @@ LATEST = "latest"
     metavar="[RUN]",
     help="Go on with the latest run that waits, or with RUN.",
 )
+@click.option("--at", metavar="SITE", default="", help="Ask this site's agent to run it.")
 @output.yes
 @output.as_json
 def command(
@@ -32,10 +35,22 @@ def command(
     pairs: tuple[str, ...],
     no_cache: bool,
     resumed: str | None,
+    at: str,
     yes: bool,
     as_json: bool,
 ) -> None:
     with open_site() as site:
+        if at and at != site.name:
+            if resumed is not None or no_cache:
+                raise WrongUsage(
+                    "--at goes with neither --resume nor --no-cache",
+                    why=f"{at} runs what it is asked by its own history and cache",
+                    hint=f"ask anew: `freehold run {pipeline} --at {at}`",
+                    code="usage.at",
+                )
+            planned_request = plan_request(site, at, pipeline, parameters.values_of(pairs))
+            work.ask(site, planned_request, yes, as_json)
+            return
         if resumed is not None:
             resumption = plan_resume(site, "" if resumed == LATEST else resumed)
             planned = resumption.planned

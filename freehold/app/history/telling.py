@@ -86,11 +86,20 @@ def _rolled_back(body: Body) -> str:
     )
 
 
+def _completed(body: Body) -> str:
+    why = f" with {body['code']}" if body["code"] else ""
+    run = f" by run {body['run']}" if body["run"] else ""
+    return f"work {body['work']} {body['status']}{why}{run}, under fence {body['fence']}"
+
+
 _SENTENCES: Mapping[str, Callable[[Body], str]] = {
     "alias.moved": _alias,
     "contract.checked": _checked,
     "hold.placed": lambda b: f"{b['hold']}: {b['kind']} {b['name']} is on hold, by {b['by']}",
     "hold.released": lambda b: f"{b['hold']} released by {b['by']}",
+    "lease.released": lambda b: f"work {b['work']} given back, fence {b['fence']}",
+    "lease.renewed": lambda b: f"work {b['work']} still under way, fence {b['fence']}",
+    "lease.taken": lambda b: f"work {b['work']} taken, fence {b['fence']}",
     "model.judged": _judged,
     "model.registered": _registered,
     "monitoring.assessed": _assessed,
@@ -106,5 +115,8 @@ _SENTENCES: Mapping[str, Callable[[Body], str]] = {
     "run.started": _run,
     "signal.raised": _signal,
     "storage.collected": lambda b: f"{b['objects']:,} objects and {b['parts']:,} log files let go",
+    "work.cancelled": lambda b: f"work {b['work']} cancelled by {b['by']}",
+    "work.completed": _completed,
+    "work.requested": lambda b: f"{b['by']} asked {b['site']} to run {b['pipeline']}: {b['work']}",
     "site.opened": lambda b: f"site {b['site']} opened with key {b['key'][:19]}",
 }

@@ -1,0 +1,1 @@
+"""Work that one site asks of another: asked, claimed, performed, listed, cancelled."""

@@ -1,0 +1,131 @@
+"""`freehold agent`"""
+
+import json
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from freehold.agent.endpoint_keeper import EndpointKeeper, RunningEndpoint, StartEndpoint
+from freehold.agent.events import Event
+from freehold.agent.loop import EVERY, Agent, Surroundings
+from freehold.agent.stopping import Stopping
+from freehold.app.site.exchange import Exchanged, exchange
+from freehold.app.site.opening import Site, open_site
+from freehold.app.work.claim import LEASE_SECONDS, Claims
+from freehold.cli import output
+from freehold.domain.project import EndpointSpec
+from freehold.endpoint.process import EndpointProcess
+
+GRACE_PART = 3
+"""Of a lease's time, this part is given to news on its way through the stores."""
+
+
+@click.command(
+    "agent",
+    help="Meet the others, do what is asked of this site, keep what is released, until stopped.",
+)
+@click.option("--site", "name", default="", help="Another site than the one this checkout is.")
+@click.option("--once", is_flag=True, help="One turn, without an endpoint of its own.")
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0, min_open=True),
+    default=EVERY,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two turns.",
+)
+@click.option(
+    "--lease",
+    type=click.FloatRange(min=0, min_open=True),
+    default=LEASE_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="Without a sign of life, after which another agent may take over its work.",
+)
+@click.option("--without-endpoint", is_flag=True, help="Another process answers predictions.")
+@click.option("--port", type=int, help="Instead of the one in freehold.yaml; 0 takes a free one.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event.")
+def command(
+    name: str,
+    once: bool,
+    every: float,
+    lease: float,
+    without_endpoint: bool,
+    port: int | None,
+    as_json: bool,
+) -> None:
+    with open_site(site=name) as site:
+
+        def tell(event: Event) -> None:
+            _print(event, site, as_json)
+
+        spec, keeper = site.project.spec.endpoint, None
+        if spec is not None and not (without_endpoint or once):
+            start = _starter(spec, spec.port if port is None else port)
+            keeper = EndpointKeeper(site.serving, start, tell, time.monotonic)
+        stopping = Stopping()
+        agent = Agent(
+            Surroundings(
+                site,
+                Claims(site, lease, lease / GRACE_PART, time.monotonic),
+                _meet if site.project.spec.sites else None,
+                tell,
+                stopping,
+                keeper,
+            )
+        )
+        with stopping.on_signals():
+            if once:
+                agent.once()
+                if not as_json:
+                    output.next_command("freehold work", "freehold status")
+                return
+            text = f"agent of {site.name}; stop it with Ctrl-C"
+            tell(Event("agent.started", text, {"site": site.name, "writer": site.ledger.writer}))
+            agent.run(every)
+            tell(Event("agent.stopped", "stopped"))
+
+
+def _meet(site: Site) -> Exchanged:
+    return exchange(site)
+
+
+def _print(event: Event, site: Site, as_json: bool) -> None:
+    """On stdout whole lines of JSON, one write each; for people, on stderr, what is news."""
+    if not as_json:
+        if not event.routine:
+            output.note(event.text)
+        return
+    at = datetime.fromtimestamp(site.clock() / 1e6, UTC).isoformat(timespec="milliseconds")
+    told = {"at": at, "event": event.kind, "text": event.text, **event.detail}
+    click.echo(json.dumps(told, ensure_ascii=False, default=str))
+
+
+class _Process:
+    """An endpoint in a process of its own, and whether it still lives."""
+
+    def __init__(self, process: EndpointProcess) -> None:
+        self._process = process
+
+    @property
+    def url(self) -> str:
+        return self._process.url
+
+    @property
+    def is_alive(self) -> bool:
+        # Looks only: whoever started the process takes its exit code.
+        looking = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, looking) is None
+
+    def stop(self) -> None:
+        self._process.stop()
+
+
+def _starter(spec: EndpointSpec, port: int) -> StartEndpoint:
+    def start(serving: Path) -> RunningEndpoint:
+        return _Process(EndpointProcess.start(serving, spec.host, port, spec.runtime))
+
+    return start
