@@ -131,9 +131,9 @@ def test_what_went_between_two_runs_is_made_again(place: Any) -> None:
 
 @pytest.mark.long
 def test_no_run_of_many_misses_what_it_needs(place: Any) -> None:
-    beside_each_other(place, workers=4, runs=100)
+    beside_each_other(place, workers=4, runs=40)
 
 
 @pytest.mark.long
 def test_what_went_between_many_runs_is_made_again(place: Any) -> None:
-    one_after_the_other(place, runs=200)
+    one_after_the_other(place, runs=60)

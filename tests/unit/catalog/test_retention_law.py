@@ -477,7 +477,7 @@ def test_what_the_law_keeps_stays_and_the_rest_goes(data: st.DataObject, signer:
 
 
 @pytest.mark.long
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(data=st.data())
 def test_the_law_holds_in_long_histories(data: st.DataObject, signer: Signer) -> None:
     check(data, signer, 80)

@@ -1,13 +1,16 @@
-"""Which versions keep their packages, and how long traffic is looked back on, case by case."""
+"""Versions, runs, holds, and how long traffic is looked back on, case by case."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from freehold.catalog.retention.judgement import HOUR, Docket, StoredObject, judge
 from freehold.catalog.retention.law import DAY, Circumstances
 from freehold.catalog.retention.models import kept_versions
 from freehold.catalog.retention.references import standings
+from freehold.catalog.retention.runs import open_runs
 from freehold.catalog.retention.traffic import log_parts, looked_back
 from freehold.domain.project import RetentionSpec
 
@@ -135,6 +138,121 @@ def test_the_strongest_reason_is_told() -> None:
     found = standings(rows, asked(versions=3))
     assert (found["package 9"].reason, found["package 8"].reason) == ("live", "newest")
     assert (found["package 1"].kind, found["package 1"].reason) == ("package", None)
+
+
+def ran(name: str, day: int, status: str, writer: str = "here-1") -> tuple[str, Any]:
+    row = {
+        "ended": None if status == "running" else day * DAY,
+        "fact": f"{writer}/{day}",
+        "pipeline": "train",
+        "run": name,
+        "started": day * DAY,
+        "status": status,
+    }
+    return name, row
+
+
+@pytest.mark.parametrize(
+    ("runs", "driven", "judged", "found"),
+    [
+        ([ran("a", 1, "running")], (), (), {"a"}),
+        ([ran("a", 1, "failed"), ran("b", 2, "failed")], (), (), {"a", "b"}),
+        ([ran("a", 1, "failed"), ran("b", 2, "finished")], (), ("b",), set()),
+        ([ran("a", 1, "finished"), ran("b", 2, "failed")], (), ("a",), {"b"}),
+        # It is overtaken, but a process is still at it.
+        ([ran("a", 1, "running"), ran("b", 2, "finished")], ("a",), ("b",), {"a"}),
+        # Its steps are through, and it waits to be registered.
+        ([ran("a", 1, "finished"), ran("b", 2, "finished")], (), (), {"b"}),
+        # Nobody overtakes a run of another site.
+        ([ran("a", 1, "failed", "there-1"), ran("b", 2, "finished")], (), ("b",), {"a"}),
+        # A row of which only the end is known.
+        ([("a", {"ended": None, "status": "running"})], (), (), {"a"}),
+    ],
+)
+def test_open_runs(runs: Any, driven: Any, judged: Any, found: set[str]) -> None:
+    versions = {
+        f"delay/{number:08d}": {
+            "actor": "",
+            "allowed": True,
+            "attestations": {},
+            "champion": None,
+            "denials": [],
+            "headline": {},
+            "judged": "here-1/9",
+            "model": "delay",
+            "package": "",
+            "registered": "here-1/8",
+            "run": run,
+            "version": number,
+            "wall": 0,
+        }
+        for number, run in enumerate(judged, 1)
+    }
+    rows = Rows({"runs": dict(runs), "versions": versions})
+    told = replace(asked(), pipelines=frozenset({"train"}), driven=frozenset(driven))
+    assert open_runs(rows, told).keys() == found
+
+
+def held(kind: str, name: str) -> Rows:
+    """Versions 1 and 2 of run 1 and run 2, each with a step that read and made something."""
+    steps = {
+        f"run {n}/fit": {
+            "inputs": [f"table {n}"],
+            "outputs": [{"digest": f"model {n}"}],
+            "run": f"run {n}",
+        }
+        for n in (1, 2)
+    }
+    stamp = {"actor": "", "fact": "w/1", "reason": "", "wall": 0}
+    holds = {"hold-1": {"hold": "hold-1", "kind": kind, "name": name, **stamp}}
+    packages = {
+        f"delay/{n:08d}/w/{n}": {
+            "model": "delay",
+            "package": f"package {n}",
+            "run": f"run {n}",
+            "version": n,
+        }
+        for n in (1, 2)
+    }
+    return Rows({"holds": holds, "retained_packages": packages, "steps": steps})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "kept"),
+    [
+        ("version", "delay@1", {"package 1", "table 1", "model 1"}),
+        ("run", "run 2", {"package 2", "table 2", "model 2"}),
+        ("digest", "table 2", {"table 2"}),
+        ("digest", "elsewhere", {"elsewhere"}),
+        ("version", "delay@7", set()),
+    ],
+)
+def test_what_a_hold_keeps(kind: str, name: str, kept: set[str]) -> None:
+    found = standings(held(kind, name), asked(versions=0, runs_days=0))
+    assert {digest for digest, one in found.items() if one.reason is not None} == kept
+    assert {one.by for one in found.values() if one.reason} <= {"hold-1"}
+
+
+def test_an_object_goes_at_the_second_look_and_not_before_its_grace_is_over() -> None:
+    key = "artifacts/sha256/ab/" + "ab" * 32
+
+    def verdict(grace: int, noted: int | None, now: int) -> str:
+        docket = Docket(
+            standings={},
+            noted={} if noted is None else {key: noted * HOUR},
+            now=now * HOUR,
+            grace_hours=grace,
+            open_since={},
+        )
+        (one,) = judge([StoredObject(key, 1)], docket)
+        return one.verdict
+
+    assert verdict(24, None, 100) == "waits"
+    assert verdict(0, None, 100) == "waits"
+    assert verdict(0, 100, 100) == "goes"
+    assert verdict(24, 77, 100) == "waits"
+    assert verdict(24, 76, 100) == "goes"
+    assert verdict(24, 200, 100) == "waits"
 
 
 def log(name: str, model: str, asked_at: int, answered: int, site: str = "here") -> tuple[str, Any]:
