@@ -19,6 +19,10 @@ CHANGES = {
     "freehold hold add",
     "freehold hold release",
     "freehold labels",
+    "freehold sites trust",
+    "freehold sites rekey",
+    "freehold keys add",
+    "freehold keys rotate",
 }
 """Those that change a project that is there already, and so ask first."""
 NO_JSON = {"freehold serve", "freehold step", "freehold audit checkpoint"}

@@ -1,0 +1,1 @@
+"""How a site is: what `freehold doctor` and `freehold sites` tell."""
