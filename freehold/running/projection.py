@@ -9,6 +9,9 @@ Tables
   inputs, outputs, cached, microseconds; attempt, code, attachment of the last failure.
 - `recent_steps`, by `pipeline/step`: run, key, components of the latest that finished.
 - `cache`, by key: outputs, run, step, fact.
+
+A step that two sites finished without knowing of each other is finished once: by the first fact in
+the common order.
 """
 
 from collections.abc import Iterable
@@ -16,6 +19,7 @@ from typing import Any
 
 from freehold.domain.errors import NotFound
 from freehold.domain.fact import Fact
+from freehold.domain.ordering import knew
 from freehold.domain.projection import Change, Projection, State
 
 
@@ -33,9 +37,10 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
     elif fact.type == "step.failed":
         kept = {name: body[name] for name in ("attachment", "attempt", "code", "function")}
         row = {**kept, "run": run, "status": "failed", "step": body["step"]}
-        yield Change("steps", f"{run}/{body['step']}", row)
+        if not _is_finished_elsewhere(fact, state):
+            yield Change("steps", f"{run}/{body['step']}", row)
     else:
-        yield from _finished(fact, state.get("runs", run) or {})
+        yield from _finished(fact, state)
 
 
 def _started(fact: Fact) -> dict[str, Any]:
@@ -52,20 +57,32 @@ def _started(fact: Fact) -> dict[str, Any]:
     }
 
 
-def _finished(fact: Fact, run: dict[str, Any]) -> Iterable[Change]:
+def _finished(fact: Fact, state: State) -> Iterable[Change]:
     body = fact.body
     step = f"{body['run']}/{body['step']}"
+    if _is_finished_elsewhere(fact, state):
+        return
     yield Change("steps", step, {**body, "fact": fact.name, "status": "finished"})
+    run = state.get("runs", str(body["run"])) or {}
     latest = {name: body[name] for name in ("components", "key", "run")}
     yield Change("recent_steps", f"{run.get('pipeline', '')}/{body['step']}", latest)
-    if not body["cached"]:
+    if body["cached"]:
+        return
+    hit = state.get("cache", body["key"])
+    if hit is None or knew(state, fact, hit["fact"]):
         made = {name: body[name] for name in ("outputs", "run", "step")}
         yield Change("cache", body["key"], {**made, "fact": fact.name})
 
 
+def _is_finished_elsewhere(fact: Fact, state: State) -> bool:
+    """Whether two sites ran the step, each thinking the other dead: the first completion counts."""
+    row = state.get("steps", f"{fact.body['run']}/{fact.body['step']}")
+    return row is not None and row["status"] == "finished" and not knew(state, fact, row["fact"])
+
+
 projection = Projection(
     name="running",
-    version=3,
+    version=4,
     types=frozenset({"run.started", "run.resumed", "run.finished", "step.finished", "step.failed"}),
     fold=_fold,
 )

@@ -23,9 +23,9 @@ from freehold.catalog.package import PackageContents, assemble, unpack
 from freehold.catalog.versions import ModelVersion, next_version, version_of, version_of_run
 from freehold.delivery.releases import aliases_of
 from freehold.domain.canonical import canonical
-from freehold.domain.errors import AdapterMissing, Conflict, NotSupported
+from freehold.domain.errors import AdapterMissing, Conflict, IntegrityError, NotSupported
 from freehold.domain.evidence import Evidence
-from freehold.domain.fact import Draft
+from freehold.domain.fact import Draft, site_of
 from freehold.domain.package import (
     BILL,
     CARD,
@@ -88,9 +88,10 @@ def _make(
     number = next_version(site.state, model, site.numbering)
     stage("evidence")
     trained = read_candidate(site, outcome.result)
-    evidence, champion = _evidence(site, model, trained)
+    evidence, champion, warnings = _evidence(site, model, trained)
     stage("package")
-    contents, warnings = _contents(trained)
+    contents, more = _contents(trained)
+    warnings += more
     payload = assemble(contents)
     files = _attestations(site, model, number, outcome, trained, evidence, contents, payload)
     names = {name: site.artifacts.put(data) for name, data in files.items()}
@@ -125,14 +126,27 @@ def _make(
     return version, warnings
 
 
-def _evidence(site: Site, model: str, trained: TrainedModel) -> tuple[Evidence, int | None]:
-    """Evidence beside the champion on the same rows, and the champion's version."""
+def _evidence(
+    site: Site, model: str, trained: TrainedModel
+) -> tuple[Evidence, int | None, list[str]]:
+    """Evidence beside the champion on the same rows, the champion's version, and warnings.
+
+    A champion that another site made may not have come here: then nothing stands beside, and a
+    policy that asks for the comparison says no.
+    """
     champion = aliases_of(site.state, model).get("champion")
-    reference = None
+    reference, warnings = None, []
     if champion is not None:
-        reference = PackagedModel(site, version_of(site.state, model, champion)).scores(
-            trained.evaluation
-        )
+        version = version_of(site.state, model, champion)
+        try:
+            reference = PackagedModel(site, version).scores(trained.evaluation)
+        except IntegrityError as error:
+            if error.code != "artifact.missing" or site.name == site_of(
+                version.registered.rpartition("/")[0]
+            ):
+                raise
+            warnings.append(f"not compared with {version.name}: its package is not at this site")
+            champion = None
     evidence = evaluate(
         trained.scores,
         trained.labels,
@@ -141,7 +155,7 @@ def _evidence(site: Site, model: str, trained: TrainedModel) -> tuple[Evidence, 
         columns=trained.columns.names,
         reference_scores=reference,
     )
-    return evidence, champion
+    return evidence, champion, warnings
 
 
 def _contents(trained: TrainedModel) -> tuple[PackageContents, list[str]]:
