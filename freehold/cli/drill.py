@@ -8,6 +8,7 @@ from freehold.app.drill.tamper import require_refusal, tamper
 from freehold.app.site.opening import Site, open_site
 from freehold.cli import output
 from freehold.cli.drill_exit import exit_command
+from freehold.cli.drill_offline import at_site_command, offline_command
 from freehold.endpoint.process import EndpointProcess
 from freehold.endpoint.settings import RUNTIME
 
@@ -18,6 +19,8 @@ def command() -> None:
 
 
 command.add_command(exit_command)
+command.add_command(offline_command)
+command.add_command(at_site_command)
 
 
 @command.command("tamper")
