@@ -7,7 +7,7 @@ DEMO ?= demo-flights
 PYTEST_ARGS ?=
 CEPH ?=
 
-.PHONY: help demo demo-short test test-servers test-all check lint types imports format lock clean
+.PHONY: help demo demo-short demo-sites test test-servers test-all check lint types imports format lock clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,10 @@ demo: .venv/demo ## the whole loop on every flight of 2013, in a new folder that
 
 demo-short: .venv/demo ## the same loop on a few weeks
 	@$(BIN)/freehold demo --short --into $(DEMO) $(DEMO_ARGS)
+
+demo-sites: .venv/dev ## three sites on S3, Azure and a folder; one is cut off (npm; root for real cuts)
+	@tests/servers/install azurite
+	@$(BIN)/python examples/three-sites/run.py drill $(DEMO_ARGS)
 
 test: .venv/dev ## all tests that need no more than PyPI, with reduced counts
 	@$(BIN)/pytest -q -m "not long and not servers and not ceph" $(PYTEST_ARGS)

@@ -10,9 +10,9 @@ import hmac
 import os
 import secrets
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 from socket import socket
@@ -38,7 +38,7 @@ class Stores:
     s3_endpoint: str
     azure: str
     azure_endpoint: str
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     """Of a site that may use both: keys, and whom to trust."""
 
 
@@ -52,10 +52,13 @@ class OwnAzurite(Azurite):
         self._key = base64.b64encode(secrets.token_bytes(64)).decode()
         self.secrets = {"account_name": self.account, "account_key": self._key}
 
-    def command(self) -> Sequence[str]:
+    def _start(self, attempts: int) -> None:
         # By the environment: a command line can be read by everybody on the machine.
         os.environ["AZURITE_ACCOUNTS"] = f"{self.account}:{self._key}"
-        return super().command()
+        try:
+            super()._start(attempts)
+        finally:
+            del os.environ["AZURITE_ACCOUNTS"]
 
     def container(self, name: str) -> None:
         """Make it, by Shared Key (Azure Storage REST API, "Authorize with Shared Key")."""

@@ -1,0 +1,84 @@
+"""What the three sites do before anything is cut, by the commands that a person would type."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from world import SITES, World
+
+HOME = "aws"
+"""Where the first model is trained."""
+MODEL = "flight-delay"
+_SECONDS_TO_STOP = 20.0
+
+Tell = Callable[[str], None]
+
+
+class CommandFailed(Exception):
+    """A command said no. Shows what it said."""
+
+
+class Life:
+    def __init__(self, world: World, tell: Tell) -> None:
+        self._world, self._tell = world, tell
+
+    def freehold(self, site: str, *arguments: str) -> Any:
+        """What the command prints with --json. Raises CommandFailed."""
+        self._tell(f"{site}$ freehold {' '.join(arguments)}")
+        command = [str(self._world.entrance(site)), "freehold", *arguments, "--json"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise CommandFailed(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+        return json.loads(done.stdout)
+
+    def begin(self, days: int | None) -> str:
+        """Train at one site, release at all, meet until all know of it. Returns the version.
+
+        `days` of flights to learn from; None for what the pipeline takes by itself.
+        """
+        period = [] if days is None else ["--set", f"days={days}"]
+        version = self.freehold(HOME, "run", "--yes", *period)["version"]
+        name = f"{MODEL}@{version['version']}"
+        how = ("--strategy", "immediate", "--sites", "all", "--yes")
+        self.freehold(HOME, "release", name, *how)
+        self.meet((HOME, *SITES, *SITES))
+        return name
+
+    def meet(self, sites: Sequence[str]) -> list[Any]:
+        return [self.freehold(site, "sync") for site in sites]
+
+    @contextmanager
+    def agents(self) -> Iterator[Callable[[], dict[str, list[str]]]]:
+        """One at each site, while the context lasts. Gives what asks them what they have said.
+        Raises CommandFailed at the end if one of them had ended before."""
+        started: dict[str, subprocess.Popen[bytes]] = {}
+        # Without networks of their own, all three would want the same port of the machine.
+        port = [] if self._world.network else ["--port", "0"]
+        try:
+            for site in SITES:
+                self._tell(" ".join([f"{site}$ freehold agent", *port, "&"]))
+                command = [str(self._world.entrance(site)), "freehold", "agent", *port]
+                with self._log(site).open("w") as log:
+                    started[site] = subprocess.Popen(command, stdout=log, stderr=log)
+            yield lambda: {site: self._log(site).read_text().splitlines() for site in SITES}
+            ended = [site for site, agent in started.items() if agent.poll() is not None]
+            if ended:
+                said = "\n".join(self._log(site).read_text() for site in ended)
+                raise CommandFailed(
+                    f"the agent of {' and '.join(ended)} has ended; it said\n{said}"
+                )
+        finally:
+            for agent in started.values():
+                agent.terminate()
+            for agent in started.values():
+                try:
+                    agent.wait(_SECONDS_TO_STOP)
+                except subprocess.TimeoutExpired:
+                    agent.kill()
+                    agent.wait()
+
+    def _log(self, site: str) -> Path:
+        return self._world.folder / f"agent-{site}.log"

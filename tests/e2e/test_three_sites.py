@@ -1,0 +1,197 @@
+"""The example of three sites: what listens is guarded, the sites meet, the drill holds."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "three-sites"
+sys.path.insert(0, str(EXAMPLE))
+
+from signatures import Signatures  # noqa: E402
+from world import SITES, STORE_OF, World, standing  # noqa: E402
+
+URL = "https://10.0.0.1:9443/bucket/a%2Bb/c?list-type=2&prefix=x%2Fy"
+SECRET = "a-secret-of-the-test"
+
+
+def signed(secret: str = SECRET, method: str = "PUT", body: bytes = b"hello") -> AWSRequest:
+    headers = {"host": "10.0.0.1:9443", "x-amz-meta-a": "1"}
+    request = AWSRequest(method, URL, data=body, headers=headers)
+    S3SigV4Auth(Credentials("WHO", secret), "s3", "us-east-1").add_auth(request)
+    return request
+
+
+def refusal(
+    request: AWSRequest, body: bytes = b"hello", late: timedelta = timedelta(), **other: str
+) -> str:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    target = str(request.url).removeprefix("https://10.0.0.1:9443")
+    headers |= {name.replace("_", "-"): value for name, value in other.items()}
+    now = datetime.now(UTC) + late
+    return Signatures("WHO", SECRET).refusal(request.method, target, headers, body, now)
+
+
+def test_what_was_signed_passes_and_nothing_else_does() -> None:
+    assert refusal(signed()) == ""
+    assert "not signed" in refusal(AWSRequest("PUT", URL, headers={"host": "10.0.0.1:9443"}))
+    assert "not by a key" in refusal(signed("another"))
+    assert "body" in refusal(signed(), body=b"hullo")
+    assert "now" in refusal(signed(), late=timedelta(minutes=16))
+    assert "now" in refusal(signed(), late=-timedelta(minutes=16))
+    assert "every x-amz header" in refusal(signed(), x_amz_copy_source="/bucket/other")
+    assert "not by a key" in refusal(signed(), x_amz_meta_a="2")
+    assert "AWS4" in refusal(signed(), authorization="Bearer a")
+    for change in ("prefix=x%2Fz", "prefix=x%2Fy&max-keys=1"):
+        request = signed()
+        request.url = URL.replace("prefix=x%2Fy", change)
+        assert "not by a key" in refusal(request)
+    request = signed()
+    request.method = "DELETE"
+    assert "not by a key" in refusal(request)
+
+
+def test_more_escapes_than_were_signed_are_the_same_address() -> None:
+    request = signed()
+    request.url = URL.replace("list-type", "list%2Dtype").replace("prefix=x", "prefix=%78")
+    assert refusal(request) == ""
+
+
+def test_a_url_that_was_lent_holds_for_as_long_as_it_says() -> None:
+    request = AWSRequest("GET", URL, headers={"host": "10.0.0.1:9443"})
+    S3SigV4QueryAuth(Credentials("WHO", SECRET), "s3", "us-east-1", expires=60).add_auth(request)
+    assert refusal(request) == ""
+    assert "now" in refusal(request, late=timedelta(seconds=90))
+    request.url = str(request.url).replace("X-Amz-Expires=60", "X-Amz-Expires=600")
+    assert "not by a key" in refusal(request)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with standing(tmp_path_factory.mktemp("three") / "sites", "moto") as made:
+        assert made.obstacle == "", f"this test needs network namespaces: {made.obstacle}"
+        yield made
+
+
+def at(world: World, site: str, *argv: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(world.entrance(site)), *argv]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def listening(command: list[str]) -> Iterator[tuple[str, set[int]]]:
+    """Address and processes."""
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    for line in shown.splitlines():
+        yield line.split()[3], {int(pid) for pid in re.findall(r"pid=(\d+)", line)}
+
+
+def family() -> set[int]:
+    """This process and all below it."""
+    shown = subprocess.run(["ps", "-eo", "pid=,ppid="], check=True, capture_output=True, text=True)
+    parents = dict(map(int, line.split()) for line in shown.stdout.splitlines())
+    found = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+@pytest.mark.servers
+def test_nothing_listens_beyond_loopback_but_the_fronts(world: World) -> None:
+    network = world.network
+    assert network is not None
+    for name in SITES:
+        assert list(listening(network.command(name, ["ss", "-ltnpH"]))) == []
+    for name in STORE_OF.values():
+        found = [where for where, _ in listening(network.command(name, ["ss", "-ltnpH"]))]
+        assert found == [f"{network.address(name)}:9443"]
+    ours = family()
+    on_the_machine = [w for w, pids in listening(["ss", "-ltnpH"]) if pids & ours]
+    assert len(on_the_machine) >= 2
+    assert {where.rpartition(":")[0] for where in on_the_machine} == {"127.0.0.1"}
+
+
+ASK = """
+import http.client, sys, urllib.error, urllib.request
+try:
+    print(urllib.request.urlopen(sys.argv[1], timeout=20).status)
+except urllib.error.HTTPError as answer:
+    print(answer.code)
+except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+    print(repr(error))
+"""
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("name", ["s3", "azure"])
+def test_a_store_asks_for_a_key_and_speaks_tls_only(world: World, name: str) -> None:
+    bucket = getattr(world.stores, name).partition("://")[2]
+    url = f"{getattr(world.stores, f'{name}_endpoint')}/{bucket}/a"
+
+    def answer(url: str, *variables: str) -> str:
+        command = ["env", *variables, sys.executable, "-c", ASK, url]
+        return at(world, "onprem", *command).stdout.strip()
+
+    assert answer(url) == "403"
+    assert answer(url.replace("https", "http")) != ""
+    assert not answer(url.replace("https", "http")).isdigit()
+    nobody_trusted = "SSL_CERT_FILE=/dev/null", "SSL_CERT_DIR=/nonexistent"
+    assert "CERTIFICATE_VERIFY_FAILED" in answer(url, *nobody_trusted)
+
+
+PUT = """
+import os, sys
+from freehold.app.project.reading import read_project
+from freehold.app.site.stores import open_store
+from pathlib import Path
+spec = read_project(Path.cwd()).spec.sites[sys.argv[1]].store
+open_store(spec, sys.argv[1], os.environ).put("probe/a", b"1")
+"""
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    ("site", "variable", "wrong"),
+    [
+        ("aws", "FREEHOLD_AWS_SECRET_ACCESS_KEY", "another"),
+        ("aws", "FREEHOLD_AWS_ACCESS_KEY_ID", "SOMEBODY"),
+        ("azure", "FREEHOLD_AZURE_ACCOUNT_KEY", "YW5vdGhlcg=="),
+    ],
+)
+def test_another_key_opens_nothing(world: World, site: str, variable: str, wrong: str) -> None:
+    with_key = at(world, "onprem", sys.executable, "-c", PUT, site)
+    assert with_key.returncode == 0, with_key.stderr
+    without = at(world, "onprem", "env", f"{variable}={wrong}", sys.executable, "-c", PUT, site)
+    assert "storage.denied" in without.stderr and "403" in without.stderr
+    assert wrong not in without.stderr
+
+
+@pytest.mark.servers
+def test_what_one_site_does_the_others_know(world: World) -> None:
+    assert len({(world.checkout(site) / "freehold.yaml").read_bytes() for site in SITES}) == 1
+    for site in (*SITES, *SITES):
+        done = at(world, site, "freehold", "sync", "--json")
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        assert not (said["strangers"] or said["faults"] or said["unreachable"])
+    for site in SITES:
+        told = at(world, site, "freehold", "audit", "verify").stdout
+        assert all(f"{other}-" in told for other in SITES)
+
+
+@pytest.mark.servers
+def test_the_secrets_of_a_run_are_its_own(world: World) -> None:
+    keys = [value for name, value in world.stores.environment.items() if name.endswith("_KEY")]
+    assert len(keys) == len(set(keys)) == 2
+    for site in SITES:
+        assert world.entrance(site).stat().st_mode & 0o777 == 0o700
+        text = (world.checkout(site) / "freehold.yaml").read_text()
+        assert not any(key in text for key in keys)
