@@ -208,7 +208,7 @@ def _after(work: Work, fact: Fact, state: State) -> Work:
             return _with_lease(work, fact, released=True)
         case "work.completed":
             return _completed(work, fact, state)
-    return work if work.cancelled else replace(work, cancelled=fact.name)
+    return replace(work, cancelled=(*work.cancelled, fact.name))
 
 
 def _taken(work: Work, fact: Fact, state: State) -> Work:
@@ -249,7 +249,7 @@ def _completed(work: Work, fact: Fact, state: State) -> Work:
 
 
 def _is_entitled(work: Work, fact: Fact, state: State) -> bool:
-    if work.cancelled and knew(state, fact, work.cancelled):
+    if any(knew(state, fact, name) for name in work.cancelled):
         return False
     fence, holds = fact.body["fence"], False
     for lease in work.leases:

@@ -54,8 +54,8 @@ class Work:
     completion: Completion | None = None
     """The one that is accepted."""
     superseded: tuple[Completion, ...] = ()
-    cancelled: str = ""
-    """Name of the fact."""
+    cancelled: tuple[str, ...] = ()
+    """Names of the facts: more than one, where several said so without knowing of each other."""
 
     @property
     def open(self) -> bool:
@@ -90,7 +90,7 @@ class Work:
     def as_json(self) -> dict[str, Any]:
         return {
             "actor": self.actor,
-            "cancelled": self.cancelled,
+            "cancelled": list(self.cancelled),
             "completion": None if self.completion is None else asdict(self.completion),
             "leases": [asdict(one) for one in self.leases],
             "parameters": dict(self.parameters),
@@ -118,5 +118,5 @@ class Work:
             leases=tuple(Lease(**one) for one in row["leases"]),
             completion=None if completion is None else Completion(**completion),
             superseded=tuple(Completion(**one) for one in row["superseded"]),
-            cancelled=row["cancelled"],
+            cancelled=tuple(row["cancelled"]),
         )
