@@ -112,15 +112,15 @@ class SqliteLedger(Ledger, Rebuilds, KeepsLeaves, KeepsLogs):
             return self._extend(connection, head, drafts) if drafts else ()
 
     def lines(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
-        return chain.from_iterable(_pages(self._readers.lend, "encoded", start, stop))
+        return chain.from_iterable(_pages(self._lend_own, "encoded", start, stop))
 
     def leaves(self) -> Iterator[bytes]:
-        pages = _pages(self._readers.lend, "leaf", 0, None)
+        pages = _pages(self._lend_own, "leaf", 0, None)
         return (leaf for page in pages for _, leaf in page)
 
     def checkpoints(self) -> Iterator[Checkpoint]:
         """One that cannot be read is given with its size and an empty signature."""
-        pages = _pages(self._readers.lend, "checkpoint", 0, None)
+        pages = _pages(self._lend_own, "checkpoint", 0, None)
         return (_checkpoint(size, encoded) for page in pages for size, encoded in page)
 
     def rebuild(self) -> int:
@@ -148,7 +148,7 @@ class SqliteLedger(Ledger, Rebuilds, KeepsLeaves, KeepsLogs):
                 raise
 
     def logs(self) -> tuple[HeldLog, ...]:
-        with self._readers.lend() as connection, _snapshot(connection):
+        with self._lend_own() as connection:
             own, _ = read_head(connection, self._path, self._writer)
             rows = Logs(connection).rows()
         size = own.frontier.size
@@ -168,8 +168,10 @@ class SqliteLedger(Ledger, Rebuilds, KeepsLeaves, KeepsLogs):
         return chain.from_iterable(pages)
 
     def log_checkpoints(self, writer: str, above: int = 0) -> Iterator[Checkpoint]:
-        of = "" if writer == self._writer else writer
-        pages = _pages(self._readers.lend, "checkpoint", above + 1, None, of)
+        if writer == self._writer:
+            pages = _pages(self._lend_own, "checkpoint", above + 1, None)
+        else:
+            pages = _pages(self._readers.lend, "checkpoint", above + 1, None, writer)
         return (_checkpoint(size, encoded) for page in pages for size, encoded in page)
 
     def receive(self, stretches: Sequence[Stretch]) -> int:
@@ -220,13 +222,7 @@ class SqliteLedger(Ledger, Rebuilds, KeepsLeaves, KeepsLogs):
 
     def _current(self, connection: sqlite3.Connection) -> Head:
         """The own log's end. Raises Conflict if the file moved on under this process."""
-        if meta(connection, "writer") != self._writer:
-            raise Conflict(
-                f"the log {self._writer} was left: this site goes on in another one",
-                why=f"it is {meta(connection, 'writer')} now",
-                code="ledger.other-writer",
-                hint="start this command again",
-            )
+        self._require_own(connection)
         head, folded_by = read_head(connection, self._path, self._writer)
         if folded_by != self._folding.identity:
             raise Conflict(
@@ -236,6 +232,24 @@ class SqliteLedger(Ledger, Rebuilds, KeepsLeaves, KeepsLogs):
                 hint="start this command again",
             )
         return head
+
+    @contextmanager
+    def _lend_own(self) -> Iterator[sqlite3.Connection]:
+        """To read the own log. A process that missed that it was left would take the entries of the
+        new one for its own, and publish them under the old name."""
+        with self._readers.lend() as connection, _snapshot(connection):
+            self._require_own(connection)
+            yield connection
+
+    def _require_own(self, connection: sqlite3.Connection) -> None:
+        """Raises Conflict if another process went on in a new log: the tables hold that one now."""
+        if meta(connection, "writer") != self._writer:
+            raise Conflict(
+                f"the log {self._writer} was left: this site goes on in another one",
+                why=f"it is {meta(connection, 'writer')} now",
+                code="ledger.other-writer",
+                hint="start this command again",
+            )
 
     def _extend(
         self, connection: sqlite3.Connection, head: Head, drafts: Sequence[Draft]

@@ -1,5 +1,7 @@
 """The own key's file while it is being replaced, and the public keys of others that are known."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,13 +17,16 @@ def next_key_path(path: Path) -> Path:
 
 
 def put_in_place(path: Path) -> None:
-    """The new key takes the old one's name, which is kept beside it. Idempotent."""
+    """The new key takes the old one's name, which is kept beside it. Idempotent; at each moment
+    there is a key of this name, the old one or the new one."""
     following = next_key_path(path)
     for suffix in (".pub", ".key"):
         new, old = following.with_suffix(suffix), path.with_suffix(suffix)
         if new.exists():
             if old.exists():
-                old.replace(old.with_suffix(f"{suffix}.old"))
+                kept = old.with_suffix(f"{suffix}.old")
+                kept.unlink(missing_ok=True)
+                kept.hardlink_to(old)
             new.replace(old)
 
 
@@ -37,9 +42,15 @@ class KeyRing:
         if path.exists():
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_bytes(key.pem)
-        part.replace(path)
+        descriptor, part = tempfile.mkstemp(dir=self._folder)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(key.pem)
+                file.flush()
+                os.fsync(descriptor)
+            Path(part).replace(path)
+        finally:
+            Path(part).unlink(missing_ok=True)
 
     def of(self, writer: str) -> PublicKey | None:
         """The key that signed a log of this name."""

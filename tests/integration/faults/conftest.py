@@ -59,6 +59,7 @@ class World:
     """Fingerprints that the project files list."""
 
     note = staticmethod(note)
+    exchange = staticmethod(exchange)
 
     def checkout(self, site: str) -> Path:
         return self.folder / site
@@ -202,7 +203,7 @@ def _keeper(site: Site) -> _Keeper:
     return site.ledger  # type: ignore[return-value]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], World]:
     """Another one on each call."""
 

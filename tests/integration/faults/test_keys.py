@@ -1,0 +1,159 @@
+"""A site's key is replaced, by somebody who may be interrupted, while others are away."""
+
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from freehold.app.site.trusting import rekey
+from freehold.domain.errors import Conflict
+
+REKEY = """
+import sys
+from pathlib import Path
+from freehold.app.site.opening import open_site
+from freehold.app.site.trusting import rekey
+
+with open_site(Path(sys.argv[1]), site="onprem") as site:
+    acknowledge(rekey(site))
+"""
+
+
+def begun(world: Any) -> None:
+    for site in ("onprem", "aws", "azure"):
+        world.write(site, f"{site}-first")
+    world.settle()
+
+
+def rekeyed(world: Any) -> str:
+    with world.opened("onprem") as site:
+        return rekey(site)
+
+
+def test_a_key_is_replaced_while_others_are_offline(world: Any) -> None:
+    """No project file lists the new key: whoever believes the old one finds it in that one's log."""
+    begun(world)
+    world.cut("aws")
+    world.write("aws", "offline")
+    old = world.writer("onprem")
+    world.write("onprem", "before")
+    rekeyed(world)
+    world.write("onprem", "after")
+    world.sync("onprem")
+    assert world.sync("azure").strangers == []
+    rekeyed(world)
+    world.write("onprem", "after-another-one")
+    world.sync("onprem")
+    world.mend()
+    told = world.sync("aws")
+    assert (told.strangers, told.faults) == ([], [])
+    world.settle()
+    world.check()
+    writers = {one["writer"] for one in world.entries("aws") if one["writer"].startswith("onprem")}
+    assert len(writers) == 3 and old in writers
+
+
+def test_the_new_key_is_not_believed_without_the_old_one_s_word(world: Any) -> None:
+    begun(world)
+    old = world.writer("onprem")
+    rekeyed(world)
+    world.write("onprem", "after")
+    world.sync("onprem")
+    new = world.writer("onprem")
+    for store in ("onprem", "aws", "azure"):
+        shutil.rmtree(world.store(store) / "logs" / old)
+    before = world.names("azure")
+    assert [one.writer for one in world.sync("azure").strangers] == [new]
+    assert world.names("azure") == before
+    world.settle()
+    world.check()
+
+
+@pytest.fixture(scope="module")
+def lines(crash: ModuleType, make_world: Any) -> int:
+    return int(crash.count_lines(REKEY, [make_world().checkout("onprem")]))
+
+
+def killed_while_rekeying(crash: ModuleType, world: Any, lines: int, seed: int) -> None:
+    begun(world)
+    world.write("onprem", "before")
+    outcome = crash.run_until_killed(REKEY, [world.checkout("onprem")], seed=seed, lines=lines)
+    assert outcome.killed
+    world.write("onprem", "after")
+    world.sync("onprem")
+    told = world.sync("azure")
+    assert (told.strangers, told.faults) == ([], [])
+    new = rekeyed(world)
+    with world.opened("onprem") as site:
+        assert site.signer.public.fingerprint == new
+    world.write("onprem", "after-all")
+    world.settle()
+    world.check()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_killed_while_rekeying(crash: ModuleType, world: Any, lines: int, seed: int) -> None:
+    killed_while_rekeying(crash, world, lines, seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 150))
+def test_killed_while_rekeying_often(
+    crash: ModuleType, world: Any, lines: int, seed: int
+) -> None:
+    killed_while_rekeying(crash, world, lines, seed)
+
+
+def test_killed_at_each_step_of_putting_the_key_in_place(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger has gone on; each change of a file is in turn the last one that happens."""
+    begun(world)
+    for last in range(10):
+        done: list[int] = []
+
+        def stopped(change: Any, *arguments: Any, **options: Any) -> Any:
+            if len(done) == last:
+                raise KeyboardInterrupt
+            done.append(1)
+            return change(*arguments, **options)
+
+        with monkeypatch.context() as patched, world.opened("onprem") as site:
+            for change in ("replace", "hardlink_to", "unlink"):
+                original = getattr(Path, change)
+
+                def counted(path: Path, *rest: Any, _of: Any = original, **options: Any) -> Any:
+                    if path.parent.name == "keys" and not path.name.startswith("."):
+                        return stopped(_of, path, *rest, **options)
+                    return _of(path, *rest, **options)
+
+                patched.setattr(Path, change, counted)
+            try:
+                rekey(site)
+            except KeyboardInterrupt:
+                assert len(done) == last
+        world.write("onprem", f"after-{last}")
+        world.sync("onprem")
+    assert len(done) < last, "the last one was not interrupted"
+    world.settle()
+    world.check()
+
+
+def test_a_process_that_missed_the_new_key_writes_nothing_with_the_old_one(world: Any) -> None:
+    """An agent at its work while a person replaces the key."""
+    begun(world)
+    with world.opened("onprem") as agent:
+        rekeyed(world)
+        world.write("onprem", "after")
+        with pytest.raises(Conflict) as caught:
+            agent.ledger.append([world.note("with-the-old-key")])
+        assert caught.value.code == "ledger.other-writer"
+        with pytest.raises(Conflict) as caught:
+            world.exchange(agent)
+        assert caught.value.code == "ledger.other-writer"
+    assert world.sync("azure", verify=True).faults == []
+    world.settle()
+    world.check()
+    assert world.sync("azure", verify=True).faults == []
