@@ -3,7 +3,15 @@
 from types import TracebackType
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
 
 from freehold.cli import drawing
 from freehold.domain.run import Progress as StepProgress
@@ -73,3 +81,43 @@ class RunProgress:
             self._bar.console.print(text)
         else:
             click.echo(text, err=True)
+
+
+class TransferProgress:
+    """A context in which bytes that go to and from stores are counted, on a terminal."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        console = drawing.console(stderr=True)
+        self._bar = Progress(
+            TextColumn("artifacts"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task = self._bar.add_task("artifacts", total=None)
+
+    def __enter__(self) -> "TransferProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def moved(self, count: int) -> None:
+        """From any thread."""
+        self._bar.advance(self._task, count)
+
+    def line(self, text: str) -> None:
+        if self._bar.disable:
+            click.echo(text, err=True)
+        else:
+            self._bar.console.print(text)

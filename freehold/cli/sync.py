@@ -5,6 +5,7 @@ import click
 from freehold.app.site.exchange import Exchanged, exchange
 from freehold.app.site.opening import open_site
 from freehold.cli import output
+from freehold.cli.progress import TransferProgress
 from freehold.domain.errors import Unreachable
 
 
@@ -15,7 +16,8 @@ from freehold.domain.errors import Unreachable
 def command(site: str, verify: bool, as_json: bool) -> None:
     with open_site(site=site) as opened:
         stores = len(opened.project.spec.sites)
-        done = exchange(opened, output.note, verify=verify)
+        with TransferProgress(quiet=as_json) as progress:
+            done = exchange(opened, progress.line, verify=verify, moved=progress.moved)
     if as_json:
         output.data(done.as_json())
     else:

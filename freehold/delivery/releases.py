@@ -106,7 +106,7 @@ def start(
         strategy="immediate" if previous is None else strategy,
         settings=settings,
         sites=venue.sites,
-        driver=venue.site,
+        driver=venue.site if venue.site in venue.sites else venue.sites[0],
     )
     body = _body(
         release,

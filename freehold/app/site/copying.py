@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from freehold.app.site.meeting import Meeting
 from freehold.app.site.opening import Site
 from freehold.app.site.wanted import Wanted, wanted_at
 from freehold.domain.artifact import object_key
+from freehold.ports.object_store import Moved
 from freehold.replication.fetching import fetch_artifacts
 from freehold.replication.sending import publish_artifacts
 from freehold.replication.travel import barred, barred_from_store
@@ -46,15 +49,20 @@ class Copied:
         }
 
 
-def copy_artifacts(site: Site, meeting: Meeting, tell: Tell = lambda _: None) -> Copied:
-    """Fetch what is wanted here, leave what is wanted elsewhere where it will be looked for."""
+def copy_artifacts(
+    site: Site, meeting: Meeting, tell: Tell = lambda _: None, moved: Moved = lambda _: None
+) -> Copied:
+    """Fetch what is wanted here, leave what is wanted elsewhere where it will be looked for.
+
+    `moved` is told bytes as they go, from several threads.
+    """
     copied = Copied()
-    _fetch(site, meeting, copied, tell)
-    _send(site, meeting, copied, tell)
+    _fetch(site, meeting, copied, tell, moved)
+    _send(site, meeting, copied, tell, moved)
     return copied
 
 
-def _fetch(site: Site, meeting: Meeting, copied: Copied, tell: Tell) -> None:
+def _fetch(site: Site, meeting: Meeting, copied: Copied, tell: Tell, moved: Moved) -> None:
     if site.name not in site.project.spec.sites or not meeting.stores:
         return
     here = site.project.spec.sites[site.name]
@@ -67,7 +75,10 @@ def _fetch(site: Site, meeting: Meeting, copied: Copied, tell: Tell) -> None:
                 lacking[one.digest] = one
     if not lacking:
         return
-    found = fetch_artifacts(lacking, meeting.stores, site.objects)
+    with TemporaryDirectory(prefix="freehold-fetch-") as scratch:
+        found = fetch_artifacts(
+            lacking, meeting.stores, site.objects, scratch=Path(scratch), moved=moved
+        )
     copied.fetched += len(found.got)
     copied.bytes += found.bytes
     copied.missing.extend((*found.missing, *found.corrupt))
@@ -75,7 +86,7 @@ def _fetch(site: Site, meeting: Meeting, copied: Copied, tell: Tell) -> None:
         tell(f"{len(found.got):,} artifacts fetched")
 
 
-def _send(site: Site, meeting: Meeting, copied: Copied, tell: Tell) -> None:
+def _send(site: Site, meeting: Meeting, copied: Copied, tell: Tell, moved: Moved) -> None:
     sites = site.project.spec.sites
     by_store: dict[str, dict[str, Wanted]] = {}
     for place, spec in sites.items():
@@ -93,7 +104,7 @@ def _send(site: Site, meeting: Meeting, copied: Copied, tell: Tell) -> None:
             else:
                 by_store.setdefault(store, {})[one.digest] = one
     for name, wanted in by_store.items():
-        _leave(site, meeting, name, wanted, copied, tell)
+        _leave(site, meeting, name, wanted, copied, tell, moved)
 
 
 def _leave(
@@ -103,9 +114,10 @@ def _leave(
     wanted: Mapping[str, Wanted],
     copied: Copied,
     tell: Tell,
+    moved: Moved,
 ) -> None:
     with meeting.at(name):
-        sent = publish_artifacts(wanted, site.objects, meeting.stores[name])
+        sent = publish_artifacts(wanted, site.objects, meeting.stores[name], moved=moved)
         copied.sent += sent.artifacts
         copied.bytes += sent.bytes
         if sent.artifacts:

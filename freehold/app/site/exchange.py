@@ -19,6 +19,7 @@ from freehold.domain.fact import Draft, Fact, site_of
 from freehold.domain.projection import State
 from freehold.domain.signature import PublicKey
 from freehold.ports.ledger import KeepsLogs
+from freehold.ports.object_store import Moved
 from freehold.replication.claims import unrecorded
 from freehold.replication.fault import LogConflict, LogFault
 from freehold.replication.head import offered_keys
@@ -80,8 +81,15 @@ class Exchanged:
         }
 
 
-def exchange(site: Site, tell: Tell = lambda _: None, *, verify: bool = False) -> Exchanged:
+def exchange(
+    site: Site,
+    tell: Tell = lambda _: None,
+    *,
+    verify: bool = False,
+    moved: Moved = lambda _: None,
+) -> Exchanged:
     """What cannot be reached or is not believed is in the answer, and stops nothing else.
+    `moved` is told bytes of artifacts as they go, from several threads.
 
     `verify`: read again all that this site holds and the stores have, and mend it there. Raises
     NotSupported where the ledger holds no logs beside its own, StorageFailed where the own disk
@@ -97,7 +105,7 @@ def exchange(site: Site, tell: Tell = lambda _: None, *, verify: bool = False) -
     suspects = strange | suspicious(ledger, done.faults, sightings) | set(keys if verify else ())
     suspected = {writer: keys[writer] for writer in suspects & keys.keys()}
     done.accusations = accuse(site, meeting, suspected, sightings)
-    done.copied = copy_artifacts(site, meeting, tell)
+    done.copied = copy_artifacts(site, meeting, tell, moved)
     done.unreachable = {name: str(error.what) for name, error in meeting.unreachable.items()}
     return done
 
