@@ -110,10 +110,10 @@ def _accused(log: LogStanding) -> Iterator[Finding]:
         yield Finding(
             "log",
             "bad",
-            f"{log.writer} signed two histories",
+            f"the log {log.writer} is accused of two histories",
             why="; ".join(log.accusations),
             hint=f"ask the people of {log.site} whether its state is used twice or its key was"
-            " stolen; then `freehold sites rekey` there",
+            " stolen; if so, `freehold sites rekey` there",
             about=log.writer,
         )
 

@@ -232,11 +232,11 @@ def _waits_for(site: Site, log: HeldLog, held: Mapping[str, HeldLog]) -> dict[st
 
 def _words(row: Mapping[str, Any]) -> str:
     """Of a `log.accused` fact."""
-    size, _, root = str(row["held"]).partition(":")
-    here = f"the {size} entries of root {root[:12]} that are held" if size else "what is held"
-    signed = f"a head of {row['size']} entries" if row["size"] is not None else "a head"
-    return f"[{row['code']}] it signed {signed} that contradicts {here}, say {_who(row['by'])}"
+    signed = [_statement(row[name]) for name in ("earlier", "later") if row[name] is not None]
+    said = f"it signed {' and '.join(signed)}" if signed else "another history of it is held here"
+    seen = f", and {row['seen_by']} saw another one" if row["seen_by"] else ""
+    return f"[{row['code']}] {said}{seen}, recorded by {', '.join(sorted(set(row['by'])))}"
 
 
-def _who(sites: Iterable[str]) -> str:
-    return ", ".join(sorted(set(sites)))
+def _statement(checkpoint: Mapping[str, Any]) -> str:
+    return f"{checkpoint['size']:,} entries of root {checkpoint['root'][:12]}"
