@@ -7,6 +7,9 @@ from pathlib import Path
 
 from docs.reference.sources import PRODUCT, ROOT, Source, read, table
 
+_ABILITY = re.compile(r"[A-Z][a-z]+s([A-Z][a-z]+)*|LocalPaths")
+WRAPPERS = {"object_store": "store_encryption"}
+"""Port → group of what is put around any of its adapters."""
 HEAD = """\
 # Ports and adapters
 
@@ -23,13 +26,15 @@ def page() -> str:
     groups = {group.removeprefix("freehold."): names for group, names in entries.items()}
     ports = [read(path) for path in sorted((PRODUCT / "ports").glob("*.py"))]
     return HEAD + "\n".join(
-        _section(port, groups.get(port.path.stem, {}))
+        _section(
+            port, groups.get(port.path.stem, {}), groups.get(WRAPPERS.get(port.path.stem, ""), {})
+        )
         for port in ports
         if port.path.stem != "__init__"
     )
 
 
-def _section(port: Source, adapters: dict[str, str]) -> str:
+def _section(port: Source, adapters: dict[str, str], wrappers: dict[str, str]) -> str:
     name = port.path.stem
     parts = [f"## {name}\n\n{_laws(port.docstring)}\n"]
     abilities = [
@@ -45,6 +50,9 @@ def _section(port: Source, adapters: dict[str, str]) -> str:
     if adapters:
         rows = [[f"`{key}`", _folder(where), _readme(where)] for key, where in adapters.items()]
         parts.append("\n" + table(["name", "folder", "what it is"], rows) + "\n")
+    if wrappers:
+        rows = [[f"`{key}`", _folder(where), _readme(where)] for key, where in wrappers.items()]
+        parts.append(f"\nAround any of them:\n\n{table(['name', 'folder', 'what it is'], rows)}\n")
     return "".join(parts)
 
 
@@ -58,7 +66,7 @@ def _is_ability(node: ast.ClassDef, port: str) -> bool:
     if node.name.lower() == port:
         return False
     is_abstract = any(ast.unparse(parent) == "ABC" for parent in node.bases)
-    return is_abstract and bool(re.fullmatch(r"[A-Z][a-z]+s([A-Z][a-z]+)?", node.name))
+    return is_abstract and bool(_ABILITY.fullmatch(node.name))
 
 
 def _folder(where: str) -> str:

@@ -22,7 +22,10 @@ WHERE = {
     "GuardrailSpec": "release.guardrails",
     "MonitoringSpec": "monitoring",
     "ReplaySpec": "replay",
+    "RetentionSpec": "retention",
     "TrackingSpec": "tracking",
+    "SiteSpec": "sites.NAME",
+    "StoreSpec": "sites.NAME.store",
 }
 """Class → where its keys stand in the file."""
 
@@ -35,6 +38,7 @@ MEANINGS = {
     "Project.release": "How a version moves into traffic.",
     "Project.monitoring": "When a measurement is a signal, and what follows.",
     "Project.replay": "A recorded period for `freehold replay`.",
+    "Project.retention": "What storage keeps, and how long.",
     "Project.tracking": "Where runs are mirrored; without it, nowhere.",
     "EndpointSpec.model": "Name of the model that is served.",
     "EndpointSpec.host": "Address to listen at; only this machine's own (loopback) is accepted.",
@@ -97,16 +101,23 @@ def _kind(annotation: ast.expr) -> str:
             many = "list of " if text.startswith("tuple") else ""
             many = "name → " if text.startswith("Mapping") else many
             return f"{many}[{where}](#{_anchor(where)})"
+    if text.startswith("tuple[Literal"):
+        return f"list of {_choices(text.removeprefix('tuple[').removesuffix(', ...]'))}"
     if text.startswith("Literal"):
-        return text.removeprefix("Literal[").removesuffix("]").replace("'", "`")
+        return _choices(text)
     return {
         "str": "text",
         "int": "whole number",
         "float": "number",
         "bool": "`true` or `false`",
         "tuple[int, ...]": "list of whole numbers",
+        "tuple[str, ...]": "list of texts",
         "Mapping[str, str]": "name → text",
     }[text]
+
+
+def _choices(text: str) -> str:
+    return text.removeprefix("Literal[").removesuffix("]").replace("'", "`")
 
 
 def _anchor(heading: str) -> str:

@@ -16,7 +16,7 @@ from freehold.cli import drawing, output
 
 @click.command("gc", help="Let go of stored objects that nothing refers to any more.")
 @click.option("--dry-run", is_flag=True, help="Show what would go and what stays; change nothing.")
-@click.option("--explain", metavar="DIGEST", help="Why one object stays or goes.")
+@click.option("--explain", metavar="DIGEST|MODEL@VERSION", help="Why an object stays or goes.")
 @output.yes
 @output.as_json
 def command(dry_run: bool, explain: str | None, yes: bool, as_json: bool) -> None:

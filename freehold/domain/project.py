@@ -122,6 +122,7 @@ class StoreSpec:
     endpoint: str = ""
     """URL of the service where it is not the vendor's own."""
     region: str = ""
+    """Of the service, where it has regions."""
     encryption: str = ""
     """The key that wraps the objects' keys: `file:PATH`, `kms:KEY`, `vault:KEY`; empty for none."""
 
@@ -135,6 +136,7 @@ class SiteSpec:
     private: bool = False
     """Nobody else reaches its store: it meets the others in theirs."""
     region: str = ""
+    """Where it is, as its provider calls it."""
     jurisdiction: str = ""
     """Data labelled `residency=EU` stays where this is EU."""
     accepts: tuple[str, ...] = ()

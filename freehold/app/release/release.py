@@ -17,7 +17,7 @@ from freehold.delivery.releases import (
     running_release,
     start,
 )
-from freehold.domain.errors import NotFound, PolicyDenied
+from freehold.domain.errors import IntegrityError, NotFound, PolicyDenied
 from freehold.domain.fact import Draft
 from freehold.domain.project import ReleaseSpec
 from freehold.domain.release import Release, Strategy
@@ -59,6 +59,8 @@ def plan_release(
     version = resolve(site, name)
     require_approval(version)
     venue = Venue(site.name, _known_sites(site, sites) or (site.name,), site.numbering)
+    if site.name in venue.sites:
+        _require_package(site, version)
     champion = aliases_of(site.state, version.model).get("champion")
     # Refused before anybody is asked; the append looks again.
     start(site.state, version.model, version.version, strategy, site.project.spec.release, venue)
@@ -70,6 +72,17 @@ def plan_release(
         venue=venue,
         known_sites=site.project.site_names,
     )
+
+
+def _require_package(site: Site, version: ModelVersion) -> None:
+    """Raises IntegrityError unless the package is here and verifies: before any fact is appended."""
+    if not site.artifacts.holds(version.package):
+        raise IntegrityError(
+            f"the package of {version.name} is not at this site",
+            why="another site made it and it has not come here, or it was collected",
+            hint="`freehold sync` fetches it if a site still has it; else make the version again",
+            code="artifact.missing",
+        )
 
 
 def _known_sites(site: Site, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from freehold.app.model.naming import resolve
 from freehold.app.site.opening import Site
 from freehold.app.storage.survey import Survey, survey
 from freehold.catalog.retention.judgement import Judged as Judged
@@ -47,7 +48,10 @@ def as_json(seen: Survey) -> dict[str, Any]:
 
 
 def explain(site: Site, digest: str) -> Judged:
-    """Of one artifact, by its digest or the beginning of it. Raises WrongUsage, NotFound."""
+    """Of one artifact, by its digest or the beginning of it, or of a version's package by its
+    name. Raises WrongUsage, NotFound."""
+    if "@" in digest:
+        digest = resolve(site, digest).package
     return find(survey(site).objects, digest)
 
 
