@@ -152,7 +152,11 @@ class World:
             ]
 
     def names(self, site: str) -> Counter[str]:
-        return Counter(one["body"]["id"] for one in self.entries(site) if "id" in one["body"])
+        """What the tests have recorded, by the names that they gave."""
+        bodies = [one["body"] for one in self.entries(site)]
+        return Counter(
+            one.get("id", one.get("name")) for one in bodies if {"id", "name"} & set(one)
+        )
 
     def tables(self, site: str) -> list[tuple[str, str, bytes]]:
         """The whole state, as it lies."""

@@ -1,6 +1,7 @@
 """A site's key is replaced, by somebody who may be interrupted, while others are away."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,7 +34,7 @@ def rekeyed(world: Any) -> str:
 
 
 def test_a_key_is_replaced_while_others_are_offline(world: Any) -> None:
-    """No project file lists the new key: whoever believes the old one finds it in that one's log."""
+    """No project file lists the new key: who believes the old one finds it in that one's log."""
     begun(world)
     world.cut("aws")
     world.write("aws", "offline")
@@ -100,43 +101,42 @@ def test_killed_while_rekeying(crash: ModuleType, world: Any, lines: int, seed: 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(100, 150))
-def test_killed_while_rekeying_often(
-    crash: ModuleType, world: Any, lines: int, seed: int
-) -> None:
+def test_killed_while_rekeying_often(crash: ModuleType, world: Any, lines: int, seed: int) -> None:
     killed_while_rekeying(crash, world, lines, seed)
+
+
+class Stopping:
+    """Lets so many changes of files in a folder of keys happen, and none after them."""
+
+    def __init__(self, patched: pytest.MonkeyPatch, last: int) -> None:
+        self.done, self._last = 0, last
+        for name in ("replace", "hardlink_to", "unlink"):
+            patched.setattr(Path, name, self._counted(getattr(Path, name)))
+
+    def _counted(self, change: Any) -> Any:
+        def counted(path: Path, *arguments: Any, **options: Any) -> Any:
+            if path.parent.name == "keys" and not path.name.startswith("."):
+                if self.done == self._last:
+                    raise KeyboardInterrupt
+                self.done += 1
+            return change(path, *arguments, **options)
+
+        return counted
 
 
 def test_killed_at_each_step_of_putting_the_key_in_place(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The ledger has gone on; each change of a file is in turn the last one that happens."""
+    """Each change of a file is in turn the last one that happens."""
     begun(world)
     for last in range(10):
-        done: list[int] = []
-
-        def stopped(change: Any, *arguments: Any, **options: Any) -> Any:
-            if len(done) == last:
-                raise KeyboardInterrupt
-            done.append(1)
-            return change(*arguments, **options)
-
-        with monkeypatch.context() as patched, world.opened("onprem") as site:
-            for change in ("replace", "hardlink_to", "unlink"):
-                original = getattr(Path, change)
-
-                def counted(path: Path, *rest: Any, _of: Any = original, **options: Any) -> Any:
-                    if path.parent.name == "keys" and not path.name.startswith("."):
-                        return stopped(_of, path, *rest, **options)
-                    return _of(path, *rest, **options)
-
-                patched.setattr(Path, change, counted)
-            try:
+        with world.opened("onprem") as site, monkeypatch.context() as patched:
+            stopping = Stopping(patched, last)
+            with suppress(KeyboardInterrupt):
                 rekey(site)
-            except KeyboardInterrupt:
-                assert len(done) == last
         world.write("onprem", f"after-{last}")
         world.sync("onprem")
-    assert len(done) < last, "the last one was not interrupted"
+    assert stopping.done < last, "the last one went through"
     world.settle()
     world.check()
 
