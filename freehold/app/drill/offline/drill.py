@@ -249,8 +249,7 @@ class _Drill:
         """Whoever is not cut off goes on meeting, whatever is silent."""
         others = [site for site in self._sites if site != self._asked.cut]
         if len(others) > 1:
-            for site in others:
-                self._crew[site].ask("exchange")
+            self._crew.ask("exchange", others)
 
     def _meet(self, sites: tuple[str, ...]) -> None:
         """Until a whole round brings nothing new to anybody."""

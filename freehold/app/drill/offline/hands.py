@@ -7,6 +7,7 @@ Orders and answers are lines of JSON: `{"do": "exchange"}`, then what came of it
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -59,7 +60,6 @@ class Hands:
     def __init__(self, site: Site, model: str, start: StartEndpoint) -> None:
         self._site, self._model, self._start = site, model, start
         self._endpoint: RunningEndpoint | None = None
-        self._client: EndpointClient | None = None
         self._rows: pl.DataFrame | None = None
         self._verbs: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
             "audit": self._audit,
@@ -86,8 +86,6 @@ class Hands:
             return {"pid": os.getpid(), **error.as_json()}
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
         if self._endpoint is not None:
             self._endpoint.stop()
 
@@ -126,7 +124,6 @@ class Hands:
         end_canary(self._site, self._model)
         if self._endpoint is None and publish(self._site, self._model) is not None:
             self._endpoint = self._start(self._site.serving)
-            self._client = EndpointClient(self._endpoint.url)
         return {"endpoint": self._endpoint.pid if self._endpoint else 0}
 
     def _snapshot(self, order: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,18 +136,20 @@ class Hands:
         return {**done.as_json(), **self._predict({}), **self._head()}
 
     def _predict(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        if self._client is None or self._endpoint is None:
+        if self._endpoint is None:
             raise WrongUsage("nothing serves at this site", code="endpoint.unreachable")
-        await_routing(self._site, self._client, self._model)
-        answered = ask(self._site, self._client, self._model, self._rows)
+        # Hours of a drill are minutes: an endpoint has long closed a connection that was idle.
+        with closing(EndpointClient(self._endpoint.url)) as client:
+            await_routing(self._site, client, self._model)
+            answered = ask(self._site, client, self._model, self._rows)
+            client.flush()
         return {"predicted": answered, "endpoint": self._endpoint.pid}
 
     def _note(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """An ordinary hour: predictions are asked, and their log is recorded in the history."""
-        if self._client is None:
+        if self._endpoint is None:
             return {"rows": 0, **self._head()}
         answered = self._predict({})["predicted"]
-        self._client.flush()
         collect(self._site, self._model)
         return {"rows": answered["rows"], **self._head()}
 
