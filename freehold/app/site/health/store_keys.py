@@ -14,6 +14,8 @@ from freehold.ports.key_service import KeyService, RotatesKeys
 from freehold.ports.object_store import ObjectStore
 
 Told = Callable[[int], None]
+IN_A_FILE = "file"
+"""The kind of key that lies in a file, as `encryption: file:PATH` says it."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Rotation:
     def run(self, told: Told = lambda _: None) -> dict[str, Any]:
         """May be stopped and repeated. Raises IntegrityError `key.wrong` at the end for what no
         key here opens, Unreachable, StorageFailed."""
-        store = adapters.load("store_encryption", "envelope")(self.inner, self.keys)
+        store = adapters.embedded("store_encryption")(self.inner, self.keys)
         if not isinstance(store, RotatesKeys):
             raise NotSupported(
                 "keys of this store cannot be rotated",
@@ -69,10 +71,10 @@ def plan_rotation(project: OpenProject, environment: Mapping[str, str] = os.envi
 
 def new_key_file(path: Path) -> str:
     """Id of its one key. Raises Conflict if there is a file already, StorageFailed."""
-    return str(adapters.load("key_service", "file").create(path).key_id)
+    return str(adapters.load("key_service", IN_A_FILE).create(path).key_id)
 
 
 def add_key(path: Path) -> str:
     """Id of the new key, which wraps from now on. Raises NotFound, IntegrityError,
     StorageFailed."""
-    return str(adapters.load("key_service", "file").add(path).key_id)
+    return str(adapters.load("key_service", IN_A_FILE).add(path).key_id)
