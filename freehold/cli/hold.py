@@ -58,22 +58,22 @@ def list_command(as_json: bool) -> None:
 
 
 @command.command("release")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID|NAME")
 @output.yes
 @output.as_json
 def release(name: str, yes: bool, as_json: bool) -> None:
-    """What ID held is judged by the retention again."""
+    """What was held is judged by the retention again."""
     with open_site() as site:
         found = hold.standing_hold(site, name)
         row = _row(site, found)
         if not as_json:
             click.echo(f"{found.kind} {found.name} may go again when nothing else keeps it")
         output.confirm("Release the hold?", yes)
-        hold.release_hold(site, name)
+        hold.release_hold(site, found.hold)
     if as_json:
         output.data({"shape": 1, **row})
         return
-    click.echo(f"{name} is released")
+    click.echo(f"{found.hold} is released")
     output.next_command("freehold hold list", "freehold gc --dry-run")
 
 

@@ -38,6 +38,8 @@ class LogConflict(Conflict):
     of another root. The remedy is the same: go on in a new log, keeping `agreed` entries.
     """
 
+    code = "log.behind"
+
     def __init__(self, *, ours: int, theirs: Checkpoint, agreed: int | None) -> None:
         behind = theirs.size > ours
         super().__init__(

@@ -75,7 +75,7 @@ def plan_release(
 
 
 def _require_package(site: Site, version: ModelVersion) -> None:
-    """Raises IntegrityError unless the package is here and verifies: before any fact is appended."""
+    """Raises IntegrityError unless the package is here and verifies."""
     if not site.artifacts.holds(version.package):
         raise IntegrityError(
             f"the package of {version.name} is not at this site",

@@ -55,8 +55,9 @@ def release_hold(site: Site, hold: str) -> LegalHold:
 
 
 def standing_hold(site: Site, hold: str) -> LegalHold:
-    """Raises NotFound `hold.not-found`."""
-    return hold_of(site.state, hold)
+    """By its name, or by what it holds if that is held once. Raises NotFound `hold.not-found`."""
+    found = [one for one in holds_of(site.state) if one.name == hold]
+    return found[0] if len(found) == 1 else hold_of(site.state, hold)
 
 
 def holds(site: Site) -> list[LegalHold]:
