@@ -9,6 +9,7 @@ from freehold.app.site.opening import Site, open_site
 from freehold.cli import output
 from freehold.cli.drill_exit import exit_command
 from freehold.cli.drill_offline import at_site_command, offline_command
+from freehold.cli.drill_rebuild import anew_command, rebuild_command
 from freehold.endpoint.process import EndpointProcess
 from freehold.endpoint.settings import RUNTIME
 
@@ -21,6 +22,8 @@ def command() -> None:
 command.add_command(exit_command)
 command.add_command(offline_command)
 command.add_command(at_site_command)
+command.add_command(rebuild_command)
+command.add_command(anew_command)
 
 
 @command.command("tamper")

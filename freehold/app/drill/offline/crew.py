@@ -17,6 +17,7 @@ class Member:
 
     def __init__(self, site: str, process: "subprocess.Popen[str]") -> None:
         self.site, self._process = site, process
+        self._orders = 0
         self.pids: set[int] = set()
         """Of all processes that ever answered: one, unless the process was replaced."""
         self.endpoints: set[int] = set()
@@ -28,22 +29,17 @@ class Member:
 
     def tell(self, do: str, **more: Any) -> None:
         assert self._process.stdin is not None
+        self._orders += 1
+        order = {"do": do, "number": self._orders, **more}
         with suppress(BrokenPipeError):  # that it has ended is found out by who listens
-            self._process.stdin.write(json.dumps({"do": do, **more}) + "\n")
+            self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
 
     def hear(self) -> dict[str, Any]:
         """Raises Failed: `drill.process-ended`, or the error that the process met."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise Failed(
-                f"the process of {self.site} has ended",
-                why=f"with {self._process.wait()}; what it printed stands above",
-                hint="mend what it says and repeat the drill",
-                code="drill.process-ended",
-            )
-        said: dict[str, Any] = json.loads(line)
+        said: dict[str, Any] = {}
+        while said.get("number") != self._orders:  # an answer that nobody stayed to hear
+            said = self._line()
         self.pids.add(said["pid"])
         if error := said.get("error"):
             raise Failed(
@@ -54,6 +50,19 @@ class Member:
             )
         if said.get("endpoint"):
             self.endpoints.add(said["endpoint"])
+        return said
+
+    def _line(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise Failed(
+                f"the process of {self.site} has ended",
+                why=f"with {self._process.wait()}; what it printed stands above",
+                hint="mend what it says and repeat the drill",
+                code="drill.process-ended",
+            )
+        said: dict[str, Any] = json.loads(line)
         return said
 
     def ask(self, do: str, **more: Any) -> dict[str, Any]:

@@ -5,33 +5,23 @@ their own beside the real ones.
 """
 
 import secrets
-import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 from freehold.app.drill.offline import proofs
 from freehold.app.drill.offline.account import LogAccount, OfflineReport, SiteAccount
 from freehold.app.drill.offline.asked import Asked
-from freehold.app.drill.offline.clock import DrillClock
-from freehold.app.drill.offline.crew import Crew, Member
-from freehold.app.drill.offline.doors import Doors
-from freehold.app.drill.offline.orders import Orders, drill_location, mark_of
+from freehold.app.drill.offline.crew import Crew
 from freehold.app.drill.offline.places import Places
 from freehold.app.drill.offline.proofs import Answers, Head
 from freehold.app.drill.offline.proxy_places import ProxyPlaces
-from freehold.app.drill.offline.twins import Twin, make_twins
+from freehold.app.drill.offline.stage import Stage
 from freehold.app.drill.production import DRILLS, Standing, begun_sites, differences, standing
-from freehold.app.project.reading import SITE_VARIABLE, OpenProject
-from freehold.app.site.opening import CLOCK_VARIABLE
-from freehold.domain.errors import FreeholdError
+from freehold.app.project.reading import OpenProject
 
 Tell = Callable[[str], None]
-HANDS = (sys.executable, "-m", "freehold.cli.main", "drill", "at-site")
-"""Starts a twin's process when the path of its orders is put behind it."""
 TICKS = 8
 """Moves of the clock during the cut."""
 WORK_OF_THE_CUT, WORK_OF_THE_OTHER = 1, 4
@@ -63,41 +53,36 @@ def offline_drill(
     drill = f"drill-{secrets.token_hex(4)}"
     folder = project.root / ".freehold" / DRILLS / drill
     tell(f"production: {before.entries:,} entries, {len(before.files):,} files, read and digested")
-    played = _Drill(asked, drill, folder, places, tell)
+    stage = Stage(asked, drill, folder, places, tell)
     try:
-        report = played.play()
+        report = _Drill(asked, drill, stage, tell).play()
     except BaseException:
-        _say_left(played.clear(keep), tell)
+        for one in stage.clear(keep):
+            tell(f"left behind: {one}")
         raise
-    if left := played.clear(keep):
+    if left := stage.clear(keep):
         raise proofs.failed("not everything that it made is gone", "; ".join(left))
-    _require_unchanged(project, before, played, report)
+    report.removed = stage.removed
+    _require_unchanged(project, before, stage.writers, report)
     report.seconds = time.monotonic() - began
     return report
 
 
 class _Drill:
-    def __init__(
-        self, asked: Asked, drill: str, folder: Path, places: Places | None, tell: Tell
-    ) -> None:
-        self._asked, self._drill, self._folder, self._tell = asked, drill, folder, tell
-        sites = asked.project.spec.sites
-        self._sites = tuple(sites)
-        self._stores = {s: drill_location(one.store, drill, s) for s, one in sites.items()}
-        self._places = places or ProxyPlaces({s: mark_of(drill, s) for s in sites})
-        self._doors: Doors | None = None
-        self._crew = Crew([])
-        self._twins: dict[str, Twin] = {}
+    def __init__(self, asked: Asked, drill: str, stage: Stage, tell: Tell) -> None:
+        self._asked, self._tell = asked, tell
+        self._stage = stage
+        self._sites = stage.sites
         self._heads: list[Head] = []
-        accounts = {site: SiteAccount(site) for site in sites}
+        accounts = {site: SiteAccount(site) for site in stage.sites}
         self._report = OfflineReport(asked.cut, asked.hours, drill, accounts)
 
     @property
-    def writers(self) -> set[str]:
-        return {twin.writer for twin in self._twins.values()}
+    def _crew(self) -> Crew:
+        return self._stage.crew
 
     def play(self) -> OfflineReport:
-        self._raise_twins()
+        self._stage.set_up()
         self._begin()
         before = self._count("before")
         known = {one["conflict"] for s in self._crew.ask("conflicts").values() for one in s["open"]}
@@ -113,61 +98,12 @@ class _Drill:
         self._prove(after, known)
         return self._report
 
-    def clear(self, keep: bool) -> list[str]:
-        """Ends and removes all that the drill made; what could not be, in words."""
-        left: list[str] = []
-        try:
-            self._places.heal(self._asked.cut)
-            if self._doors is not None:
-                self._doors.reopen(self._asked.cut)
-            for site in self._crew.sites:
-                left += self._clean(site)
-        finally:
-            self._crew.end()
-            self._places.close()
-            if self._doors is not None:
-                left += self._doors.clear()
-        if not keep:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            for empty in (self._folder.parent, self._folder.parent.parent):
-                if empty.is_dir() and not any(empty.iterdir()):
-                    empty.rmdir()
-            left += [f"{self._folder} is still there"] if self._folder.exists() else []
-        return left
-
-    def _clean(self, site: str) -> list[str]:
-        if not self._crew[site].alive:
-            return [f"objects below {self._stores[site]}"]
-        try:
-            said = self._crew[site].ask("clean")
-        except FreeholdError as error:
-            return [f"objects below {self._stores[site]}: {error.what}"]
-        self._report.removed += said["removed"]
-        return [f"{said['left']} objects below {self._stores[site]}"] if said["left"] else []
-
-    def _raise_twins(self) -> None:
-        self._folder.mkdir(parents=True)
-        self._twins = make_twins(self._asked.project, self._folder / "twins")
-        for twin in self._twins.values():
-            self._tell(f"twin of {twin.site}: {twin.writer}, knows {twin.learned:,} entries")
-        self._doors = Doors(self._folder / "doors", self._stores)
-        self._clock = DrillClock(self._folder / "clock")
-        self._crew = Crew([self._start(site, self._doors) for site in self._sites])
-
-    def _start(self, site: str, doors: Doors) -> Member:
-        orders = self._folder / f"{site}.json"
-        keys = {name: twin.key for name, twin in self._twins.items()}
-        root = str(self._twins[site].root)
-        Orders(root, site, self._asked.model, doors.seen_by(site), keys).write(orders)
-        environment = {SITE_VARIABLE: site, CLOCK_VARIABLE: str(self._clock.path)}
-        return Member(site, self._places.start(site, [*HANDS, str(orders)], environment))
-
     def _begin(self) -> None:
         """Every store answers, a model serves, and all know the same."""
         for site in self._sites:
             learning = (
-                self._places.learning(site)
-                if isinstance(self._places, ProxyPlaces)
+                self._stage.places.learning(site)
+                if isinstance(self._stage.places, ProxyPlaces)
                 else nullcontext()
             )
             with learning:
@@ -195,9 +131,7 @@ class _Drill:
 
     def _cut_off(self) -> None:
         cut = self._asked.cut
-        assert self._doors is not None
-        self._places.cut(cut)
-        self._doors.shut(cut)
+        self._stage.cut()
         self._tell(f"{cut} is cut off; every store is probed from every site")
         probed = self._crew.ask("probe")
         self._report.probes = proofs.require_cut(cut, probed)
@@ -205,16 +139,14 @@ class _Drill:
             self._tell(f"  {met}")
 
     def _heal(self) -> None:
-        assert self._doors is not None
-        self._places.heal(self._asked.cut)
-        self._doors.reopen(self._asked.cut)
+        self._stage.heal()
         self._tell(f"{self._asked.cut} is back")
 
     def _go_on(self) -> None:
         """The hours of the cut: ordinary ones, and one on each side in which a model is made."""
         asked = self._asked
         for tick in range(1, TICKS + 1):
-            self._clock.ahead(asked.hours * tick / TICKS)
+            self._stage.clock.ahead(asked.hours * tick / TICKS)
             if tick == WORK_OF_THE_CUT:
                 self._work(asked.cut)
             if tick == WORK_OF_THE_OTHER:
@@ -272,7 +204,7 @@ class _Drill:
         """What every twin holds now."""
         said = {}
         for site in self._sites:
-            own = self._twins[site].writer
+            own = self._stage.twins[site].writer
             first = since[site]["logs"][own][0] if since else 0
             said[site] = self._crew[site].ask("logs", since=first)
             held = sum(size for size, *_ in said[site]["logs"].values())
@@ -287,7 +219,7 @@ class _Drill:
         self._report.spanned = proofs.require_hours(hours, cut, at_return[cut]["times"])
 
     def _tally(self, before: Answers, at_return: Answers, after: Answers) -> None:
-        for writer in sorted(self.writers):
+        for writer in sorted(self._stage.writers):
             counts = [
                 max(s["logs"].get(writer, [0])[0] for s in x.values()) for x in (before, after)
             ]
@@ -317,15 +249,10 @@ class _Drill:
 
 
 def _require_unchanged(
-    project: OpenProject, before: Standing, played: _Drill, report: OfflineReport
+    project: OpenProject, before: Standing, writers: set[str], report: OfflineReport
 ) -> None:
     after = standing(project)
-    if changed := differences(before, after, played.writers):
+    if changed := differences(before, after, writers):
         raise proofs.failed("production is not as it was", "; ".join(changed[:10]))
     report.production_unchanged = True
     report.production_entries, report.production_files = after.entries, len(after.files)
-
-
-def _say_left(left: list[str], tell: Tell) -> None:
-    for one in left:
-        tell(f"left behind: {one}")

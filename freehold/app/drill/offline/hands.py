@@ -1,7 +1,7 @@
 """The process of a twin: does what it is told, one thing after the other, for as long as it lives.
 
-Orders and answers are lines of JSON: `{"do": "exchange"}`, then what came of it, or
-`{"error": …}`. Each answer says which process gave it.
+Orders and answers are lines of JSON: `{"do": "exchange", "number": 7}`, then what came of it, or
+`{"error": …}`. Each answer has its order's number and says which process gave it.
 """
 
 import os
@@ -80,10 +80,11 @@ class Hands:
 
     def obey(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """What is known to go wrong is in the answer; a bug ends the process, and so the drill."""
+        about = {"number": order["number"], "pid": os.getpid()}
         try:
-            return {"pid": os.getpid(), **self._verbs[order["do"]](order)}
+            return {**about, **self._verbs[order["do"]](order)}
         except FreeholdError as error:
-            return {"pid": os.getpid(), **error.as_json()}
+            return {**about, **error.as_json()}
 
     def close(self) -> None:
         if self._endpoint is not None:

@@ -1,0 +1,100 @@
+"""All that an offline drill sets up and takes away: twins, stores, processes, a clock."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from freehold.app.drill.offline.asked import Asked
+from freehold.app.drill.offline.clock import DrillClock
+from freehold.app.drill.offline.crew import Crew, Member
+from freehold.app.drill.offline.doors import Doors
+from freehold.app.drill.offline.orders import Orders, drill_location, mark_of
+from freehold.app.drill.offline.places import Places
+from freehold.app.drill.offline.proxy_places import ProxyPlaces
+from freehold.app.drill.offline.twins import Twin, make_twins
+from freehold.app.project.reading import SITE_VARIABLE
+from freehold.app.site.opening import CLOCK_VARIABLE
+from freehold.domain.errors import FreeholdError
+
+Tell = Callable[[str], None]
+HANDS = (sys.executable, "-m", "freehold.cli.main", "drill", "at-site")
+"""Starts a twin's process when the path of its orders is put behind it."""
+
+
+class Stage:
+    def __init__(
+        self, asked: Asked, drill: str, folder: Path, places: Places | None, tell: Tell
+    ) -> None:
+        """Makes nothing yet but places, where none are given."""
+        self._asked, self._folder, self._tell = asked, folder, tell
+        sites = asked.project.spec.sites
+        self.sites = tuple(sites)
+        self._stores = {s: drill_location(one.store, drill, s) for s, one in sites.items()}
+        self.places = places or ProxyPlaces({s: mark_of(drill, s) for s in sites})
+        self._doors: Doors | None = None
+        self.crew = Crew([])
+        self.twins: dict[str, Twin] = {}
+        self.removed = 0
+        """Objects of the drill that were in stores."""
+
+    @property
+    def writers(self) -> set[str]:
+        return {twin.writer for twin in self.twins.values()}
+
+    def cut(self) -> None:
+        assert self._doors is not None
+        self.places.cut(self._asked.cut)
+        self._doors.shut(self._asked.cut)
+
+    def heal(self) -> None:
+        self.places.heal(self._asked.cut)
+        if self._doors is not None:
+            self._doors.reopen(self._asked.cut)
+
+    def clear(self, keep: bool) -> list[str]:
+        """Ends and removes all that the drill made; what could not be, in words."""
+        left: list[str] = []
+        try:
+            self.heal()
+            for site in self.crew.sites:
+                left += self._clean(site)
+        finally:
+            self.crew.end()
+            self.places.close()
+            if self._doors is not None:
+                left += self._doors.clear()
+        if not keep:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            for empty in (self._folder.parent, self._folder.parent.parent):
+                if empty.is_dir() and not any(empty.iterdir()):
+                    empty.rmdir()
+            left += [f"{self._folder} is still there"] if self._folder.exists() else []
+        return left
+
+    def _clean(self, site: str) -> list[str]:
+        if not self.crew[site].alive:
+            return [f"objects below {self._stores[site]}"]
+        try:
+            said = self.crew[site].ask("clean")
+        except FreeholdError as error:
+            return [f"objects below {self._stores[site]}: {error.what}"]
+        self.removed += said["removed"]
+        return [f"{said['left']} objects below {self._stores[site]}"] if said["left"] else []
+
+    def set_up(self) -> None:
+        self._folder.mkdir(parents=True)
+        self.twins = make_twins(self._asked.project, self._folder / "twins")
+        for twin in self.twins.values():
+            self._tell(f"twin of {twin.site}: {twin.writer}, knows {twin.learned:,} entries")
+        self._doors = Doors(self._folder / "doors", self._stores)
+        self.clock = DrillClock(self._folder / "clock")
+        self.crew = Crew([self._start(site, self._doors) for site in self.sites])
+
+    def _start(self, site: str, doors: Doors) -> Member:
+        orders = self._folder / f"{site}.json"
+        keys = {name: twin.key for name, twin in self.twins.items()}
+        root = str(self.twins[site].root)
+        Orders(root, site, self._asked.model, doors.seen_by(site), keys).write(orders)
+        environment = {SITE_VARIABLE: site, CLOCK_VARIABLE: str(self.clock.path)}
+        return Member(site, self.places.start(site, [*HANDS, str(orders)], environment))

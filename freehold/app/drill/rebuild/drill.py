@@ -1,0 +1,201 @@
+"""`freehold drill rebuild`: a pipeline that ran here, run anew at another site and compared.
+
+The project is copied as it is, file by file, and what differs at the other site (where objects lie,
+that nothing is cached) is given to the process that runs it, not written into any file.
+"""
+
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from freehold.app.drill.offline.doors import Doors
+from freehold.app.drill.offline.orders import drill_location
+from freehold.app.drill.production import (
+    DRILLS,
+    differences,
+    files_of,
+    standing,
+)
+from freehold.app.drill.project_copy import copy_project
+from freehold.app.drill.rebuild.anew import RebuildOrders
+from freehold.app.drill.rebuild.comparison import Comparison, compare
+from freehold.app.drill.rebuild.made import Made
+from freehold.app.drill.rebuild.process import run_anew
+from freehold.app.drill.rebuild.reference import NOW, reference_of
+from freehold.app.project.reading import OpenProject
+from freehold.domain.errors import Failed, NotFound
+
+Tell = Callable[[str], None]
+_NOT_PROJECT = frozenset({".freehold"})
+
+
+@dataclass(frozen=True)
+class RebuildReport:
+    site: str
+    reference: str
+    """The run that was rebuilt."""
+    reference_at: str
+    """The site of that run's objects."""
+    made_now: bool
+    """Whether the reference, too, was made by the drill."""
+    run: str
+    pipeline: str
+    parameters: Mapping[str, Any]
+    stores: tuple[str, str]
+    """Kinds of the two working stores, by their addresses: `file`, `s3`, `az`, `gs`."""
+    commit: str
+    """Of version control; empty without."""
+    tree: str
+    """Digest over all files of the project, before and after."""
+    files: int
+    same_environment: bool
+    """Whether the same packages were installed, in the same versions."""
+    comparison: Comparison
+    removed: int
+    production_unchanged: bool
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        return not self.comparison.faults
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "shape": 1,
+            **vars(self),
+            "stores": {"reference": self.stores[0], "rebuilt": self.stores[1]},
+            "comparison": self.comparison.as_json(),
+            "holds": self.holds,
+        }
+
+
+def rebuild_drill(
+    project: OpenProject,
+    at: str,
+    *,
+    run: str = "",
+    tolerance: float = 0.005,
+    keep: bool = False,
+    tell: Tell = lambda _: None,
+) -> RebuildReport:
+    """`run`: a finished run, or `now`; the latest where none is named. What differs too much is in
+    the report: see `require_rebuilt`.
+
+    Raises NotFound, Refused `drill.code-changed`, Failed `drill.failed` where the project or
+    production is not as it was, and what a run raises.
+    """
+    if at not in project.spec.sites:
+        raise NotFound(
+            f"there is no site '{at}' with a store",
+            why=f"under `sites` are {', '.join(project.spec.sites) or 'none'}",
+            hint="name one of these, or add it to `sites` in freehold.yaml",
+            code="site.unknown",
+        )
+    began = time.monotonic()
+    drill = f"drill-{secrets.token_hex(4)}"
+    folder = project.root / ".freehold" / DRILLS / drill
+    location = drill_location(project.spec.sites[at].store, drill, at)
+    before, tree, commit = standing(project), _tree(project.root), _commit(project.root)
+    doors = Doors(folder / "doors", {at: location})
+    try:
+        reference = reference_of(project, run, folder, tell)
+        tell(f"run {reference.made.run} of {reference.made.pipeline} is rebuilt at {at}")
+        orders = RebuildOrders(
+            root=str(folder / "rebuilt"),
+            site=at,
+            pipeline=reference.made.pipeline,
+            parameters=reference.parameters,
+            store=location,
+            codes={name: step.code for name, step in reference.made.steps.items()},
+            table=str(reference.table) if reference.table else "",
+        )
+        copy_project(project.root, Path(orders.root))
+        said = run_anew(orders, folder / "rebuilt.json")
+        if _tree(Path(orders.root)) != tree:
+            raise _failed("running it changed the project's files at the other site")
+    finally:
+        left = doors.clear()
+        if not keep:
+            _remove(folder)
+    left += [f"{said['left']} objects below {location}"] if said["left"] else []
+    if left:
+        raise _failed("not everything that it made is gone", "; ".join(left))
+    if _tree(project.root) != tree or _commit(project.root) != commit:
+        raise _failed("files of the project changed meanwhile")
+    if changed := differences(before, standing(project), set()):
+        raise _failed("production is not as it was", "; ".join(changed[:10]))
+    after = Made.from_json(said["made"])
+    return RebuildReport(
+        site=at,
+        reference=reference.made.run,
+        reference_at=reference.site,
+        made_now=run == NOW,
+        run=after.run,
+        pipeline=after.pipeline,
+        parameters=reference.parameters,
+        stores=("file", location.partition(":")[0]),
+        commit=commit,
+        tree=tree,
+        files=sum(1 for _ in files_of(project.root, _NOT_PROJECT)),
+        same_environment=_environments(reference.made) == _environments(after),
+        comparison=compare(reference.made, after, tolerance),
+        removed=said["removed"],
+        production_unchanged=True,
+        seconds=time.monotonic() - began,
+    )
+
+
+def require_rebuilt(report: RebuildReport) -> None:
+    """Raises Failed `drill.failed` if what was made there is not what was made here."""
+    if report.holds:
+        return
+    raise _failed(
+        f"what {report.pipeline} made at {report.site} is not what it made before",
+        "; ".join([f"differing: {', '.join(report.comparison.differing)}", *_first(report)]),
+        "look for what a step takes from its surroundings: time, chance, files, the network",
+    )
+
+
+def _first(report: RebuildReport) -> tuple[str, ...]:
+    return report.comparison.faults[:5]
+
+
+def _environments(made: Made) -> set[str]:
+    return {step.environment for step in made.steps.values()}
+
+
+def _tree(root: Path) -> str:
+    """Over names and bytes of all files of the project, but for state and version control."""
+    digest = sha256()
+    for name, data in files_of(root, _NOT_PROJECT):
+        digest.update(f"{name}\0{data}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _commit(root: Path) -> str:
+    """Of the repository that the project lies in; empty where there is none, or no git."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    done = subprocess.run(
+        [git, "-C", str(root), "rev-parse", "HEAD"], check=False, capture_output=True, text=True
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    for empty in (folder.parent, folder.parent.parent):
+        if empty.is_dir() and not any(empty.iterdir()):
+            empty.rmdir()
+
+
+def _failed(what: str, why: str = "", hint: str = "") -> Failed:
+    hint = hint or "keep the drill's copies with --keep and look at them"
+    return Failed(f"the drill failed: {what}", why=why, hint=hint, code="drill.failed")
