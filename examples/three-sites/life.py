@@ -3,16 +3,16 @@
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from servers.process import Process
 from world import SITES, World
 
 HOME = "aws"
 """Where the first model is trained."""
 MODEL = "flight-delay"
-_SECONDS_TO_STOP = 20.0
 
 Tell = Callable[[str], None]
 
@@ -54,31 +54,20 @@ class Life:
     def agents(self) -> Iterator[Callable[[], dict[str, list[str]]]]:
         """One at each site, while the context lasts. Gives what asks them what they have said.
         Raises CommandFailed at the end if one of them had ended before."""
-        started: dict[str, subprocess.Popen[bytes]] = {}
         # Without networks of their own, all three would want the same port of the machine.
         port = [] if self._world.network else ["--port", "0"]
-        try:
+        with ExitStack() as running:
+            started = {}
             for site in SITES:
                 self._tell(" ".join([f"{site}$ freehold agent", *port, "&"]))
                 command = [str(self._world.entrance(site)), "freehold", "agent", *port]
-                with self._log(site).open("w") as log:
-                    started[site] = subprocess.Popen(command, stdout=log, stderr=log)
-            yield lambda: {site: self._log(site).read_text().splitlines() for site in SITES}
-            ended = [site for site, agent in started.items() if agent.poll() is not None]
+                started[site] = Process(command, self._log(site))
+                running.callback(started[site].stop)
+            yield lambda: {site: one.log().splitlines() for site, one in started.items()}
+            ended = [site for site, agent in started.items() if not agent.running]
             if ended:
-                said = "\n".join(self._log(site).read_text() for site in ended)
-                raise CommandFailed(
-                    f"the agent of {' and '.join(ended)} has ended; it said\n{said}"
-                )
-        finally:
-            for agent in started.values():
-                agent.terminate()
-            for agent in started.values():
-                try:
-                    agent.wait(_SECONDS_TO_STOP)
-                except subprocess.TimeoutExpired:
-                    agent.kill()
-                    agent.wait()
+                said = "".join(started[site].log() for site in ended)
+                raise CommandFailed(f"not every agent lived: {', '.join(ended)} ended\n{said}")
 
     def _log(self, site: str) -> Path:
         return self._world.folder / f"agent-{site}.log"

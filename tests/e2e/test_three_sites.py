@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
@@ -152,6 +154,7 @@ import os, sys
 from freehold.app.project.reading import read_project
 from freehold.app.site.stores import open_store
 from pathlib import Path
+from typing import Any
 spec = read_project(Path.cwd()).spec.sites[sys.argv[1]].store
 open_store(spec, sys.argv[1], os.environ).put("probe/a", b"1")
 """
@@ -195,3 +198,124 @@ def test_the_secrets_of_a_run_are_its_own(world: World) -> None:
         assert world.entrance(site).stat().st_mode & 0o777 == 0o700
         text = (world.checkout(site) / "freehold.yaml").read_text()
         assert not any(key in text for key in keys)
+
+
+def run(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, str(EXAMPLE / "run.py"), *arguments],
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def drilled(*arguments: str, **environment: str) -> dict[str, Any]:
+    process = run("drill", "--json", *arguments, **environment)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    left = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
+    assert f"fh{process.pid}n" not in left
+    said: dict[str, Any] = json.loads(out)
+    return said
+
+
+def check(said: dict[str, Any], cut: str, other: str) -> None:
+    sites = {one["site"]: one for one in said["sites"]}
+    assert set(sites) == set(SITES) and said["cut"] == cut
+    for name in (cut, other):
+        site = sites[name]
+        assert site["trained"] and site["released"]["version"] == site["trained"]["version"]
+        assert set(site["trained"]["snapshots"].values()) == {"local"}
+    for one in sites.values():
+        assert one["predictions"] > 0 and one["endpoint"] > 0
+        assert one["entries"]["before"] < one["entries"]["at_return"] < one["entries"]["after"]
+    assert len({one["entries"]["after"] for one in sites.values()}) == 1
+    for log in said["logs"]:
+        across = [name for name in SITES if (name == cut) != log["writer"].startswith(cut)]
+        assert all(log["at_return"][name] == log["before"] for name in across)
+    assert said["conflict"]["about"] == "flight-delay/champion"
+    assert {one["site"] for one in said["conflict"]["sides"]} == {cut, other}
+    assert said["verified"]["logs"] == 3 * 6, "three sites hold three logs and three of twins"
+    assert said["verified"]["entries_kept"] > 50
+    assert said["production_unchanged"] is True and said["removed"] > 0
+    assert said["spanned"] > 0.8 * said["hours"] == 0.8 * 48
+
+
+@pytest.mark.servers
+def test_the_offline_drill_with_links_that_go_down() -> None:
+    said = drilled("--cut", "aws")
+    check(said, "aws", "onprem")
+    # The store in the cloud goes with its site, and the agents live through it.
+    assert {probe.partition(":")[0] for probe in said["probes"]} == {
+        "onprem → store of aws",
+        "azure → store of aws",
+        "aws → store of aws",
+        "aws → store of azure",
+    }
+    agents = said["example"]["agents"]
+    assert said["example"]["network"] is True
+    for site in SITES:
+        assert any("not reached: aws" in line for line in agents[site])
+        assert any("reached again" in line for line in agents[site])
+
+
+@pytest.mark.servers
+@pytest.mark.long
+@pytest.mark.parametrize("cut", ["onprem", "azure"])
+def test_the_drill_with_each_other_site_cut(cut: str) -> None:
+    check(drilled("--cut", cut), cut, "aws")
+
+
+@pytest.mark.servers
+@pytest.mark.long
+def test_without_namespaces_the_drill_cuts_by_proxies(tmp_path: Path) -> None:
+    for program in ("bash", "env", "node", "ps", "sh"):
+        where = shutil.which(program)
+        assert where is not None
+        (tmp_path / program).symlink_to(Path(where).resolve())
+    said = drilled(PATH=str(tmp_path))
+    check(said, "onprem", "aws")
+    assert said["example"]["network"] is False
+
+
+@pytest.mark.ceph
+@pytest.mark.long
+def test_the_drill_with_a_real_s3() -> None:
+    check(drilled("--store", "ceph", "--cut", "aws", "--whole"), "aws", "onprem")
+
+
+@pytest.mark.servers
+def test_up_stands_until_down(tmp_path: Path) -> None:
+    folder = tmp_path / "sites"
+    process = run("up", "--into", str(folder))
+    try:
+        assert process.stderr is not None
+        told = []
+        for line in process.stderr:
+            told.append(line)
+            if line.startswith("Ctrl-C"):
+                break
+        else:
+            raise AssertionError("".join(told))
+        second = run("up", "--into", str(folder))
+        _, refused = second.communicate()
+        assert second.returncode == 1 and "project.exists" in refused and "--into" in refused
+        known = subprocess.run(
+            [str(folder / "at-azure"), "freehold", "models", "--json"],
+            capture_output=True,
+            text=True,
+        )
+        assert "champion" in known.stdout, known.stderr
+        down = run("down", "--into", str(folder))
+        _, said = down.communicate()
+        assert down.returncode == 0 and "down" in said, said
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert not list(folder.glob("at-*")) and not (folder / "certificates").exists()
+    assert (folder / "azure" / ".freehold").exists()
+    _, again = run("down", "--into", str(folder)).communicate()
+    assert "nothing is up" in again
