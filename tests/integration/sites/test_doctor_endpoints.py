@@ -114,6 +114,17 @@ def test_a_certificate_that_nobody_vouches_for(start: Start) -> None:
     assert "SSL_CERT_FILE" in found["tls"].hint
 
 
+def test_the_certificate_of_a_key_service(start: Start, tmp_path: Path) -> None:
+    spec = StoreSpec(f"file://{tmp_path}/store", region="us-east-1", encryption="kms:any")
+    environment = {
+        "FREEHOLD_AWS_KEY_ENDPOINT": start(days=100),
+        "FREEHOLD_AWS_KEY_ACCESS_KEY_ID": "a",
+        "FREEHOLD_AWS_KEY_SECRET_ACCESS_KEY": "b",
+    }
+    found = examine_store("aws", spec, wall_clock, PATIENCE, environment)
+    assert checks(found)["tls"] == checks(found)["encryption"] == "bad"
+
+
 @pytest.mark.parametrize(
     ("days", "standing", "words"),
     [(100, "good", "ends in 100 days"), (5, "warning", "ends in 5 days"), (-1, "bad", "expired")],

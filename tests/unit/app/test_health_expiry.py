@@ -67,6 +67,12 @@ def test_of_a_temporary_token_the_end_is_not_known_and_that_is_said() -> None:
     assert "t0ken-bytes" not in str(found)
 
 
+def test_the_token_of_a_key_service_ends_too() -> None:
+    (found,) = tokens({"FREEHOLD_AZURE_KEY_TOKEN": "t0ken-bytes"})
+    assert found.why == "FREEHOLD_AZURE_KEY_TOKEN is set"
+    assert "key service" in found.what
+
+
 def test_who_has_no_token_has_nothing_that_ends() -> None:
     assert tokens({"FREEHOLD_AZURE_ACCOUNT_KEY": "x"}) == []
 

@@ -58,7 +58,7 @@ def knock(endpoint: str, site: str, timeout: float) -> None:
     """Raises Unreachable `doctor.no-answer` if nobody opens at the store's address. A store that is
     reached through a proxy is not knocked at: only its own client knows the way."""
     parts = urlsplit(endpoint)
-    if not parts.hostname or getproxies():
+    if not parts.hostname or set(getproxies()) - {"no"}:
         return
     port = parts.port or {"http": 80}.get(parts.scheme, 443)
     try:
@@ -113,10 +113,9 @@ def _plain(site: str, parts: SplitResult) -> Iterator[Finding]:
     yield Finding(
         "tls",
         "warning",
-        "what is sent to its store can be read and changed on the way",
+        f"what is sent to {parts.hostname} can be read and changed on the way",
         why=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]} has no TLS",
-        hint=f"give the store an https endpoint under `sites: {site}: store:`, or encrypt it"
-        " (`encryption:`)",
+        hint="name its https address instead, and let it have a certificate",
         about=site,
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from freehold.app.site.health.finding import Finding, duration
-from freehold.app.site.stores import STORE_SECRETS, secrets_of
+from freehold.app.site.stores import KEY_SECRETS, STORE_SECRETS, secrets_of
 
 SOON = 7 * 86_400
 """Seconds before the end of a token at which it is told."""
@@ -16,25 +16,32 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def examine_tokens(site: str, environment: Mapping[str, str], now: float) -> Iterator[Finding]:
-    """Those by which a site's store is opened. `now`: seconds since 1970 UTC."""
+    """Those by which a site's store and its keys are opened. `now`: seconds since 1970 UTC."""
     found = secrets_of(site, STORE_SECRETS, environment)
+    of_keys = secrets_of(f"{site}-key", KEY_SECRETS, environment)
     if "sas_token" in found:
         yield _of_sas(site, found["sas_token"], now)
     for name in ("session_token", "token"):
         if name in found:
-            yield Finding(
-                "token",
-                "warning",
-                "a temporary token opens its store; when it ends cannot be told from it",
-                why=f"{variable(site, name)} is set",
-                hint="renew it before its end as whoever issued it says, or use a key that lasts",
-                about=site,
-            )
+            yield _of_token(site, "its store", variable(site, name))
+        if name in of_keys:
+            yield _of_token(site, "its key service", variable(f"{site}-key", name))
 
 
 def variable(site: str, name: str) -> str:
     """Of the environment, that a secret of a site's store is read from."""
     return f"FREEHOLD_{site}_{name}".upper().replace("-", "_")
+
+
+def _of_token(site: str, opens: str, where: str) -> Finding:
+    return Finding(
+        "token",
+        "warning",
+        f"a temporary token opens {opens}; when it ends cannot be told from it",
+        why=f"{where} is set",
+        hint="renew it before its end as whoever issued it says, or use a key that lasts",
+        about=site,
+    )
 
 
 def _of_sas(site: str, token: str, now: float) -> Finding:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from freehold.app.project.reading import OpenProject
 from freehold.app.site.abilities import StoreAbilities, probe
 from freehold.app.site.health.endpoints import examine_endpoint, knock
-from freehold.app.site.health.expiry import examine_tokens
+from freehold.app.site.health.expiry import examine_tokens, variable
 from freehold.app.site.health.finding import Finding, duration, of_error
 from freehold.app.site.health.waiting import Patience, together, within
 from freehold.app.site.stores import open_keys, open_store
@@ -50,7 +50,8 @@ def examine_store(
     about, *more = together(
         [
             lambda: _contents(site, spec, patience, environment),
-            lambda: Examined(_endpoint(site, spec, clock, patience)),
+            lambda: Examined(_endpoint(site, spec.endpoint, clock, patience)),
+            lambda: Examined(_key_endpoint(site, spec, clock, patience, environment)),
             lambda: Examined(_encryption(site, spec, patience, environment)),
             lambda: Examined([*examine_tokens(site, environment, clock() / 1e6)]),
         ]
@@ -79,7 +80,7 @@ def _contents(
         found = within(patience.whole, f"the store of {site}", lambda: probe(plain))
     except FreeholdError as error:
         why = "what is done here is kept, and goes there with a later `freehold sync`"
-        hint = f"see that {spec.endpoint or spec.at} can be reached from this machine"
+        hint = f"see that the store of {site} can be reached from this machine"
         told = of_error("store", site, error, hint)
         return Examined([replace(told, why=told.why or why)])
     about = [_reached(site, seconds), *_abilities(site, found)]
@@ -94,16 +95,30 @@ def _opened(site: str, spec: StoreSpec, environment: Mapping[str, str]) -> Objec
         return None
 
 
-def _endpoint(site: str, spec: StoreSpec, clock: Clock, patience: Patience) -> list[Finding]:
+def _endpoint(site: str, endpoint: str, clock: Clock, patience: Patience) -> list[Finding]:
     """A name server may be what does not answer: no time limit of a connection covers that."""
 
     def ask() -> list[Finding]:
-        return examine_endpoint(site, spec.endpoint, clock, patience.first)
+        return examine_endpoint(site, endpoint, clock, patience.first)
 
     try:
         return within(patience.first, f"the endpoint of {site}", ask)
     except FreeholdError:
         return []  # the store itself is asked, too, and says so
+
+
+def _key_endpoint(
+    site: str,
+    spec: StoreSpec,
+    clock: Clock,
+    patience: Patience,
+    environment: Mapping[str, str],
+) -> list[Finding]:
+    """Its certificate only: that it answers is seen where something is wrapped by it."""
+    endpoint = environment.get(variable(f"{site}-key", "endpoint"), "")
+    if not spec.encryption or not endpoint:
+        return []
+    return [one for one in _endpoint(site, endpoint, clock, patience) if one.check == "tls"]
 
 
 def _reached(site: str, seconds: float) -> Finding:
