@@ -29,6 +29,7 @@ COMMANDS = {
     "agent": "meet the others, do what is asked of this site, keep what is released, until stopped",
     "work": "what sites have asked of each other, and what became of it",
     "sync": "meet the other sites in the object stores, once",
+    "fetch": "have a version, what a run made, or one artifact at this site",
     "conflicts": "what sites that did not know of each other decided about the same thing",
     "sites": "who there is, what of each is here, and whom this site believes",
     "doctor": "whether stores, keys, clocks, histories and the disk are sound",

@@ -41,18 +41,23 @@ class AttachmentStore:
                 why="its bytes are not in the store; the fact that refers to it still verifies",
                 code="attachment.erased",
             ) from None
-        if "salted-sha256:" + sha256(salted).hexdigest() != name:
-            raise IntegrityError(
-                f"attachment {name} was altered",
-                why="its bytes have another digest",
-                code="attachment.altered",
-                hint="restore it from a copy, or erase it",
-            )
+        check_attachment(name, salted)
         return salted[_SALT:]
 
     def erase(self, name: str) -> None:
         """Of no effect if it was erased already."""
         self._store.delete(attachment_key(name))
+
+
+def check_attachment(name: str, salted: bytes) -> None:
+    """Raises IntegrityError `attachment.altered` unless the bytes, as they lie, are the name's."""
+    if "salted-sha256:" + sha256(salted).hexdigest() != name:
+        raise IntegrityError(
+            f"attachment {name} was altered",
+            why="its bytes have another digest",
+            code="attachment.altered",
+            hint="restore it from a copy, or erase it",
+        )
 
 
 def attachment_key(name: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from freehold.app.site.attaching import Route, copy_attachments
 from freehold.app.site.meeting import Meeting
 from freehold.app.site.opening import Site
 from freehold.app.site.wanted import Wanted, wanted_at
@@ -35,6 +36,8 @@ class Copied:
     fetched: int = 0
     sent: int = 0
     bytes: int = 0
+    attachments: int = 0
+    """Texts that work needs, fetched or left."""
     missing: list[str] = field(default_factory=list)
     """Digests that are wanted here and that no store has yet."""
     barred: list[Barred] = field(default_factory=list)
@@ -44,6 +47,7 @@ class Copied:
             "fetched": self.fetched,
             "sent": self.sent,
             "bytes": self.bytes,
+            "attachments": self.attachments,
             "missing": self.missing,
             "barred": [one.as_json() for one in self.barred],
         }
@@ -59,6 +63,7 @@ def copy_artifacts(
     copied = Copied()
     _fetch(site, meeting, copied, tell, moved)
     _send(site, meeting, copied, tell, moved)
+    copied.attachments = copy_attachments(site, meeting, _route(site, meeting))
     return copied
 
 
@@ -89,10 +94,8 @@ def _fetch(site: Site, meeting: Meeting, copied: Copied, tell: Tell, moved: Move
 def _send(site: Site, meeting: Meeting, copied: Copied, tell: Tell, moved: Moved) -> None:
     sites = site.project.spec.sites
     by_store: dict[str, dict[str, Wanted]] = {}
-    for place, spec in sites.items():
-        store = _store_for(place, site, meeting)
-        if place == site.name or store is None:
-            continue
+    for place, store in _route(site, meeting).items():
+        spec = sites[place]
         for one in wanted_at(site, place):
             if site.objects.size(object_key(one.digest)) is None:
                 continue
@@ -122,6 +125,16 @@ def _leave(
         copied.bytes += sent.bytes
         if sent.artifacts:
             tell(f"{sent.artifacts:,} artifacts left in the store of {name}")
+
+
+def _route(site: Site, meeting: Meeting) -> Route:
+    """Every other site that can be reached, and the store in which it will look."""
+    found = {}
+    for place in site.project.spec.sites:
+        store = _store_for(place, site, meeting)
+        if place != site.name and store is not None:
+            found[place] = store
+    return found
 
 
 def _store_for(place: str, site: Site, meeting: Meeting) -> str | None:

@@ -26,7 +26,7 @@ from freehold.ports.ledger import Ledger
 from freehold.ports.locks import Locks
 from freehold.ports.object_store import ObjectStore
 from freehold.ports.signer import Signer
-from freehold.replication import claims, leases, trust
+from freehold.replication import asking, claims, leases, trust
 from freehold.running import projection as running
 
 PROJECTIONS = (
@@ -41,6 +41,7 @@ PROJECTIONS = (
     claims.projection,
     leases.projection,
     trust.projection,
+    asking.projection,
     holds.projection,
 )
 

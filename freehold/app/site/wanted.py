@@ -1,4 +1,4 @@
-"""Which artifacts a site asks for: a release, work that is to be done there, or a rule does."""
+"""Which artifacts a site asks for: a release, a rule or a person does."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from freehold.delivery.releases import aliases_of, releases_of
 from freehold.domain.artifact import Artifact
 from freehold.domain.project import SiteSpec
 from freehold.domain.projection import State
+from freehold.replication.asking import asked_for
 from freehold.running.projection import steps_of
 
 
@@ -30,11 +31,22 @@ def wanted_at(site: Site, place: str) -> Iterator[Wanted]:
         labels = run_labels(state, version.run)
         for digest in (version.package, *version.attestations.values()):
             yield Wanted(digest, labels, why)
-    if "results" in spec.keeps:
-        for _, row in state.scan("steps"):
-            for one in row.get("outputs", ()):
-                output = Artifact.from_json(one)
-                yield Wanted(output.digest, output.labels, f"run {row['run']}")
+    asked = asked_for(state, place)
+    for output, run in _outputs(state):
+        if "results" in spec.keeps or output.digest in asked:
+            yield Wanted(output.digest, output.labels, f"run {run}")
+    for version in versions.values():
+        digests = {version.package, *version.attestations.values()}
+        labels = run_labels(state, version.run) if digests & asked else {}
+        for digest in digests & asked:
+            yield Wanted(digest, labels, version.name)
+
+
+def _outputs(state: State) -> Iterator[tuple[Artifact, str]]:
+    """What steps made, with the run."""
+    for _, row in state.scan("steps"):
+        for one in row.get("outputs", ()):
+            yield Artifact.from_json(one), str(row["run"])
 
 
 def _traffic(

@@ -11,10 +11,11 @@ from freehold.app.conflict.conflicts import conflicts, settle_conflict
 from freehold.app.history.logs import held_logs
 from freehold.app.site.copying import Copied
 from freehold.app.site.exchange import exchange
+from freehold.app.site.fetching import fetch, plan_fetch
 from freehold.app.site.opening import Site, open_site
 from freehold.app.site.trusting import rekey
 from freehold.delivery.releases import aliases_of
-from freehold.domain.errors import WrongUsage
+from freehold.domain.errors import PolicyDenied, WrongUsage
 from freehold.domain.fact import Draft
 from freehold.governance.history import verify
 from freehold.ports.ledger import KeepsLogs
@@ -236,3 +237,51 @@ class TestArtifacts:
         world.meet()
         assert world.do("azure", lambda s: s.artifacts.holds(package))
         assert not world.do("aws", lambda s: s.artifacts.holds(package))
+
+    def test_what_a_person_asks_for_comes(self, world: Any) -> None:
+        world.do("onprem", lambda s: self.register(s, {"team": "fraud"}))
+        world.meet()
+        table = world.do("onprem", lambda s: s.artifacts.put(b"a table"))
+        planned = world.do("azure", lambda s: plan_fetch(s, "r"))
+        assert planned.lacking == (table,)
+        world.do("azure", lambda s: fetch(s, plan_fetch(s, "r")))
+        world.meet()
+        assert world.do("azure", lambda s: s.artifacts.get(table)) == b"a table"
+        assert not world.do("azure", lambda s: plan_fetch(s, table)).lacking
+
+    def test_what_a_label_forbids_cannot_be_asked_for(self, world: Any) -> None:
+        world.do("onprem", lambda s: self.register(s, {"pii": ""}))
+        world.meet()
+        for name in ("r", "m@1"):
+            with pytest.raises(PolicyDenied) as caught:
+                world.do("azure", lambda s, name=name: plan_fetch(s, name))
+            assert caught.value.code == "label.barred"
+
+
+class TestAttachments:
+    """Text parameters of work that is asked of another site."""
+
+    def ask(self, site: Site) -> str:
+        name = site.attachments.put(b'{"who":"ada"}')
+        body = {
+            "work": "w",
+            "site": "aws",
+            "pipeline": "p",
+            "parameters": {},
+            "parameters_attachment": name,
+        }
+        site.ledger.append([Draft("work.requested", body)])
+        return name
+
+    def test_they_go_with_the_work_and_are_taken_away_after_it(self, world: Any) -> None:
+        name = world.do("onprem", self.ask)
+        world.sync("onprem")
+        kept = [path for path in world.stores.glob("*/attachments/*/*") if path.is_file()]
+        assert len(kept) == 1
+        world.sync("aws")
+        assert world.do("aws", lambda s: s.attachments.get(name)) == b'{"who":"ada"}'
+        assert not list((world.state("azure") / "objects").glob("attachments/*/*"))
+        cancelled = Draft("work.cancelled", {"work": "w"})
+        world.do("onprem", lambda s: s.ledger.append([cancelled]))
+        world.meet()
+        assert not [path for path in world.stores.glob("*/attachments/*/*") if path.is_file()]

@@ -16,6 +16,7 @@ CHANGES = {
     "freehold audit erase",
     "freehold gc",
     "freehold conflicts settle",
+    "freehold fetch",
     "freehold hold add",
     "freehold hold release",
     "freehold labels",

@@ -1,0 +1,79 @@
+"""Attachments that go where work is asked that needs them, and no further.
+
+They may say something about people. So they lie in a store only as long as the work is open, and
+whoever asked for the work takes them away again.
+"""
+
+from freehold.app.site.meeting import Meeting
+from freehold.app.site.opening import Site
+from freehold.domain.errors import IntegrityError
+from freehold.domain.fact import site_of
+from freehold.ports.attachment_store import attachment_key, check_attachment
+from freehold.replication.leases import all_work, attachments_wanted
+
+ATTACHMENTS = "attachments/"
+Route = dict[str, str]
+"""Site that is asked → site whose store it looks into."""
+
+
+def copy_attachments(site: Site, meeting: Meeting, route: Route) -> int:
+    """Fetch those that are wanted here, leave those that are wanted elsewhere, take away those
+    that are wanted no more. Returns how many moved."""
+    moved = _fetch(site, meeting)
+    for place, store in route.items():
+        for name in attachments_wanted(site.state, place):
+            key = attachment_key(name)
+            data = _own(site, name)
+            if data is None:
+                continue
+            with meeting.at(store):
+                if meeting.stores[store].size(key) is None:
+                    meeting.stores[store].put(key, data)
+                    moved += 1
+    _take_away(site, meeting)
+    return moved
+
+
+def _fetch(site: Site, meeting: Meeting) -> int:
+    fetched = 0
+    for name in attachments_wanted(site.state, site.name):
+        key = attachment_key(name)
+        if site.objects.size(key) is not None:
+            continue
+        for store in list(meeting.stores):
+            with meeting.at(store):
+                try:
+                    data = meeting.stores[store].get(key)
+                    check_attachment(name, data)
+                except (KeyError, IntegrityError):
+                    continue
+                site.objects.put(key, data)
+                fetched += 1
+                break
+    return fetched
+
+
+def _own(site: Site, name: str) -> bytes | None:
+    """As it lies, salt and all; None if it is not here or was erased."""
+    try:
+        data = site.objects.get(attachment_key(name))
+        check_attachment(name, data)
+    except (KeyError, IntegrityError):
+        return None
+    return data
+
+
+def _take_away(site: Site, meeting: Meeting) -> None:
+    """Of work that this site asked for and that is over."""
+    over = {
+        attachment_key(work.parameters_attachment)
+        for work in all_work(site.state)
+        if work.parameters_attachment
+        and not work.open
+        and site_of(work.requested.rpartition("/")[0]) == site.name
+    }
+    for name in list(meeting.stores) if over else ():
+        with meeting.at(name):
+            store = meeting.stores[name]
+            for key in over.intersection(store.keys(ATTACHMENTS)):
+                store.delete(key)
