@@ -22,6 +22,7 @@ from freehold.app.site.opening import Site, open_site
 from freehold.domain.fact import Draft
 from freehold.governance.history import verify
 from freehold.ports.ledger import HeldLog, KeepsLogs, Ledger, Rebuilds
+from freehold.ports.object_store import StoreSettings
 
 START = 1_800_000_000_000_000
 SECOND = 1_000_000
@@ -57,6 +58,11 @@ class World:
     acknowledged: set[str] = field(default_factory=set)
     keys: dict[str, set[str]] = field(default_factory=dict)
     """Fingerprints that the project files list."""
+    private: frozenset[str] = frozenset()
+    """Sites whose store nobody else reaches."""
+    patience: float = 20.0
+    """Seconds after which a store that does not answer is given up; nobody wants to wait for the
+    usual half a minute where it never will."""
 
     note = staticmethod(note)
     exchange = staticmethod(exchange)
@@ -80,7 +86,8 @@ class World:
         for name in SITES:
             store = self.stores[name].replace("{mnt}", str(self.checkout(site) / "mnt"))
             believed = sorted(self.keys.get(name, ()))
-            lines.append(f"  {name}: {{store: {{{store}}}, keys: {believed}}}")
+            private = str(name in self.private).lower()
+            lines.append(f"  {name}: {{store: {{{store}}}, private: {private}, keys: {believed}}}")
         self.checkout(site).mkdir(parents=True, exist_ok=True)
         (self.checkout(site) / "freehold.yaml").write_text("\n".join(lines) + "\n")
 
@@ -217,9 +224,9 @@ def make_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], World]:
     return make
 
 
-def world_of_folders(folder: Path) -> World:
+def world_of_folders(folder: Path, private: frozenset[str] = frozenset()) -> World:
     stores = {site: f"at: 'file://{{mnt}}/{site}'" for site in SITES}
-    made = World(folder, stores)
+    made = World(folder, stores, private=private)
     for site in SITES:
         made.store(site).mkdir(parents=True)
     made.mend()
@@ -230,3 +237,24 @@ def world_of_folders(folder: Path) -> World:
 @pytest.fixture
 def world(make_world: Callable[[], World]) -> World:
     return make_world()
+
+
+@pytest.fixture
+def meeting_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[StoreSettings], World]:
+    """A world whose sites meet in this store only, as that of aws."""
+
+    def make(settings: StoreSettings) -> World:
+        for name, value in settings.secrets.items():
+            monkeypatch.setenv(f"FREEHOLD_AWS_{name.upper()}", value)
+        where = f"at: '{settings.location}', endpoint: '{settings.endpoint}'"
+        made = world_of_folders(tmp_path, private=frozenset({"onprem", "azure"}))
+        made.stores["aws"] = f"{where}, region: '{settings.region}'"
+        made.begin()
+
+        def patient(*arguments: Any, **options: Any) -> StoreSettings:
+            return StoreSettings(*arguments, **options, timeout=made.patience)
+
+        monkeypatch.setattr("freehold.app.site.stores.StoreSettings", patient)
+        return made
+
+    return make
