@@ -3,6 +3,8 @@
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from freehold.agent.endpoint_keeper import EndpointKeeper, RunningEndpoint, Star
 from freehold.agent.events import Event
 from freehold.agent.loop import EVERY, Agent, Surroundings
 from freehold.agent.stopping import Stopping
+from freehold.app.project.reading import SITE_VARIABLE
 from freehold.app.site.exchange import Exchanged, exchange
 from freehold.app.site.opening import Site, open_site
 from freehold.app.work.claim import LEASE_SECONDS, Claims
@@ -57,7 +60,7 @@ def command(
     port: int | None,
     as_json: bool,
 ) -> None:
-    with open_site(site=name) as site:
+    with open_site(site=name) as site, _steps_at(site.name):
 
         def tell(event: Event) -> None:
             _print(event, site, as_json)
@@ -87,6 +90,20 @@ def command(
             tell(Event("agent.started", text, {"site": site.name, "writer": site.ledger.writer}))
             agent.run(every)
             tell(Event("agent.stopped", "stopped"))
+
+
+@contextmanager
+def _steps_at(site: str) -> Iterator[None]:
+    """Processes that run steps find the site as any command does: by the environment."""
+    before = os.environ.get(SITE_VARIABLE)
+    os.environ[SITE_VARIABLE] = site
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SITE_VARIABLE]
+        else:
+            os.environ[SITE_VARIABLE] = before
 
 
 def _meet(site: Site) -> Exchanged:
