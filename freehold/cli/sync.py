@@ -3,6 +3,7 @@
 import click
 
 from freehold.app.site.exchange import Exchanged, exchange
+from freehold.app.site.meeting import reached
 from freehold.app.site.opening import open_site
 from freehold.cli import output
 from freehold.cli.progress import TransferProgress
@@ -15,7 +16,7 @@ from freehold.domain.errors import Unreachable
 @output.as_json
 def command(site: str, verify: bool, as_json: bool) -> None:
     with open_site(site=site) as opened:
-        stores = len(opened.project.spec.sites)
+        stores = len(reached(opened))
         with TransferProgress(quiet=as_json) as progress:
             done = exchange(opened, progress.line, verify=verify, moved=progress.moved)
     if as_json:
@@ -23,6 +24,8 @@ def command(site: str, verify: bool, as_json: bool) -> None:
     else:
         _show(done)
     if done.unreachable and len(done.unreachable) >= stores:
+        if as_json:
+            raise click.exceptions.Exit(Unreachable.exit_code)
         raise Unreachable(
             "no store could be reached",
             why="; ".join(f"{name}: {why}" for name, why in done.unreachable.items()),

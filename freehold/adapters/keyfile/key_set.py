@@ -30,6 +30,7 @@ def read(path: Path) -> Keys:
     except FileNotFoundError as exc:
         raise NotFound(
             f"there is no key file {path}",
+            why="it was never made here, or has gone",
             code="keys.missing",
             hint="copy it from a place that reads the same store; without it nothing can be read",
         ) from exc
@@ -64,6 +65,7 @@ def create(path: Path) -> None:
     except FileExistsError as exc:
         raise Conflict(
             f"there is a key file {path} already",
+            why="whatever was encrypted with its keys needs it",
             code="key.exists",
             hint="use it, or choose another file: a lost key cannot be made again",
         ) from exc

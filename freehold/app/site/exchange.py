@@ -228,8 +228,11 @@ def _key_of(site: Site, writer: str, offered: Sequence[PublicKey]) -> PublicKey 
     """A key that is known here needs no store that offers it."""
     own, known = site.signer.public, site.keyring.of(writer)
     offered = [*offered, *([known] if known else [])]
-    if site_of(writer) == site.name and list(fitting(writer, [own])):
-        return own
+    if site_of(writer) == site.name:
+        # With the key that it has, one that it had, or one that was believed before.
+        mine = next(fitting(writer, [own]), known)
+        if mine is not None:
+            return mine
     spec = site.project.spec.sites.get(site_of(writer))
     if spec is None:
         return None

@@ -156,6 +156,7 @@ def test_a_new_key_is_believed_by_whoever_believed_the_old_one(world: Any) -> No
     for name in NAMES:
         assert world.do(name, champion) == 4
         assert world.do(name, everything_verifies)
+        assert not world.sync(name).strangers
 
 
 def test_a_project_of_one_site_meets_nobody(tmp_path: Path) -> None:
