@@ -77,11 +77,11 @@ class World:
         """Each site makes its key, and each project file lists all of them, and those before."""
         for _ in range(2):
             for site in SITES:
-                self._declare(site)
+                self.declare(site)
                 with self.opened(site) as opened:
                     self.keys.setdefault(site, set()).add(opened.signer.public.fingerprint)
 
-    def _declare(self, site: str) -> None:
+    def declare(self, site: str) -> None:
         lines = ["project: faults", "pipelines: {}", "sites:"]
         for name in SITES:
             store = self.stores[name].replace("{mnt}", str(self.checkout(site) / "mnt"))
