@@ -256,6 +256,15 @@ def test_text_parameters_are_waited_for(world: Any) -> None:
         assert row["parameters"] == {"name": "Ada Lovelace"}
 
 
+def test_text_parameters_travel_to_whoever_is_asked(world: Any) -> None:
+    world.ask("greeting", name="Ada Lovelace")
+    with world["aws"].open() as site:
+        done = world["aws"].agent(site).once().performed
+        assert done.accepted
+        assert [row["parameters"] for row in runs(site)] == [{"name": "Ada Lovelace"}]
+        assert b"Lovelace" not in b"".join(line for _, line in site.ledger.lines())
+
+
 def test_what_lasts_is_told_once(world: Any) -> None:
     """The stores answer as the test says: what is shown is when the agent speaks."""
     answers = [{"aws": "no answer"}, {"aws": "no answer"}, {"aws": "1", "onprem": "2"}, {}, {}]
