@@ -87,8 +87,8 @@ def rebuild_drill(
     """`run`: a finished run, or `now`; the latest where none is named. What differs too much is in
     the report: see `require_rebuilt`.
 
-    Raises NotFound, Refused `drill.code-changed`, Failed `drill.failed` where the project or
-    production is not as it was, and what a run raises.
+    Raises NotFound; Failed `drill.code-changed`, `drill.failed` where the project or production is
+    not as it was, and with the code of whatever the process at the other site met.
     """
     if at not in project.spec.sites:
         raise NotFound(
