@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -52,6 +53,8 @@ def at_site_command(orders: Path) -> None:
     # A step may print; only answers go where answers are read.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     os.chdir(told.root)
+    # Who stops the drill by the keyboard still needs this process, to take away what it left.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with open_twin(told) as site:
         spec = site.project.spec.endpoint
         runtime = spec.runtime if spec else RUNTIME

@@ -18,6 +18,7 @@ import polars as pl
 
 from freehold.app.audit.verify import audit
 from freehold.app.conflict.conflicts import conflicts
+from freehold.app.drill.corner import ALL_AT_ONCE, empty_corner
 from freehold.app.drill.offline.work import ask, end_canary, take_snapshots, work
 from freehold.app.loop.replay import await_routing
 from freehold.app.release.serving_folder import publish
@@ -39,7 +40,6 @@ TABLES = (
     *("releases", "revoked", "runs", "signals", "steps", "stopped", "trusted", "versions"),
 )
 """What two sites must agree on."""
-ALL_AT_ONCE = 16
 
 
 class RunningEndpoint(Protocol):
@@ -200,8 +200,5 @@ class Hands:
 
     def _clean(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Empties this site's own store of the drill; how many objects there were, and are."""
-        store = self._store(self._site.name)
-        found = list(store.keys())
-        with ThreadPoolExecutor(ALL_AT_ONCE) as pool:
-            list(pool.map(store.delete, found))
-        return {"removed": len(found), "left": len(list(store.keys()))}
+        removed, left = empty_corner(self._store(self._site.name))
+        return {"removed": removed, "left": left}

@@ -1,10 +1,13 @@
 """All that an offline drill sets up and takes away: twins, stores, processes, a clock."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from freehold.app.drill.corner import empty_corner
 from freehold.app.drill.offline.asked import Asked
 from freehold.app.drill.offline.clock import DrillClock
 from freehold.app.drill.offline.crew import Crew, Member
@@ -15,7 +18,9 @@ from freehold.app.drill.offline.proxy_places import ProxyPlaces
 from freehold.app.drill.offline.twins import Twin, make_twins
 from freehold.app.project.reading import SITE_VARIABLE
 from freehold.app.site.opening import CLOCK_VARIABLE
+from freehold.app.site.stores import open_store
 from freehold.domain.errors import FreeholdError
+from freehold.ports.object_store import ObjectStore
 
 Tell = Callable[[str], None]
 HANDS = (sys.executable, "-m", "freehold.cli.main", "drill", "at-site")
@@ -73,14 +78,21 @@ class Stage:
         return left
 
     def _clean(self, site: str) -> list[str]:
-        if not self.crew[site].alive:
-            return [f"objects below {self._stores[site]}"]
+        """By its own process, which reaches it; by this one where that has died."""
         try:
-            said = self.crew[site].ask("clean")
+            if self.crew[site].alive:
+                said = self.crew[site].ask("clean")
+                removed, left = said["removed"], said["left"]
+            else:
+                removed, left = empty_corner(self._corner(site))
         except FreeholdError as error:
             return [f"objects below {self._stores[site]}: {error.what}"]
-        self.removed += said["removed"]
-        return [f"{said['left']} objects below {self._stores[site]}"] if said["left"] else []
+        self.removed += removed
+        return [f"{left} objects below {self._stores[site]}"] if left else []
+
+    def _corner(self, site: str) -> ObjectStore:
+        spec = self._asked.project.spec.sites[site].store
+        return open_store(replace(spec, at=self._stores[site]), site, os.environ)
 
     def set_up(self) -> None:
         self._folder.mkdir(parents=True)

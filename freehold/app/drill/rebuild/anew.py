@@ -3,13 +3,13 @@
 import json
 import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from freehold.app.drill.corner import empty_corner
 from freehold.app.drill.rebuild.made import Made, evaluation_table, made_by
 from freehold.app.run.plan import PlannedRun, plan_run
 from freehold.app.run.run import run
@@ -21,8 +21,6 @@ from freehold.ports.artifact_store import ArtifactStore
 from freehold.ports.attachment_store import AttachmentStore
 from freehold.ports.object_store import ObjectStore
 from freehold.running.code import Code
-
-ALL_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -55,11 +53,12 @@ def rebuild(orders: RebuildOrders) -> dict[str, Any]:
     with open_site(Path(orders.root), site=orders.site) as opened:
         store = _store(opened, orders)
         site = _site_on(opened, store)
+        removed, left = 0, 0
         try:
             made = _make(site, orders)
         finally:
-            removed = _empty(store) if orders.store else 0
-        left = len(list(store.keys())) if orders.store else 0
+            if orders.store:
+                removed, left = empty_corner(store)
     return {"made": made.as_json(), "removed": removed, "left": left}
 
 
@@ -116,10 +115,3 @@ def _require_same_code(planned: PlannedRun, codes: Mapping[str, str]) -> None:
             " `--run now`",
             code="drill.code-changed",
         )
-
-
-def _empty(store: ObjectStore) -> int:
-    found = list(store.keys())
-    with ThreadPoolExecutor(ALL_AT_ONCE) as pool:
-        list(pool.map(store.delete, found))
-    return len(found)
