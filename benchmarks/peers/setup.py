@@ -39,6 +39,7 @@ PEERS: Mapping[str, Peer] = {
     "hamilton": Peer("sf-hamilton", "1.90.0"),
     # pandas 3.1 breaks what it imports.
     "gx": Peer("great_expectations", "1.24.1", ("pandas<3.1", "pyarrow<26")),
+    "dvc": Peer("dvc", "3.67.1", ("dvc-s3", "dvc-azure", "dvc-gs")),
     "pandera": Peer("pandera", "0.35.0", ("polars==2.1.0",), extra="[polars]"),
 }
 

@@ -1,0 +1,72 @@
+"""Runs the parts that are asked for, store by store."""
+
+import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.peers.setup import PeerFailed, installed_version, interpreter
+from benchmarks.replication import catching, files, lag, merging
+from benchmarks.replication.counts import FILE_BYTES, FULL, SHORT, WHOLE, Counts
+from benchmarks.replication.outcome import Outcome, tell
+from benchmarks.replication.stores import KINDS, refuse_other_folder, server_versions, serving
+from benchmarks.report import versions_of
+
+QUESTION = "How long until another site has what one site wrote?"
+PARTS = ("lag", "files", "catching-up", "merge")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.replication")
+    parser.add_argument("--json", action="store_true")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--short", action="store_true")
+    size.add_argument("--full", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--stores", nargs="+", choices=KINDS, default=KINDS)
+    given = parser.parse_args()
+    refuse_other_folder()
+    counts = SHORT if given.short else FULL if given.full else WHOLE
+    outcome = Outcome(versions=versions_of("freehold") | dict(server_versions()))
+    with TemporaryDirectory(dir=".", prefix="replication-") as name:
+        run(Path(name).resolve(), counts, given.only, given.stores, outcome)
+    outcome.show(QUESTION, as_json=given.json)
+
+
+def run(folder: Path, counts: Counts, parts: list[str], kinds: list[str], outcome: Outcome) -> None:
+    tree, catch_up = folder / "tree", folder / "artifacts"
+    if "files" in parts:
+        _note_peer(outcome)
+        files.write(tree, counts.files, FILE_BYTES)
+        kept = files.keep(tree, folder / "objects")
+        files.limits(tree, kept, counts, outcome)
+        files.tiny(counts, outcome)
+    if "catching-up" in parts:
+        tell("writing the history that a new site takes")
+        catching.write(folder / "onprem", counts)
+        files.write(catch_up, counts.artifacts, FILE_BYTES)
+        artifacts = files.keep(catch_up, folder / "more-objects")
+    for kind in kinds:
+        with serving(kind) as store:
+            if "lag" in parts:
+                tell(f"lag over {kind}")
+                lag.measure(store, counts, outcome)
+            if "files" in parts:
+                files.measure(store, tree, kept, counts, outcome)
+            if "catching-up" in parts:
+                tell(f"a new site over {kind}")
+                catching.measure(store, folder / "onprem", artifacts, outcome)
+    if "merge" in parts:
+        merging.measure(counts, outcome)
+
+
+def _note_peer(outcome: Outcome) -> None:
+    """A machine that cannot have DVC measures the rest."""
+    try:
+        interpreter("dvc")
+        outcome.versions["dvc"] = installed_version("dvc")
+    except PeerFailed as error:
+        outcome.not_measured.update({f"dvc over {kind}": str(error) for kind in KINDS})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Three histories into one ledger: how many entries a second, in how much memory.
+
+Each measurement is a process of its own, so that its peak is its own.
+"""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.replication import history
+from benchmarks.replication.counts import Counts
+from benchmarks.replication.outcome import Outcome, tell
+from freehold.adapters.disk.object_store import DiskObjectStore
+from freehold.app.site.opening import PROJECTIONS
+from freehold.ports.ledger import Stretch
+from freehold.replication.publishing import publish_log
+from freehold.replication.pulling import pull_log
+
+OWN, OTHERS = "onprem", ("aws", "azure")
+RATE = 50_000
+FLAT = 1.2
+
+
+def measure(counts: Counts, outcome: Outcome) -> None:
+    peaks = {}
+    for size in (counts.entries, counts.more):
+        with TemporaryDirectory(dir=".", prefix="merge-") as name:
+            folder = Path(name)
+            tell(f"writing three histories of {size:,} entries")
+            _write(folder, size)
+            pulled = [_child("pulled", folder) for _ in range(counts.rounds)]
+            peaks[size] = min(one["peak"] for one in pulled) / 2**20
+            what = f"three histories of {size:,} entries"
+            rate = 3 * size / min(one["seconds"] for one in pulled)
+            outcome.figures[f"{what}, pulled from a folder, entries/s"] = rate
+            outcome.figures[f"{what}, pulled from a folder, peak MB"] = peaks[size]
+            if size == counts.entries:
+                received = [_child("received", folder) for _ in range(counts.rounds)]
+                rate = 3 * size / min(one["seconds"] for one in received)
+                outcome.figures[f"{what}, received, entries/s"] = rate
+                outcome.aim(f"merge over {RATE:,} entries/s", rate, lambda found: found > RATE)
+    growth = peaks[counts.more] / peaks[counts.entries]
+    aim = f"memory, {counts.more:,} over {counts.entries:,} entries (aim: {FLAT})"
+    outcome.ratios[aim] = growth
+    outcome.aim(aim, growth, lambda found: found <= FLAT)
+
+
+def _write(folder: Path, size: int) -> None:
+    """The own history with its state; those of the others as they lie in a store."""
+    clock = count(history.START, history.APART).__next__
+    store = DiskObjectStore(folder / "store")
+    for site in (OWN, *OTHERS):
+        projections = PROJECTIONS if site == OWN else ()
+        with closing(history.opened(folder / site, site, clock, projections)) as ledger:
+            history.write(ledger, site, size)
+            if site != OWN:
+                publish_log(ledger, site, history.signer_of(folder / site).public, store)
+
+
+def _child(how: str, folder: Path) -> dict[str, float]:
+    with TemporaryDirectory(dir=folder) as name:
+        shutil.copytree(folder / OWN, Path(name) / OWN)
+        command = [sys.executable, "-m", __spec__.name, how, str(folder), name]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def pulled(folder: Path, own: Path) -> float:
+    """Seconds for both logs, one after the other."""
+    clock = count(history.START * 2, history.APART).__next__
+    stores = {"store": DiskObjectStore(folder / "store")}
+    keys = {site: history.signer_of(folder / site).public for site in OTHERS}
+    with closing(history.opened(own / OWN, OWN, clock, PROJECTIONS)) as ledger:
+        begun = time.perf_counter()
+        for site, key in keys.items():
+            found = pull_log(site, ledger, stores, key)
+            if found.faults or not found.entries:
+                raise RuntimeError(f"the benchmark's own log was not taken: {found.faults}")
+        return time.perf_counter() - begun
+
+
+def received(folder: Path, own: Path) -> float:
+    """Seconds for both logs in one transaction, whose lines are in memory."""
+    clock = count(history.START * 2, history.APART).__next__
+    stretches = []
+    for site in OTHERS:
+        with closing(history.opened(folder / site, site, clock, ())) as other:
+            lines = [line for _, line in other.lines()]
+            stretches.append(Stretch(site, 0, lines, list(other.checkpoints())))
+    with closing(history.opened(own / OWN, OWN, clock, PROJECTIONS)) as ledger:
+        begun = time.perf_counter()
+        ledger.receive(stretches)
+        return time.perf_counter() - begun
+
+
+def main(how: str, folder: str, own: str) -> None:
+    work = {"pulled": pulled, "received": received}[how]
+    seconds = work(Path(folder), Path(own))
+    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"seconds": seconds, "peak": peak}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
