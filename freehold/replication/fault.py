@@ -40,7 +40,9 @@ class LogConflict(Conflict):
 
     code = "log.behind"
 
-    def __init__(self, *, ours: int, theirs: Checkpoint, agreed: int | None) -> None:
+    def __init__(
+        self, *, ours: int, theirs: Checkpoint, agreed: int | None, signed: int = 0
+    ) -> None:
         behind = theirs.size > ours
         super().__init__(
             f"the log {theirs.writer} is not the one that the store knows",
@@ -58,3 +60,6 @@ class LogConflict(Conflict):
         self.agreed = agreed
         """Number of first entries that are the same on both sides; None if the store's copy
         cannot be read, and then nothing should be cut."""
+        self.signed = signed
+        """Size of the greatest head that the store has and the ledger holds: so many first entries
+        at least are the same."""

@@ -50,9 +50,10 @@ def refuse_conflict(
     would look like a store that knows more. Reads only heads that the ledger does not hold.
     Returns what is corrupt among these.
     """
-    faults, strange = [], []
+    faults, strange, signed = [], [], 0
     for head in heads:
         if holds_head(ledger, head):
+            signed = max(signed, head.size)
             continue
         try:
             strange.append(read_head(store, head, public))
@@ -70,6 +71,7 @@ def refuse_conflict(
                 ours=ours,
                 theirs=theirs,
                 agreed=agreed_entries(ledger, writer, {name: store}, theirs),
+                signed=signed,
             )
     return faults
 

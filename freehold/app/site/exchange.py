@@ -4,7 +4,7 @@ In this order: whether the own log is what the stores know of it; what others wr
 recorded about that; the own log and theirs to every store; artifacts that are asked for.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,17 +139,19 @@ def _publish_own(
     verify: bool,
 ) -> bool:
     """The own log to every store; before that, leave it if any of them knows another one. False if
-    one does, and none has a copy that tells from where on: then it is published to none."""
+    one does, and none has a copy that tells from where on: then it is published to none, until
+    somebody who holds it mends a copy, or this site is told to verify: what follows the last head
+    that both have may then be recorded twice, but is not lost."""
     conflicts = _conflicts(site, ledger, meeting)
-    agreed = [conflict.agreed for conflict in conflicts.values() if conflict.agreed is not None]
-    if len(agreed) < len(conflicts):
-        for name, conflict in conflicts.items():
-            fault = LogFault(site.ledger.writer, name, conflict.code, conflict.why)
-            done.faults.append(fault)
-        return False
     if conflicts:
+        keep = _shared(conflicts.values(), verify)
+        if keep is None:
+            for name, conflict in conflicts.items():
+                fault = LogFault(site.ledger.writer, name, conflict.code, conflict.why)
+                done.faults.append(fault)
+            return False
         known = max(conflict.theirs.size for conflict in conflicts.values())
-        done.continued_as = _leave(site, ledger, min(agreed), known, present)
+        done.continued_as = _leave(site, ledger, keep, known, present)
     for name, store in list(meeting.stores.items()):
         with meeting.at(name):
             writer, public = site.ledger.writer, site.signer.public
@@ -169,6 +171,14 @@ def _conflicts(site: Site, ledger: KeepsLogs, meeting: Meeting) -> dict[str, Log
             if conflict is not None:
                 found[name] = conflict
     return found
+
+
+def _shared(conflicts: Collection[LogConflict], guess: bool) -> int | None:
+    """How many entries of the own log the stores have too; None if no copy tells."""
+    agreed = [conflict.agreed for conflict in conflicts if conflict.agreed is not None]
+    if agreed:
+        return min(agreed)
+    return max(conflict.signed for conflict in conflicts) if guess else None
 
 
 def _leave(site: Site, ledger: KeepsLogs, keep: int, known: int, present: set[str]) -> str:

@@ -190,3 +190,24 @@ def test_where_no_store_tells_from_where_on_only_the_own_log_waits(world: Any) -
     assert world.sync("onprem").continued_as == f"{old}.2"
     world.settle()
     world.check()
+
+
+def test_where_nobody_can_tell_any_more_a_person_says_go_on(world: Any) -> None:
+    """What the lost state had told the stores alone is corrupt in all of them: no one can mend it.
+    The site waits, until it is told to verify."""
+    known_to_all(world)
+    backup, old = world.back_up("onprem"), world.writer("onprem")
+    world.write("onprem", "gone-for-good-1", "gone-for-good-2")
+    world.sync("onprem")
+    for store in ("onprem", "aws", "azure"):
+        last = max(world.store(store).glob(f"logs/{old}/segments/*"))
+        last.write_bytes(last.read_bytes()[:-3])
+    world.restore("onprem", backup)
+    world.write("onprem", "offline")
+    world.settle("aws", "azure", verify=True)
+    assert {fault.kind for fault in world.sync("onprem").faults} == {"log.behind"}
+    assert world.writer("onprem") == old
+    assert world.sync("onprem", verify=True).continued_as == f"{old}.2"
+    world.acknowledged -= {"gone-for-good-1", "gone-for-good-2"}
+    world.settle()
+    world.check()
