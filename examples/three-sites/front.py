@@ -65,7 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self.store = http.client.HTTPConnection(*self.server.target, timeout=_SECONDS)
+        host, port = self.server.target
+        self.store = http.client.HTTPConnection(host, port, timeout=_SECONDS)
 
     def finish(self) -> None:
         self.store.close()

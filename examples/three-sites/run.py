@@ -97,12 +97,13 @@ def drill(
         version = life.begin(None if whole else SHORT_DAYS)
         with life.agents() as agents:
             report = _drill(world, cut, hours)
-            told = {"version": version, "network": world.network is not None, "agents": agents()}
+            said = agents()
     if as_json:
+        told = {"version": version, "network": world.network is not None, "agents": said}
         click.echo(json.dumps({**report.as_json(), "example": told}, indent=2))
         return
     show(report)
-    for line in told["agents"][cut]:
+    for line in said[cut]:
         click.echo(f"meanwhile, the agent of {cut}: {line}")
 
 
