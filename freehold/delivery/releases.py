@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from freehold.delivery.decision import Complete, Decision, Promote, Rollback
-from freehold.delivery.standing import ALIASES, RELEASES, is_revoked, release_key
+from freehold.delivery.standing import ALIASES, RELEASES, is_revoked, release_key, unrevoked
 from freehold.domain.errors import Conflict, NotFound
 from freehold.domain.fact import Draft
 from freehold.domain.numbering import ALONE, Numbering
@@ -194,7 +194,8 @@ def _roll_back(
     )
     back: tuple[Draft, ...] = ()
     if aliases_of(state, release.model).get("champion") == release.version:
-        back = (_moved(release, "champion", release.version, release.previous),)
+        champion = unrevoked(state, release.model, release.previous)
+        back = (_moved(release, "champion", release.version, champion),)
     fact = Draft("release.rolled-back", body, cause=cause)
     return (fact, *back, *_without_challenger(state, release))
 

@@ -25,6 +25,22 @@ def is_revoked(state: State, model: str, version: int) -> bool:
     return state.get(REVOKED, f"{model}/{version}") is not None
 
 
+def unrevoked(state: State, model: str, version: int | None) -> int | None:
+    """The version, or the one that it took over from if it was revoked, and so on."""
+    before = {
+        row["version"]: row["previous"]
+        for _, row in sorted(state.scan(RELEASES, f"{model}/"), key=lambda one: one[1]["order"])
+        if row["previous"] != row["version"]
+    }
+    passed = set[int]()
+    while version is not None and is_revoked(state, model, version):
+        passed.add(version)
+        version = before.get(version)
+        if version in passed:
+            return None
+    return version
+
+
 def _fold(fact: Fact, state: State) -> Iterable[Change]:
     if fact.type == "model.revoked":
         return _revoked(fact, state)
@@ -49,12 +65,14 @@ def _begun(fact: Fact, state: State) -> Release:
     body, site = fact.body, site_of(fact.writer)
     # Version 1 of the fact knew one site.
     sites = tuple(body.get("sites", (site,)))
+    previous = unrevoked(state, body["model"], body["previous"])
+    revoked = is_revoked(state, body["model"], body["version"])
     return Release(
         id=body["release"],
         model=body["model"],
         version=body["version"],
-        previous=body["previous"],
-        strategy=body["strategy"],
+        previous=previous,
+        strategy="immediate" if previous is None else body["strategy"],
         settings=settings_from_json(body["settings"]),
         sites=sites,
         # Whoever looks at the guardrails must see some of the traffic.
@@ -62,6 +80,9 @@ def _begun(fact: Fact, state: State) -> Release:
         began=fact.time.wall,
         fact=fact.name,
         started=fact.name,
+        # Its writer had not seen the revocation.
+        status="rolled-back" if revoked else "running",
+        guardrail="revoked" if revoked else "",
         order=sum(1 for _ in state.scan(RELEASES, f"{body['model']}/")),
     )
 
@@ -73,7 +94,9 @@ def _after(release: Release, fact: Fact) -> Release:
         return replace(release, status="completed")
     if release.status == "completed":
         return release
-    return replace(release, step=max(release.step, fact.body["step"]))
+    # Its champion may have been revoked: what stands alone has one step.
+    step = min(max(release.step, fact.body["step"]), len(release.steps) - 1)
+    return replace(release, step=step)
 
 
 def _rolled_back(fact: Fact, release: Release, state: State) -> Iterator[Change]:
@@ -90,13 +113,31 @@ def _revoked(fact: Fact, state: State) -> Iterator[Change]:
     model, version = fact.body["model"], fact.body["version"]
     yield Change(REVOKED, f"{model}/{version}", {"fact": fact.name})
     yield _stop(fact, state, version)
-    previous = None
+    revoking = _Revoking(state, model, version)
+    back = unrevoked(revoking, model, version)
     for _, row in state.scan(RELEASES, f"{model}/"):
-        if row["version"] == version and row["status"] != "rolled-back":
-            stopped = {**row, "status": "rolled-back", "guardrail": "revoked"}
-            yield Change(RELEASES, release_key(row["id"]), stopped)
-            previous = row["previous"]
-    yield from _given_back(state, model, version, previous)
+        release = Release.from_json(row)
+        if release.version == version and release.status != "rolled-back":
+            release = replace(release, status="rolled-back", guardrail="revoked")
+        if release.previous == version:
+            alone = {"strategy": "immediate", "step": 0} if back is None else {}
+            release = replace(release, previous=back, **alone)  # type: ignore[arg-type]
+        if release.as_json() != row:
+            yield Change(RELEASES, release_key(release.id), release.as_json())
+    yield from _given_back(revoking, model, version, back)
+
+
+class _Revoking:
+    """The state as it is once a version is revoked."""
+
+    def __init__(self, state: State, model: str, version: int) -> None:
+        self._state, self._key = state, f"{model}/{version}"
+
+    def get(self, table: str, key: str) -> Any | None:
+        return {} if (table, key) == (REVOKED, self._key) else self._state.get(table, key)
+
+    def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        return self._state.scan(table, prefix)
 
 
 def _finished_unseen(fact: Fact, state: State, version: int) -> Iterator[Release]:
@@ -120,6 +161,7 @@ def _is_stopped(fact: Fact, state: State, version: int | None) -> bool:
 
 def _given_back(state: State, model: str, version: int, previous: int | None) -> Iterator[Change]:
     """A completion that the rollback's writer did not see has moved the alias: it moves back."""
+    previous = unrevoked(state, model, previous)
     for _, row in state.scan(ALIASES, f"{model}/"):
         if row["version"] == version and row["alias"] in ("champion", "challenger"):
             yield _alias(model, row["alias"], previous if row["alias"] == "champion" else None)

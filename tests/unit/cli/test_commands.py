@@ -11,6 +11,7 @@ CHANGES = {
     "freehold run",
     "freehold release",
     "freehold revoke",
+    "freehold work cancel",
     "freehold approve",
     "freehold replay",
     "freehold audit erase",
