@@ -2,8 +2,8 @@
 
 import click
 
+from freehold.app.artifact.fetch import fetch, plan_fetch
 from freehold.app.site.exchange import exchange
-from freehold.app.site.fetching import fetch, plan_fetch
 from freehold.app.site.opening import open_site
 from freehold.cli import output
 from freehold.cli.progress import TransferProgress

@@ -132,6 +132,32 @@ def read_routing(document: bytes, key: PublicKey) -> RoutingTable:
     return table
 
 
+WITHDRAWAL = "freehold.withdrawal/1"
+"""Kind of the document that stands where a table stood, when nothing of it may be served."""
+
+
+def withdrawal_bytes(model: str, version: int) -> bytes:
+    """What the site's key signs. `version`: the number that the next table would have."""
+    return canonical({"kind": WITHDRAWAL, "model": model, "version": version})
+
+
+def withdrawal_document(model: str, version: int, signature: bytes) -> bytes:
+    """`routing.json` of a model of which no version is left."""
+    body = {"kind": WITHDRAWAL, "model": model, "version": version}
+    return canonical({**body, "signature": signature.hex()})
+
+
+def is_withdrawal(document: bytes, key: PublicKey) -> bool:
+    """Whether `key` signed that nothing is to be served; what nobody signed withdraws nothing."""
+    try:
+        value = json.loads(document)
+        signature = bytes.fromhex(value["signature"])
+        stated = withdrawal_bytes(_typed(value["model"], str), _typed(value["version"], int))
+        return value["kind"] == WITHDRAWAL and key.verifies(stated, signature)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
 def _typed(value: Any, kind: type | tuple[type, ...]) -> Any:
     if isinstance(value, bool) or not isinstance(value, kind):
         raise TypeError(f"{value!r} is not of the type expected")

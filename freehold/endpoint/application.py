@@ -37,6 +37,7 @@ STATUS: Mapping[str, int] = {
     "request.content-type": 415,
     "request.not-loopback": 403,
     "endpoint.log-unwritable": 507,
+    "endpoint.withdrawn": 503,
 }
 _VERSION = version("freehold")
 _JSON = (b"content-type", b"application/json")
@@ -110,6 +111,8 @@ class Application:
 
     async def _model(self, path: str, method: str, scope: Scope, receive: Receive) -> Answer:
         loaded = self._watcher.table
+        if self._watcher.withdrawn is not None:
+            raise self._watcher.withdrawn
         parts = path.split("/")[3:]
         if parts[0] != loaded.table.model:
             raise invalid("request.not-found", f"no model is named {parts[0]!r:.60}")
@@ -146,7 +149,7 @@ class Application:
         log = self._log.state
         # A full disk is told here and costs no traffic: it gets room again, and then the rows that
         # wait are written. A log that has ended never is again.
-        ready = log.alive and not self.draining
+        ready = log.alive and not self.draining and self._watcher.withdrawn is None
         state = {
             "ready": ready,
             "log": {"alive": log.alive, "failure": log.failure},

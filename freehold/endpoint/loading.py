@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from freehold.catalog.package import pack
 from freehold.domain.columns import Columns
-from freehold.domain.errors import FreeholdError, IntegrityError, NotFound
+from freehold.domain.errors import FreeholdError, IntegrityError, NotFound, Refused
 from freehold.domain.package import ADMISSION, COLUMNS, SIGNATURE, check_admission
-from freehold.domain.routing import RoutingTable, Variant, read_routing
+from freehold.domain.routing import RoutingTable, Variant, is_withdrawal, read_routing
 from freehold.domain.signature import PublicKey
 from freehold.ports.model_runtime import ModelRuntime, Predictor
 from freehold.ports.model_signing import ModelSigning
@@ -26,6 +26,7 @@ from freehold.serving.request import ID
 from freehold.serving.routing import Division
 
 ROUTING = "routing.json"
+WITHDRAWN = "endpoint.withdrawn"
 KEY = "site.pub"
 MODELS = "models"
 PAYLOAD = "payload"
@@ -82,7 +83,15 @@ class Loader:
                 code="endpoint.key-changed",
                 hint="if that was meant, start the endpoint again",
             )
-        table = read_routing(read(self.folder / ROUTING), self.key)
+        document = read(self.folder / ROUTING)
+        if is_withdrawal(document, self.key):
+            raise Refused(
+                "nothing may be served: what was released is revoked or rolled back",
+                why="there was no version before it to go back to",
+                hint="release another version; it is taken up as soon as it is there",
+                code=WITHDRAWN,
+            )
+        table = read_routing(document, self.key)
         if before is not None and table == before.table:
             return before
         if before is not None and table.version <= before.table.version:

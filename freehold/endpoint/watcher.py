@@ -4,7 +4,7 @@ from collections.abc import Callable
 from threading import Event, Lock, Thread
 
 from freehold.domain.errors import FreeholdError, IntegrityError
-from freehold.endpoint.loading import ROUTING, LoadedTable, Loader
+from freehold.endpoint.loading import ROUTING, WITHDRAWN, LoadedTable, Loader
 
 INTERVAL = 0.2
 """Seconds between two looks at the file."""
@@ -13,7 +13,8 @@ Stamp = tuple[int, int, int] | None
 
 
 class Watcher:
-    """A table that does not verify is refused: the one before stays in force."""
+    """A table that does not verify is refused: the one before stays in force. Only the site's
+    signed word takes it out of force."""
 
     def __init__(
         self,
@@ -28,6 +29,8 @@ class Watcher:
         self._seen = self._stamp()
         self.refused: FreeholdError | None = None
         """Why the newest table is not in force; None if it is."""
+        self.withdrawn: FreeholdError | None = None
+        """Why nothing is to be answered; None while `table` is in force."""
         self.table = _loaded(loader, None)
         """Replaced whole: whoever reads it once has a consistent one."""
         on_loaded(self.table)
@@ -45,10 +48,12 @@ class Watcher:
                 loaded = _loaded(self._loader, self.table)
             except FreeholdError as exc:
                 self.refused = exc
+                if exc.code == WITHDRAWN:
+                    self.withdrawn = exc
                 self._on_refused(exc)
                 return True
             is_new = loaded is not self.table
-            self.table, self.refused = loaded, None
+            self.table, self.refused, self.withdrawn = loaded, None, None
             if is_new:
                 self._on_loaded(loaded)
             return True

@@ -16,7 +16,15 @@ from freehold.delivery.traffic import traffic
 from freehold.domain.errors import Conflict, IntegrityError, PolicyDenied, StorageFailed
 from freehold.domain.package import ADMISSION, check_admission
 from freehold.domain.release import Release
-from freehold.domain.routing import RoutingTable, read_routing, routing_document, signed_bytes
+from freehold.domain.routing import (
+    RoutingTable,
+    is_withdrawal,
+    read_routing,
+    routing_document,
+    signed_bytes,
+    withdrawal_bytes,
+    withdrawal_document,
+)
 
 LOCK_POLL = 0.01
 LONGEST_WAIT = 60.0
@@ -64,9 +72,10 @@ def _publish(site: Site, model: str) -> RoutingTable | None:
     }
     digests = {number: version.package for number, version in versions.items()}
     table = traffic(release, _table_number(releases), digests)
-    if table is None:
-        return None
     serving = site.serving
+    if table is None:
+        _withdraw(site, model, _table_number(releases))
+        return None
     try:
         serving.mkdir(parents=True, exist_ok=True)
         if _has_other_key(serving / "site.pub", site):
@@ -86,6 +95,14 @@ def _publish(site: Site, model: str) -> RoutingTable | None:
         ) from exc
     _forget_others(serving / "models", {variant.digest for variant in table.variants})
     return table
+
+
+def _withdraw(site: Site, model: str, number: int) -> None:
+    """What was served is revoked or rolled back, and there is nothing to go back to."""
+    path = site.serving / "routing.json"
+    if path.exists() and not is_withdrawal(path.read_bytes(), site.signer.public):
+        signature = site.signer.sign(withdrawal_bytes(model, number))
+        _replace(path, withdrawal_document(model, number, signature))
 
 
 def place_package(site: Site, version: ModelVersion, serving: Path) -> Path:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from freehold.adapters.disk.object_store import DiskObjectStore
+from freehold.app.artifact.fetch import fetch, plan_fetch
 from freehold.app.conflict.conflicts import conflicts, settle_conflict
 from freehold.app.history.logs import held_logs
 from freehold.app.site.copying import Copied
 from freehold.app.site.exchange import exchange
-from freehold.app.site.fetching import fetch, plan_fetch
 from freehold.app.site.opening import Site, open_site
 from freehold.app.site.trusting import rekey
 from freehold.delivery.releases import aliases_of

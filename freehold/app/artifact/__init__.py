@@ -1,0 +1,1 @@
+"""What runs made, wherever it lies."""
