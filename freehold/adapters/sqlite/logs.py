@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from freehold.adapters.sqlite.state import uncollected
 from freehold.domain.canonical import canonical
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.continuation import continued
@@ -59,9 +60,9 @@ class Logs:
     def take(self, row: LogRow, stretch: Stretch) -> list[Fact]:
         """Verify and store. Returns what is new. Raises IntegrityError."""
         held = row.frontier.size
-        found = continued(
-            row.writer, row.frontier, row.time, stretch.first, stretch.lines, stretch.checkpoints
-        )
+        lines, heads = stretch.lines, stretch.checkpoints
+        with uncollected():
+            found = continued(row.writer, row.frontier, row.time, stretch.first, lines, heads)
         self._connection.executemany(
             "INSERT INTO foreign_entries VALUES (?, ?, ?, ?)",
             [(row.writer, e.fact.sequence, e.encoded, e.leaf) for e in found.entries],

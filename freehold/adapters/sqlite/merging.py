@@ -11,7 +11,11 @@ from typing import Any
 import orjson
 
 from freehold.adapters.sqlite.logs import LogRow, Logs
-from freehold.adapters.sqlite.state import GatheredState, SqliteStateInTransaction
+from freehold.adapters.sqlite.state import (
+    GatheredState,
+    SqliteStateInTransaction,
+    uncollected,
+)
 from freehold.domain.canonical import canonical
 from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Entry, Fact
@@ -85,6 +89,17 @@ class Merging:
         new: Mapping[str, list[Fact]],
     ) -> None:
         """Fold what can be folded now of what the logs hold. `new`: what they got just now."""
+        with uncollected():
+            self._fold_new(own, own_size, logs, rows, new)
+
+    def _fold_new(
+        self,
+        own: str,
+        own_size: int,
+        logs: Logs,
+        rows: list[LogRow],
+        new: Mapping[str, list[Fact]],
+    ) -> None:
         folded = {own: own_size, **{row.writer: row.folded for row in rows}}
         waiting = {
             row.writer: _waiting(logs, row, new.get(row.writer, []))
@@ -92,7 +107,7 @@ class Merging:
             if row.folded < row.frontier.size
         }
         last = self._last()
-        found = sorted(settle(waiting, folded, self._time_of), key=lambda one: one[0])
+        found = sorted(settle(waiting, folded, self._time_of), key=lambda one: _values(one[0]))
         if not found:
             return
         self._insert([place for place, _ in found])
