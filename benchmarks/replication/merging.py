@@ -53,10 +53,11 @@ def measure(counts: Counts, outcome: Outcome) -> None:
 
 
 def _write(folder: Path, size: int) -> None:
-    """The own history with its state; those of the others as they lie in a store."""
-    clock = count(history.START, history.APART).__next__
+    """The own history with its state; those of the others as they lie in a store. All are of the
+    same time, so that the facts of each stand between those of the others."""
     store = DiskObjectStore(folder / "store")
-    for site in (OWN, *OTHERS):
+    for number, site in enumerate((OWN, *OTHERS)):
+        clock = count(history.START + number, history.APART).__next__
         projections = PROJECTIONS if site == OWN else ()
         with closing(history.opened(folder / site, site, clock, projections)) as ledger:
             history.write(ledger, site, size)
