@@ -15,8 +15,9 @@ from freehold.replication.fault import LogFault
 from freehold.replication.reading import LogReader
 from freehold.replication.segment import check_entry
 
-BATCH = 20_000
-"""Entries that are received in one transaction, unless the checkpoints lie farther apart."""
+BATCH = 50_000
+"""Entries that are received in one transaction, unless the checkpoints lie farther apart. After
+each, a ledger may have to fold all that it holds anew: a long history should not come in many."""
 _PARALLEL = 8
 
 
