@@ -22,6 +22,8 @@ from freehold.replication.fetching import fetch_artifacts
 from freehold.replication.sending import publish_artifacts
 
 FOLDER_AIM, SCAN_AIM, PEER_AIM, MINUTES = 2.5, 2.0, 10.0, 10
+PATIENCE = 120.0
+"""Seconds of one round from which on the others are left out."""
 Kept = tuple[DiskObjectStore, Sequence[str]]
 """A site's own store, and the digests of what lies in it."""
 
@@ -92,7 +94,8 @@ def measure(store: Store, tree: Path, kept: Kept, counts: Counts, outcome: Outco
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in movers}
     for number in range(counts.rounds):
         for name, make in movers.items():
-            if f"{name} over {store.kind}" in outcome.not_measured:
+            slow = bool(times[name]) and sum(times[name][-1]) > PATIENCE
+            if slow or f"{name} over {store.kind}" in outcome.not_measured:
                 continue
             tell(f"{name} over {store.kind}, round {number + 1}")
             with TemporaryDirectory(dir=".", prefix="moving-") as scratch:
