@@ -14,6 +14,7 @@ from freehold.app.site.exchange import exchange
 from freehold.app.site.opening import Site, open_site
 from freehold.app.site.trusting import trust
 from freehold.domain.fact import Draft
+from freehold.ports.ledger import KeepsLogs
 from freehold.ports.object_store import ObjectStore, StoreSettings
 
 _PROJECT = """\
@@ -67,7 +68,9 @@ def _lag(here: Site, there: Site) -> float:
     exchange(here)
     exchange(there)
     taken = time.perf_counter() - begun
-    held = there.ledger.log_lines(here.ledger.writer, entry.fact.sequence)  # type: ignore[attr-defined]
+    if not isinstance(there.ledger, KeepsLogs):
+        raise RuntimeError("this ledger holds no logs but its own")
+    held = there.ledger.log_lines(here.ledger.writer, entry.fact.sequence)
     if next(held)[1] != entry.encoded:
         raise RuntimeError("the other site does not have what was appended")
     return taken
