@@ -43,6 +43,9 @@ def _sections(name: str, command: click.Command) -> Iterator[str]:
     yield _help(command) + "\n"
     if isinstance(command, click.Group):
         for below in sorted(command.commands):
+            # Those that other commands start are nobody's to type.
+            if command.commands[below].hidden:
+                continue
             yield from _sections(f"{name} {below}", command.commands[below])
         return
     yield f"\n```\n{_usage(name, command)}\n```\n"

@@ -16,6 +16,7 @@ MAKERS = {"Fault", "Failure", "fault", "_fault", "_refuse", "_request_fault", "i
 FILES = (".db", ".json", ".jsonl", ".lgb", ".onnx", ".pub", ".sig", ".txt", ".yaml")
 """Endings of names that look like codes."""
 MEANINGS = {
+    "drill.no-run": "there is no finished run to compare a rebuild with",
     "log.behind": "a store knows more of the own log than the own ledger does",
     "log.forked": "a store knows another log under the own key and name",
     "contract.unknown-expectation": "no expectation of this type is evaluated here",

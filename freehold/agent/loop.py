@@ -23,7 +23,6 @@ from freehold.app.work.claim import Claimed, Claims, give_back
 from freehold.app.work.perform import Performed, perform
 from freehold.app.work.renewal import Renewal
 from freehold.domain.errors import Conflict, FreeholdError
-from freehold.ports.ledger import KeepsLogs
 
 EVERY = 5.0
 LOCK = "agent"
@@ -210,8 +209,6 @@ class Agent:
 
     def _own_log(self) -> tuple[str, int]:
         ledger = self._site.ledger
-        if not isinstance(ledger, KeepsLogs):
-            return "", 0
         writer = ledger.writer
         return writer, next((log.size for log in ledger.logs() if log.writer == writer), 0)
 

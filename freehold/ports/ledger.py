@@ -142,3 +142,7 @@ class KeepsLogs(ABC):
         """The own log becomes one of the others, cut to its first `keep` entries, and a new one of
         this name, with this key, takes its place; what was cut off is appended to the new one as
         drafts that follow in the same order. Returns how many. One transaction."""
+
+
+class MergingLedger(Ledger, KeepsLogs, ABC):
+    """What a site keeps its state in."""

@@ -20,8 +20,7 @@ from freehold.ports.ledger import (
     Decision,
     HeldLog,
     KeepsLeaves,
-    KeepsLogs,
-    Ledger,
+    MergingLedger,
     Rebuilds,
     Stretch,
 )
@@ -48,7 +47,7 @@ class _Log:
         )
 
 
-class MemoryLedger(Ledger, Rebuilds, KeepsLeaves, KeepsLogs):
+class MemoryLedger(MergingLedger, Rebuilds, KeepsLeaves):
     """Every law of the port but durability. Folds everything anew when another log grows."""
 
     def __init__(

@@ -29,8 +29,7 @@ from freehold.ports.ledger import (
     Decision,
     HeldLog,
     KeepsLeaves,
-    KeepsLogs,
-    Ledger,
+    MergingLedger,
     Rebuilds,
     Stretch,
 )
@@ -56,7 +55,7 @@ _FOREIGN_PAGES = {
 }
 
 
-class SqliteLedger(Ledger, Rebuilds, KeepsLeaves, KeepsLogs):
+class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
     """Many threads and processes may hold one file open; SQLite's lock puts them in a row.
 
     Opened with other projections than the state was folded by, it folds the log again. Opened

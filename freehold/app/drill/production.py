@@ -8,7 +8,6 @@ from pathlib import Path
 
 from freehold.app.project.reading import OpenProject
 from freehold.app.site.opening import Site, open_site
-from freehold.ports.ledger import KeepsLogs
 
 DRILLS = "drills"
 """Folder of drills below `.freehold`."""
@@ -86,9 +85,5 @@ def differences(before: Standing, after: Standing, strangers: set[str]) -> list[
 
 
 def _logs(site: Site) -> Iterator[tuple[str, list[bytes]]]:
-    ledger = site.ledger
-    if isinstance(ledger, KeepsLogs):
-        for log in ledger.logs():
-            yield log.writer, [line for _, line in ledger.log_lines(log.writer)]
-    else:
-        yield ledger.writer, [line for _, line in ledger.lines()]
+    for log in site.ledger.logs():
+        yield log.writer, [line for _, line in site.ledger.log_lines(log.writer)]

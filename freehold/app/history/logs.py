@@ -9,7 +9,6 @@ from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.errors import IntegrityError
 from freehold.domain.merkle import leaf_hash
 from freehold.domain.signature import PublicKey
-from freehold.ports.ledger import KeepsLogs
 
 
 @dataclass(frozen=True)
@@ -21,14 +20,10 @@ class Log:
     key: PublicKey
 
     def lines(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
-        if isinstance(self.site.ledger, KeepsLogs):
-            return self.site.ledger.log_lines(self.writer, start, stop)
-        return self.site.ledger.lines(start, stop)
+        return self.site.ledger.log_lines(self.writer, start, stop)
 
     def checkpoints(self) -> Iterator[Checkpoint]:
-        if isinstance(self.site.ledger, KeepsLogs):
-            return self.site.ledger.log_checkpoints(self.writer)
-        return self.site.ledger.checkpoints()
+        return self.site.ledger.log_checkpoints(self.writer)
 
     @cached_property
     def encoded(self) -> list[bytes]:
@@ -59,10 +54,9 @@ def held_logs(site: Site) -> tuple[Log, ...]:
     """The own one first. Raises IntegrityError `audit.unknown-key`."""
     own = site.ledger.writer
     found = [Log(site, own, site.signer.public)]
-    if isinstance(site.ledger, KeepsLogs):
-        for held in site.ledger.logs():
-            if held.writer != own and held.size:
-                found.append(Log(site, held.writer, key_of(site, held.writer)))
+    for held in site.ledger.logs():
+        if held.writer != own and held.size:
+            found.append(Log(site, held.writer, key_of(site, held.writer)))
     return tuple(found)
 
 

@@ -14,7 +14,6 @@ from freehold.app.site.copying import Copied, copy_artifacts
 from freehold.app.site.meeting import Meeting, meet
 from freehold.app.site.opening import Site
 from freehold.app.site.witnessing import accuse, suspicious
-from freehold.domain.errors import NotSupported
 from freehold.domain.fact import Draft, Fact, site_of
 from freehold.domain.projection import State
 from freehold.domain.signature import PublicKey
@@ -92,10 +91,9 @@ def exchange(
     `moved` is told bytes of artifacts as they go, from several threads.
 
     `verify`: read again all that this site holds and the stores have, and mend it there. Raises
-    NotSupported where the ledger holds no logs beside its own, StorageFailed where the own disk
-    fails.
+    WrongUsage `site.none`, StorageFailed where the own disk fails.
     """
-    ledger = _logs_of(site)
+    ledger = site.ledger
     done, meeting = Exchanged(), meet(site)
     present = _present(meeting)
     whole = _publish_own(site, ledger, meeting, present, done, verify)
@@ -108,17 +106,6 @@ def exchange(
     done.copied = copy_artifacts(site, meeting, tell, moved)
     done.unreachable = {name: str(error.what) for name, error in meeting.unreachable.items()}
     return done
-
-
-def _logs_of(site: Site) -> KeepsLogs:
-    if not isinstance(site.ledger, KeepsLogs):
-        raise NotSupported(
-            "this site's ledger holds no logs but its own",
-            why=f"{type(site.ledger).__name__} cannot merge",
-            hint="keep the state in a ledger that does: `freehold doctor` names them",
-            code="ledger.no-logs",
-        )
-    return site.ledger
 
 
 def _present(meeting: Meeting) -> set[str]:

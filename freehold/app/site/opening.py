@@ -22,7 +22,7 @@ from freehold.monitoring.proposals import PROPOSALS
 from freehold.ports.artifact_store import ArtifactStore
 from freehold.ports.attachment_store import AttachmentStore
 from freehold.ports.clock import Clock
-from freehold.ports.ledger import Ledger
+from freehold.ports.ledger import MergingLedger
 from freehold.ports.locks import Locks
 from freehold.ports.object_store import ObjectStore
 from freehold.ports.signer import Signer
@@ -64,7 +64,7 @@ class Site:
     """A project at the place where it is being worked on."""
 
     project: OpenProject
-    ledger: Ledger
+    ledger: MergingLedger
     objects: ObjectStore
     artifacts: ArtifactStore
     attachments: AttachmentStore
@@ -161,13 +161,13 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock, site: str = 
 
 def _signer_and_ledger(
     signer_class: Any, project: OpenProject, clock: Clock
-) -> tuple[Signer, Ledger]:
+) -> tuple[Signer, MergingLedger]:
     """Ends the replacement of a key that was interrupted after the ledger went on with it."""
     path = project.state / "ledger.db"
     for _ in range(2):
         signer = _signer(signer_class, key_path(project.state))
         try:
-            ledger: Ledger = adapters.embedded("ledger")(
+            ledger: MergingLedger = adapters.embedded("ledger")(
                 path,
                 writer=trust.writer_name(project.spec.site, signer.public.fingerprint),
                 signer=signer,

@@ -5,9 +5,8 @@ import re
 from freehold.app import adapters
 from freehold.app.site.keys import next_key_path, put_in_place
 from freehold.app.site.opening import Site
-from freehold.domain.errors import Conflict, NotFound, NotSupported, WrongUsage
+from freehold.domain.errors import Conflict, NotFound, WrongUsage
 from freehold.domain.fact import Draft
-from freehold.ports.ledger import KeepsLogs
 from freehold.ports.signer import Signer
 from freehold.replication.trust import TRUSTED, writer_name
 
@@ -48,16 +47,8 @@ def rekey(site: Site) -> str:
     """Go on with a new key, in a new log. The old log's last entry, signed with the old key, names
     the new one, so that whoever believed the old one believes it. Returns its fingerprint.
 
-    The old key stays beside it as `site.key.old`. The site must be opened again. Raises
-    NotSupported.
+    The old key stays beside it as `site.key.old`. The site must be opened again.
     """
-    if not isinstance(site.ledger, KeepsLogs):
-        raise NotSupported(
-            "this site's ledger cannot go on in a new log",
-            why=f"{type(site.ledger).__name__} holds one log only",
-            hint="keep the state in a ledger that holds many: the reference of adapters names them",
-            code="ledger.no-logs",
-        )
     path = next_key_path(site.key_path)
     path.unlink(missing_ok=True)
     signer_class = adapters.embedded("signer")

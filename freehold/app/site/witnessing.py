@@ -29,8 +29,6 @@ def accuse(
 ) -> int:
     """Look for the proof, and record what is found. `suspects`: writers with the believed keys of
     their logs. Returns how many accusations are new at this site."""
-    if not isinstance(site.ledger, KeepsLogs):
-        return 0
     found: list[Accusation] = []
     for writer in sorted(suspects):
         for name, store in list(meeting.stores.items()):

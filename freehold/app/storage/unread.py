@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 
 from freehold.app.site.opening import Site
-from freehold.ports.ledger import KeepsLogs
 
 _DIGEST = re.compile(rb'"(sha256:[0-9a-f]{64})"')
 _TYPE = b'"type":"'
@@ -58,9 +57,7 @@ Heads = dict[str, int]
 
 def heads(site: Site) -> Heads:
     """How far the state has come: nothing was appended while these are the same."""
-    if isinstance(site.ledger, KeepsLogs):
-        return {log.writer: log.size for log in site.ledger.logs()}
-    return {site.ledger.writer: sum(1 for _ in site.ledger.lines())}
+    return {log.writer: log.size for log in site.ledger.logs()}
 
 
 def unread(site: Site) -> dict[str, str]:
@@ -73,11 +70,6 @@ def unread(site: Site) -> dict[str, str]:
 
 
 def _unread_lines(site: Site) -> Iterator[tuple[str, int, bytes]]:
-    if not isinstance(site.ledger, KeepsLogs):
-        for sequence, encoded in site.ledger.lines():
-            if _type_of(encoded) not in JUDGED:
-                yield site.ledger.writer, sequence, encoded
-        return
     for log in site.ledger.logs():
         for sequence, encoded in site.ledger.log_lines(log.writer):
             if sequence >= log.folded or _type_of(encoded) not in JUDGED:

@@ -17,7 +17,7 @@ from freehold.domain.ordering import knew
 from freehold.domain.projection import Change, Projection, State
 from freehold.ports.clock import Clock
 from freehold.ports.contracts.signer import TransientSigner
-from freehold.ports.ledger import HeldLog, KeepsLogs, Ledger, Stretch
+from freehold.ports.ledger import HeldLog, KeepsLogs, Ledger, MergingLedger, Stretch
 
 START = 1_700_000_000_000_000
 HOUR = 3_600_000_000
@@ -44,10 +44,6 @@ TABLES = ("values", "clashes", "order", "seen")
 
 def said(key: str, text: str = "") -> Draft:
     return Draft("value.set", {"key": key, "text": text})
-
-
-class MergingLedger(Ledger, KeepsLogs):
-    """What the suite needs."""
 
 
 def state_of(ledger: Ledger) -> dict[str, list[tuple[str, Any]]]:

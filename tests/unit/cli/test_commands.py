@@ -40,7 +40,9 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         yield f"freehold {name}", command
         if isinstance(command, click.Group):
             for below, nested in command.commands.items():
-                yield f"freehold {name} {below}", nested
+                # Those that other commands start, and no person types, are hidden.
+                if not nested.hidden:
+                    yield f"freehold {name} {below}", nested
 
 
 ALL = dict(commands())

@@ -63,7 +63,9 @@ def rows(text: str) -> dict[str, list[str]]:
 def leaves(name: str, command: click.Command) -> list[tuple[str, click.Command]]:
     if not isinstance(command, click.Group):
         return [(name, command)]
-    below = [leaves(f"{name} {key}", one) for key, one in command.commands.items()]
+    below = [
+        leaves(f"{name} {key}", one) for key, one in command.commands.items() if not one.hidden
+    ]
     return [(name, command), *(leaf for each in below for leaf in each)]
 
 

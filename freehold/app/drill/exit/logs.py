@@ -6,25 +6,18 @@ from freehold.app.history.facts import facts_among
 from freehold.app.site.opening import Site
 from freehold.domain.fact import Fact, site_of
 from freehold.domain.signature import PublicKey
-from freehold.ports.ledger import KeepsLogs
 from freehold.replication.trust import fitting
 
 
 def writers(site: Site) -> tuple[str, ...]:
     """The own writer first."""
     own = site.ledger.writer
-    if not isinstance(site.ledger, KeepsLogs):
-        return (own,)
     return (own, *(log.writer for log in site.ledger.logs() if log.writer != own))
 
 
 def lines_of(site: Site, writer: str) -> Iterator[bytes]:
     """Canonical bytes of a log's entries, in order."""
-    if isinstance(site.ledger, KeepsLogs) and writer != site.ledger.writer:
-        lines = site.ledger.log_lines(writer)
-    else:
-        lines = site.ledger.lines()
-    return (encoded for _, encoded in lines)
+    return (encoded for _, encoded in site.ledger.log_lines(writer))
 
 
 def all_facts(site: Site, *types: str) -> Iterator[Fact]:

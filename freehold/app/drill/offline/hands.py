@@ -32,7 +32,6 @@ from freehold.delivery.releases import aliases_of
 from freehold.domain.canonical import canonical
 from freehold.domain.errors import FreeholdError, WrongUsage
 from freehold.domain.merkle import Frontier, leaf_hash
-from freehold.ports.ledger import KeepsLogs
 from freehold.ports.object_store import ObjectStore
 
 TABLES = (
@@ -138,7 +137,12 @@ class Hands:
 
     def _predict(self, _: Mapping[str, Any]) -> dict[str, Any]:
         if self._endpoint is None:
-            raise WrongUsage("nothing serves at this site", code="endpoint.unreachable")
+            raise WrongUsage(
+                "nothing serves at this site",
+                why="its endpoint was not started, or has been stopped",
+                hint="order `serve` before `predict`",
+                code="endpoint.unreachable",
+            )
         # Hours of a drill are minutes: an endpoint has long closed a connection that was idle.
         with closing(EndpointClient(self._endpoint.url)) as client:
             await_routing(self._site, client, self._model)
@@ -157,14 +161,8 @@ class Hands:
     def _head(self) -> dict[str, Any]:
         """Of the own log, as of now: what was acknowledged."""
         own = self._site.ledger.writer
-        held = next(log for log in self._ledger.logs() if log.writer == own)
+        held = next(log for log in self._site.ledger.logs() if log.writer == own)
         return {"writer": own, "size": held.size, "root": held.root}
-
-    @property
-    def _ledger(self) -> KeepsLogs:
-        ledger = self._site.ledger
-        assert isinstance(ledger, KeepsLogs), "a twin is made of nothing else"
-        return ledger
 
     def _logs(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """`since`: entries of the own log after which times are asked for."""
@@ -172,9 +170,9 @@ class Hands:
         for table in TABLES:
             rows = dict(self._site.state.scan(table))
             digest.update(canonical([table, rows]))
-        logs = {log.writer: [log.size, log.root, log.folded] for log in self._ledger.logs()}
+        logs = {log.writer: [log.size, log.root, log.folded] for log in self._site.ledger.logs()}
         own = self._site.ledger.writer
-        late = self._ledger.log_lines(own, order.get("since", 0))
+        late = self._site.ledger.log_lines(own, order.get("since", 0))
         walls = [orjson.loads(line)["time"]["wall"] for _, line in late]
         times = [min(walls), max(walls)] if walls else []
         return {"logs": logs, "state": digest.hexdigest(), "times": times, "writer": own}
@@ -184,7 +182,7 @@ class Hands:
         roots = []
         for writer, size in order["heads"]:
             tree = Frontier()
-            lines = islice(self._ledger.log_lines(writer), size)
+            lines = islice(self._site.ledger.log_lines(writer), size)
             tree.extend(leaf_hash(line) for _, line in lines)
             roots.append(tree.root().hex() if tree.size == size else "")
         return {"roots": roots}

@@ -12,7 +12,6 @@ from freehold.app.history.logs import held_logs
 from freehold.app.project.reading import OpenProject
 from freehold.app.site.opening import Site, open_site
 from freehold.domain.checkpoint import Checkpoint
-from freehold.domain.errors import NotSupported
 from freehold.ports.ledger import KeepsLogs, Stretch
 
 _BATCH = 5_000
@@ -43,10 +42,6 @@ def _make(project: OpenProject, name: str, root: Path) -> Twin:
     begun = begun_sites(project)
     with open_site(root, site=name) as twin:
         ledger = twin.ledger
-        if not isinstance(ledger, KeepsLogs):
-            raise NotSupported(
-                "this site's ledger holds no logs but its own", code="ledger.no-logs"
-            )
         learned = 0
         for source in begun:
             with open_site(project.root, site=source) as real:

@@ -20,7 +20,6 @@ from freehold.app.site.health.waiting import Patience, together, within
 from freehold.app.site.opening import Site, key_path, open_site, wall_clock
 from freehold.domain.errors import FreeholdError
 from freehold.ports.clock import Clock
-from freehold.ports.ledger import KeepsLogs
 from freehold.ports.object_store import ObjectStore
 
 Tell = Callable[[str], None]
@@ -132,6 +131,5 @@ def _on_history(
     logs, failed = survey_logs(site, stores, around.patience)
     findings = [of_error("logs", name, error) for name, error in failed.items()]
     findings += examine_logs(site, logs, len(stores) - len(failed))
-    if isinstance(site.ledger, KeepsLogs):
-        findings += examine_clocks(site.ledger, site.name, site.clock())
+    findings += examine_clocks(site.ledger, site.name, site.clock())
     return [*findings, examine_conflicts(site)]

@@ -1,6 +1,5 @@
 """The history: the own log's head, others' logs, who is believed, what waits for people."""
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 
 import orjson
@@ -10,7 +9,6 @@ from freehold.app.site.health.logs import LogStanding
 from freehold.app.site.opening import Site
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.fact import Fact
-from freehold.ports.ledger import KeepsLogs
 from freehold.replication.claims import conflicts_of
 
 LAST = 100
@@ -21,18 +19,7 @@ _TRIES = 3
 
 
 def examine_ledger(site: Site) -> list[Finding]:
-    findings = [_head(site)]
-    if not isinstance(site.ledger, KeepsLogs):
-        several = len(site.project.site_names) > 1
-        findings.append(
-            Finding(
-                "ledger",
-                "bad" if several else "good",
-                f"{type(site.ledger).__name__} holds no log but its own",
-                hint="keep the state in a ledger that holds logs of others" if several else "",
-            )
-        )
-    return findings
+    return [_head(site)]
 
 
 def _head(site: Site) -> Finding:
@@ -60,12 +47,8 @@ def _head(site: Site) -> Finding:
 
 def _own_end(site: Site) -> tuple[int, str, Checkpoint | None]:
     """Size and root of what lies here, and the newest checkpoint."""
-    ledger = site.ledger
-    if isinstance(ledger, KeepsLogs):
-        log = next(one for one in ledger.logs() if one.writer == ledger.writer)
-        return log.size, log.root, log.checkpoint
-    newest = next(iter(deque(ledger.checkpoints(), maxlen=1)), None)
-    return (newest.size, newest.root, newest) if newest else (0, "", None)
+    log = next(one for one in site.ledger.logs() if one.writer == site.ledger.writer)
+    return log.size, log.root, log.checkpoint
 
 
 def _odd_entry(site: Site, start: int, stop: int) -> str:

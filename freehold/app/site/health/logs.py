@@ -16,7 +16,7 @@ from freehold.domain.errors import FreeholdError
 from freehold.domain.fact import Fact, site_of
 from freehold.domain.ordering import seen_size
 from freehold.domain.signature import PublicKey
-from freehold.ports.ledger import HeldLog, KeepsLogs
+from freehold.ports.ledger import HeldLog
 from freehold.ports.object_store import ObjectStore
 from freehold.replication.fault import NotBelieved
 from freehold.replication.head import offered_keys, read_head
@@ -142,7 +142,7 @@ def belief_of(site: Site, writer: str, key: PublicKey) -> Belief:
 
 
 def _held(site: Site) -> Sequence[HeldLog]:
-    return site.ledger.logs() if isinstance(site.ledger, KeepsLogs) else ()
+    return site.ledger.logs()
 
 
 def _key_of(site: Site, writer: str, offered: Iterable[PublicKey] = ()) -> PublicKey | None:
@@ -206,7 +206,7 @@ def _standing(
 
 
 def _kept_back(site: Site, log: HeldLog | None, known: int) -> float | None:
-    if log is None or log.size <= known or not isinstance(site.ledger, KeepsLogs):
+    if log is None or log.size <= known:
         return None
     first = next(site.ledger.log_checkpoints(log.writer, known), None)
     return max(0.0, (site.clock() - first.wall) / 1e6) if first else None
@@ -218,7 +218,7 @@ def _size(checkpoint: Checkpoint) -> int:
 
 def _waits_for(site: Site, log: HeldLog, held: Mapping[str, HeldLog]) -> dict[str, int]:
     """What the first entry that does not count yet had seen and this site has not."""
-    if log.folded >= log.size or not isinstance(site.ledger, KeepsLogs):
+    if log.folded >= log.size:
         return {}
     _, line = next(site.ledger.log_lines(log.writer, log.folded, log.folded + 1))
     fact = Fact.from_json(orjson.loads(line))
