@@ -121,7 +121,7 @@ def played(make_world: Callable[[], Any], steps: list[tuple[str, str, Any]]) -> 
     play.end()
 
 
-@settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS)
 def test_any_history_ends_in_one_state(
     make_world: Callable[[], Any], steps: list[tuple[str, str, Any]]
