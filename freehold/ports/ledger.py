@@ -133,9 +133,13 @@ class KeepsLogs(ABC):
         """Those of a size above `above`, by size."""
 
     @abstractmethod
-    def receive(self, stretches: Sequence[Stretch]) -> int:
+    def receive(self, stretches: Sequence[Stretch], *, fold: bool = True) -> int:
         """Number of entries that are new, all of them durable. Raises IntegrityError
-        `log.does-not-continue`, `log.wrong-root`, `log.wrong-entry`, `log.own`."""
+        `log.does-not-continue`, `log.wrong-root`, `log.wrong-entry`, `log.own`.
+
+        `fold`: whether to fold now what can be folded; else the next call that does takes it
+        along, even one without stretches. Old logs that come by parts are folded once so.
+        """
 
     @abstractmethod
     def continue_as(self, writer: str, signer: Signer, keep: int) -> int:

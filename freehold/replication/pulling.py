@@ -35,7 +35,12 @@ class Pulled:
 
 
 def pull_log(
-    writer: str, ledger: KeepsLogs, stores: Mapping[str, ObjectStore], public: PublicKey
+    writer: str,
+    ledger: KeepsLogs,
+    stores: Mapping[str, ObjectStore],
+    public: PublicKey,
+    *,
+    fold: bool = True,
 ) -> Pulled:
     """Receive what the stores have of a log beyond what the ledger holds.
 
@@ -43,7 +48,8 @@ def pull_log(
     believed key of this log. Verified are the digest of each segment, each line as a canonical
     fact in its place with growing hybrid time, and the heads' signatures here; the Merkle roots by
     `receive`. Nothing new costs one listing per store. Flat memory: a batch and two segments.
-    Raises IntegrityError `log.own`; what is wrong with the stores is among the faults.
+    `fold`: whether the state takes it in now; whoever pulls several logs lets it do so once, by
+    `receive`. Raises IntegrityError `log.own`; what is wrong with the stores is among the faults.
     """
     held = next((log for log in ledger.logs() if log.writer == writer), None)
     with ThreadPoolExecutor(_PARALLEL) as pool:
@@ -52,6 +58,8 @@ def pull_log(
         before = pull.size
         if found:
             pull.follow(found)
+        if fold:
+            ledger.receive(())
         return Pulled(
             writer, pull.size - before, pull.size, found[-1] if found else None, pull.reader.faults
         )
@@ -108,7 +116,7 @@ class _Pull:
             return None
         del lines[covered[-1].size - self.size :]
         try:
-            self.ledger.receive([Stretch(self.writer, self.size, lines, covered)])
+            self.ledger.receive([Stretch(self.writer, self.size, lines, covered)], fold=False)
         except IntegrityError as exc:
             if exc.code == "log.own" or not exc.code.startswith("log."):
                 raise

@@ -143,11 +143,13 @@ class MemoryLedger(MergingLedger, Rebuilds, KeepsLeaves):
         found = self._logs[writer].checkpoints if writer in self._logs else ()
         return iter(tuple(one for one in found if one.size > above))
 
-    def receive(self, stretches: Sequence[Stretch]) -> int:
+    def receive(self, stretches: Sequence[Stretch], *, fold: bool = True) -> int:
         with self._lock:
             logs = {writer: log.copy() for writer, log in self._logs.items()}
             new = sum(self._take(logs, stretch) for stretch in stretches)
-            if new:
+            if not fold:
+                self._logs = logs
+            elif any(log.folded < log.frontier.size for log in logs.values()):
                 self._fold_all(logs)
             return new
 

@@ -173,7 +173,7 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
             pages = _pages(self._readers.lend, "checkpoint", above + 1, None, writer)
         return (_checkpoint(size, encoded) for page in pages for size, encoded in page)
 
-    def receive(self, stretches: Sequence[Stretch]) -> int:
+    def receive(self, stretches: Sequence[Stretch], *, fold: bool = True) -> int:
         with self._transaction() as connection:
             head = self._current(connection)
             rows = {row.writer: row for row in self._logs.rows()}
@@ -188,7 +188,7 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
                     )
                 facts = self._logs.take(rows[stretch.writer], stretch)
                 new.setdefault(stretch.writer, []).extend(facts)
-            if any(new.values()):
+            if fold:
                 found = [rows[writer] for writer in sorted(rows)]
                 self._merging.fold_new(self._writer, head.frontier.size, self._logs, found, new)
         return sum(map(len, new.values()))

@@ -25,6 +25,8 @@ from freehold.domain.projection import Change, Folding
 
 NOTED = 5_000
 """The latest facts whose folding can be undone, at least."""
+IN_MEMORY = 50_000
+"""Facts that are kept from their receipt until they are folded; beyond, they are read again."""
 _PAGE = 1000
 _AT = "(wall, logical, writer, sequence)"
 
@@ -107,18 +109,24 @@ class Merging:
             if row.folded < row.frontier.size
         }
         last = self._last()
-        found = sorted(settle(waiting, folded, self._time_of), key=lambda one: _values(one[0]))
-        if not found:
+        places: list[Place] = []
+        facts: dict[Place, Fact] = {}
+        for place, fact in settle(waiting, folded, self._time_of):
+            places.append(place)
+            if len(places) <= IN_MEMORY:
+                facts[place] = fact
+        if not places:
             return
-        self._insert([place for place, _ in found])
+        places.sort(key=_values)
+        self._insert(places)
         for row in rows:
             if row.folded != folded[row.writer]:
                 row.folded = folded[row.writer]
                 logs.save(row)
-        first = found[0][0]
-        if first > last:
-            self._fold(len(found), iter(found))
-        elif self._unfold(first):
+        first = places[0]
+        if first > last and len(places) <= IN_MEMORY:
+            self._fold(len(places), ((place, facts[place]) for place in places))
+        elif first > last or self._unfold(first):
             self._fold_from(first)
         else:
             self.fold_all()
@@ -127,19 +135,19 @@ class Merging:
         self._connection.execute("DELETE FROM state")
         self._connection.execute("DELETE FROM undo")
         self._connection.execute("DELETE FROM meta WHERE name = 'noted'")
-        return self._fold_from(Place(BEGINNING, "", -1))
+        return self._fold_from(Place(BEGINNING, "", -1), empty=True)
 
-    def _fold_from(self, first: Place) -> int:
+    def _fold_from(self, first: Place, empty: bool = False) -> int:
         """All facts at this place and after it. Notes what the last of them replace."""
         (count,) = self._connection.execute(
             f"SELECT COUNT(*) FROM ordered WHERE {_AT} >= (?, ?, ?, ?)", _values(first)
         ).fetchone()
-        self._fold(count, self._entries(first))
+        self._fold(count, self._entries(first), empty)
         return int(count)
 
-    def _fold(self, count: int, facts: Iterator[tuple[Place, Fact]]) -> None:
+    def _fold(self, count: int, facts: Iterator[tuple[Place, Fact]], empty: bool = False) -> None:
         """In their order. The last ones are noted, so that they can be undone."""
-        quiet, gathered = max(count - NOTED, 0), GatheredState(self._state)
+        quiet, gathered = max(count - NOTED, 0), GatheredState(self._state, empty)
         if quiet:
             self._connection.execute("DELETE FROM undo")
         for number, (place, fact) in enumerate(facts):

@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 
-from freehold.domain.canonical import canonical
 from freehold.domain.projection import Change
 
 _PAGE = 256
@@ -70,21 +69,26 @@ class SqliteStateInTransaction(SqliteState):
             else:
                 connection.execute(
                     "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
-                    (change.table, change.key, canonical(change.value)),
+                    (change.table, change.key, orjson.dumps(change.value)),
                 )
 
 
 class GatheredState(SqliteStateInTransaction):
     """Keeps writes in memory until `flush`: for folding many facts at once."""
 
-    def __init__(self, state: SqliteStateInTransaction) -> None:
+    def __init__(self, state: SqliteStateInTransaction, empty: bool) -> None:
+        """`empty`: whether the tables are: then a row that was not written here is not there."""
         super().__init__(state.lend)
+        self._flushed: set[int] | None = set() if empty else None
+        """Hashes of keys: most rows are asked for before they are there, and need no query."""
         self._written: dict[tuple[str, str], bytes | None] = {}
 
     def get(self, table: str, key: str) -> Any | None:
         try:
             value = self._written[table, key]
         except KeyError:
+            if self._flushed is not None and hash((table, key)) not in self._flushed:
+                return None
             return super().get(table, key)
         return None if value is None else orjson.loads(value)
 
@@ -93,7 +97,7 @@ class GatheredState(SqliteStateInTransaction):
         return super().scan(table, prefix)
 
     def write(self, change: Change) -> None:
-        value = None if change.value is None else canonical(change.value)
+        value = None if change.value is None else orjson.dumps(change.value)
         self._written[change.table, change.key] = value
         if len(self._written) >= _GATHERED:
             self.flush()
@@ -110,4 +114,6 @@ class GatheredState(SqliteStateInTransaction):
                 "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
                 [(*place, value) for place, value in rows if value is not None],
             )
+        if self._flushed is not None:
+            self._flushed.update(map(hash, self._written))
         self._written.clear()

@@ -203,7 +203,7 @@ def _pull(
             waiting.remove(writer)
             moved, keys[writer] = True, key
             site.keyring.add(key)
-            pulled = pull_log(writer, ledger, meeting.stores, key)
+            pulled = pull_log(writer, ledger, meeting.stores, key, fold=False)
             done.faults.extend(meeting.answered(pulled.faults))
             if pulled.entries:
                 tell(f"{pulled.entries:,} entries of {writer}")
@@ -212,6 +212,7 @@ def _pull(
                     news = news or _WITNESS not in line
                     if _SAW_NOTHING not in line:
                         sightings.extend(sightings_of(Fact.from_json(orjson.loads(line))))
+        ledger.receive(())
     for writer in waiting:
         offered = list(fitting(writer, offered_keys(writer, meeting.stores)))
         print_of = offered[0].fingerprint if offered else ""

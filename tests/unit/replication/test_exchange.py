@@ -150,9 +150,12 @@ def test_batches_end_at_heads(
     assert len(segments(store)) > 5
     received = []
     take = bob.ledger.receive
-    bob.ledger.receive = lambda stretches: (
-        received.append(len(stretches[0].lines)) or take(stretches)
-    )
+
+    def receive(stretches: Any, *, fold: bool = True) -> int:
+        received.extend(len(one.lines) for one in stretches)
+        return take(stretches, fold=fold)
+
+    bob.ledger.receive = receive
     assert pull(bob, alice, store).entries == 209
     assert sum(received) == 209
     assert all(count <= 25 for count in received[:-1])
