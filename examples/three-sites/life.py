@@ -10,8 +10,8 @@ from typing import Any
 from servers.process import Process
 from world import SITES, World
 
-HOME = "aws"
-"""Where the first model is trained."""
+HOME = "onprem"
+"""Where the first model is trained; of the sites the first."""
 MODEL = "flight-delay"
 
 Tell = Callable[[str], None]
@@ -34,6 +34,14 @@ class Life:
             raise CommandFailed(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
         return json.loads(done.stdout)
 
+    def show(self, site: str, *arguments: str) -> None:
+        """Lets the command print where this process does. Raises CommandFailed."""
+        self._tell(f"{site}$ freehold {' '.join(arguments)}")
+        command = [str(self._world.entrance(site)), "freehold", *arguments]
+        done = subprocess.run(command, check=False)
+        if done.returncode:
+            raise CommandFailed(f"{' '.join(command)} ended with {done.returncode}")
+
     def begin(self, days: int | None) -> str:
         """Train at one site, release at all, meet until all know of it. Returns the version.
 
@@ -44,7 +52,7 @@ class Life:
         name = f"{MODEL}@{version['version']}"
         how = ("--strategy", "immediate", "--sites", "all", "--yes")
         self.freehold(HOME, "release", name, *how)
-        self.meet((HOME, *SITES, *SITES))
+        self.meet((*SITES, *SITES))
         return name
 
     def meet(self, sites: Sequence[str]) -> list[Any]:

@@ -9,24 +9,22 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # The stores are servers of the tests; nothing else of the tests is used.
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 
 import click
-from life import HOME, CommandFailed, Life
-from places import NamespacePlaces
+from drills import Drills, show_agent
+from life import CommandFailed, Life
 from servers.namespaces import NetworkFailed
 from servers.process import ServerFailed
 from world import SITES, World, standing
 
-from freehold.app.drill.offline.account import OfflineReport
-from freehold.app.drill.offline.drill import offline_drill
-from freehold.app.project.reading import read_project
-from freehold.cli.drill_offline import show
 from freehold.domain.errors import FreeholdError
 
 PID = "running.pid"
+DRILLS = ("offline", "rebuild", "exit")
 SHORT_DAYS = 30
 _SECONDS_TO_END = 60.0
 
@@ -50,13 +48,15 @@ def main() -> None:
 @into
 @store
 @whole
-def up(into: Path, store: str, whole: bool) -> None:
+@click.option("--bare", is_flag=True, help="Train and release nothing: do it yourself.")
+def up(into: Path, store: str, whole: bool, bare: bool) -> None:
     """Stand up the sites, with an agent at each, until Ctrl-C or `down`."""
     folder = into.absolute()
     with _standing(folder, store) as (world, life):
-        version = life.begin(None if whole else SHORT_DAYS)
+        version = "" if bare else life.begin(None if whole else SHORT_DAYS)
         with life.agents():
-            _tell(f"{version} serves at {', '.join(SITES)}. In another terminal:")
+            serves = f"{version} serves" if version else "nothing serves yet"
+            _tell(f"{serves} at {', '.join(SITES)}. In another terminal:")
             for site in SITES:
                 _tell(f"  {world.entrance(site)} freehold status")
             _tell(f"  {world.entrance('aws')} bash        a shell at a site")
@@ -85,37 +85,45 @@ def down(into: Path) -> None:
 @into
 @store
 @whole
+@click.option(
+    "--which", type=click.Choice([*DRILLS, "all"]), default=DRILLS[0], show_default=True,
+    help="offline: cut a site off. rebuild: run the pipeline anew on the other sites' stores."
+    " exit: leave with everything.",
+)  # fmt: skip
 @click.option("--cut", type=click.Choice(SITES), default="onprem", show_default=True)
 @click.option("--hours", type=float, default=48.0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print what came of it as JSON.")
 @click.option("--keep", is_flag=True, help="Leave the sites' checkouts in --into.")
 def drill(
-    into: Path, store: str, whole: bool, cut: str, hours: float, as_json: bool, keep: bool
+    into: Path,
+    store: str,
+    whole: bool,
+    which: str,
+    cut: str,
+    hours: float,
+    as_json: bool,
+    keep: bool,
 ) -> None:
-    """Stand up the sites, cut one off, let both sides work, heal, look at what came of it."""
+    """Stand up the sites, do a drill on them or all three, show what came of it."""
+    asked = DRILLS if which == "all" else (which,)
+    told: dict[str, Any] = {}
     with _folder(into if keep else None) as folder, _standing(folder, store) as (world, life):
         version = life.begin(None if whole else SHORT_DAYS)
+        drills = Drills(world, life, _tell, quiet=as_json)
         with life.agents() as agents:
-            report = _drill(world, cut, hours)
+            if "offline" in asked:
+                told["offline"] = drills.offline(cut, hours)
+                if not as_json:
+                    show_agent(cut, agents()[cut])
+            if "rebuild" in asked:
+                told["rebuild"] = drills.rebuild()
+            if "exit" in asked:
+                told["exit"] = drills.exit(folder / "left")
             said = agents()
     if as_json:
-        told = {"version": version, "network": world.network is not None, "agents": said}
-        click.echo(json.dumps({**report.as_json(), "example": told}, indent=2))
-        return
-    show(report)
-    for line in said[cut]:
-        click.echo(f"meanwhile, the agent of {cut}: {line}")
-
-
-def _drill(world: World, cut: str, hours: float) -> OfflineReport:
-    """From a site that is not cut. The stores' keys are in the environment of this process, too:
-    without networks of their own the sites' processes get them from it."""
-    home = HOME if cut != HOME else SITES[0]
-    os.environ.update(world.environment(home))
-    _tell(f"{home}$ freehold drill offline --cut {cut} --hours {hours:g}")
-    places = NamespacePlaces(world) if world.network else None
-    project = read_project(world.checkout(home), home)
-    return offline_drill(project, cut, hours=hours, places=places, tell=_tell)
+        network = world.network is not None
+        told["example"] = {"version": version, "network": network, "agents": said}
+        click.echo(json.dumps(told, indent=2))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The example of three sites: what listens is guarded, the sites meet, the drill holds."""
+"""The example of three sites: what listens is guarded, the sites meet, the three drills hold."""
 
 import json
 import os
@@ -243,9 +243,43 @@ def check(said: dict[str, Any], cut: str, other: str) -> None:
     assert said["spanned"] > 0.8 * said["hours"] == 0.8 * 48
 
 
+def check_rebuilt(said: dict[str, Any]) -> None:
+    assert {site: one["stores"] for site, one in said.items()} == {
+        "aws": {"reference": "file", "rebuilt": "s3"},
+        "azure": {"reference": "file", "rebuilt": "az"},
+    }
+    for site, one in said.items():
+        assert one["site"] == site and one["reference_at"] == "onprem"
+        found = one["comparison"]
+        assert one["holds"] is True and found["identical"] is True
+        steps = {artifact["step"] for artifact in found["artifacts"]}
+        assert {"flights_table", "features", "fit"} <= steps
+        assert all(a["before"] == a["after"] != "" for a in found["artifacts"])
+        assert found["package"]["before"] == found["package"]["after"] != ""
+        assert found["rows"] > 1000
+        assert one["removed"] >= len(found["artifacts"]), "they lay in that site's own store"
+        assert one["production_unchanged"] is True
+
+
+def check_left(said: dict[str, Any]) -> None:
+    assert (said["passed"], said["faults"], said["absent"]) == (True, [], [])
+    proven = {one["what"]: one["proven"] for one in said["joints"]}
+    must = {"tables, request logs", "model", "model signature", "policies", "history", "every file"}
+    assert {what: proven[what] for what in must} == dict.fromkeys(must, "yes")
+    assert all(one["alone"]["freehold_modules"] == [] for one in said["joints"])
+    (history,) = [one for one in said["joints"] if one["what"] == "history"]
+    assert "3 logs" in history["figures"]
+
+
+@pytest.fixture(scope="module")
+def drills() -> dict[str, Any]:
+    """All three, on one world; aws is cut."""
+    return drilled("--which", "all", "--cut", "aws")
+
+
 @pytest.mark.servers
-def test_the_offline_drill_with_links_that_go_down() -> None:
-    said = drilled("--cut", "aws")
+def test_the_offline_drill_with_links_that_go_down(drills: dict[str, Any]) -> None:
+    said = drills["offline"]
     check(said, "aws", "onprem")
     # The store in the cloud goes with its site, and the agents live through it.
     assert {probe.partition(":")[0] for probe in said["probes"]} == {
@@ -254,18 +288,29 @@ def test_the_offline_drill_with_links_that_go_down() -> None:
         "aws → store of aws",
         "aws → store of azure",
     }
-    agents = said["example"]["agents"]
-    assert said["example"]["network"] is True
+    agents = drills["example"]["agents"]
+    assert drills["example"]["network"] is True
     for site in SITES:
         assert any("not reached: aws" in line for line in agents[site])
         assert any("reached again" in line for line in agents[site])
 
 
 @pytest.mark.servers
+def test_what_ran_on_a_folder_runs_on_s3_and_on_blob_storage(drills: dict[str, Any]) -> None:
+    check_rebuilt(drills["rebuild"])
+
+
+@pytest.mark.servers
+def test_who_made_everything_leaves_with_everything(drills: dict[str, Any]) -> None:
+    check_left(drills["exit"])
+
+
+@pytest.mark.servers
 @pytest.mark.long
 @pytest.mark.parametrize("cut", ["onprem", "azure"])
 def test_the_drill_with_each_other_site_cut(cut: str) -> None:
-    check(drilled("--cut", cut), cut, "aws")
+    other = "aws" if cut == "onprem" else "onprem"
+    check(drilled("--cut", cut)["offline"], cut, other)
 
 
 @pytest.mark.servers
@@ -275,21 +320,26 @@ def test_without_namespaces_the_drill_cuts_by_proxies(tmp_path: Path) -> None:
         where = shutil.which(program)
         assert where is not None
         (tmp_path / program).symlink_to(Path(where).resolve())
-    said = drilled(PATH=str(tmp_path))
-    check(said, "onprem", "aws")
+    said = drilled("--which", "all", PATH=str(tmp_path))
+    check(said["offline"], "onprem", "aws")
+    check_rebuilt(said["rebuild"])
+    check_left(said["exit"])
     assert said["example"]["network"] is False
 
 
 @pytest.mark.ceph
 @pytest.mark.long
-def test_the_drill_with_a_real_s3() -> None:
-    check(drilled("--store", "ceph", "--cut", "aws", "--whole"), "aws", "onprem")
+def test_the_three_drills_with_a_real_s3() -> None:
+    said = drilled("--which", "all", "--store", "ceph", "--cut", "aws", "--whole")
+    check(said["offline"], "aws", "onprem")
+    check_rebuilt(said["rebuild"])
+    check_left(said["exit"])
 
 
 @pytest.mark.servers
 def test_up_stands_until_down(tmp_path: Path) -> None:
     folder = tmp_path / "sites"
-    process = run("up", "--into", str(folder))
+    process = run("up", "--bare", "--into", str(folder))
     try:
         assert process.stderr is not None
         told = []
@@ -303,11 +353,11 @@ def test_up_stands_until_down(tmp_path: Path) -> None:
         _, refused = second.communicate()
         assert second.returncode == 1 and "project.exists" in refused and "--into" in refused
         known = subprocess.run(
-            [str(folder / "at-azure"), "freehold", "models", "--json"],
+            [str(folder / "at-azure"), "freehold", "sites", "--json"],
             capture_output=True,
             text=True,
         )
-        assert "champion" in known.stdout, known.stderr
+        assert all(site in known.stdout for site in SITES), known.stderr
         down = run("down", "--into", str(folder))
         _, said = down.communicate()
         assert down.returncode == 0 and "down" in said, said

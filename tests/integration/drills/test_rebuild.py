@@ -1,10 +1,13 @@
 """The rebuild drill on folders: same bytes, other bytes within and beyond tolerance, other code."""
 
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from subprocess import Popen
 
 import pytest
 
+from freehold.app.drill.offline.places import Places, spawn
 from freehold.app.drill.production import standing
 from freehold.app.drill.rebuild.drill import rebuild_drill, require_rebuilt
 from freehold.app.project.reading import OpenProject
@@ -91,3 +94,34 @@ def test_what_is_not_there_is_refused(shop: OpenProject) -> None:
     with pytest.raises(NotFound) as caught:
         rebuild_drill(shop, "aws", run="20200101-000000-00000000")
     assert caught.value.code == "run.unknown"
+
+
+def test_a_run_whose_artifacts_never_came_here_is_no_riddle(
+    shop: OpenProject, nothing_left: Check
+) -> None:
+    shutil.rmtree(shop.state / "objects" / "artifacts")
+    with pytest.raises(NotFound) as caught:
+        rebuild_drill(shop, "aws")
+    assert caught.value.code == "artifact.missing"
+    assert "freehold fetch 2" in caught.value.hint
+    nothing_left(shop)
+
+
+def test_the_process_at_the_other_site_starts_in_its_place(shop: OpenProject) -> None:
+    started: list[str] = []
+
+    class Counting(Places):
+        def start(
+            self, site: str, command: Sequence[str], environment: Mapping[str, str]
+        ) -> "Popen[str]":
+            started.append(site)
+            return spawn(command, environment)
+
+        def cut(self, site: str) -> None: ...
+
+        def heal(self, site: str) -> None: ...
+
+        def close(self) -> None: ...
+
+    assert rebuild_drill(shop, "aws", places=Counting()).comparison.identical
+    assert started == ["aws"]

@@ -18,7 +18,8 @@ from freehold.app.drill.offline.places import Places
 from freehold.app.drill.offline.proofs import Answers, Head
 from freehold.app.drill.offline.proxy_places import ProxyPlaces
 from freehold.app.drill.offline.stage import Stage
-from freehold.app.drill.production import DRILLS, Standing, begun_sites, differences, standing
+from freehold.app.drill.place import drill_folder, sweep
+from freehold.app.drill.production import Standing, begun_sites, differences, standing
 from freehold.app.project.reading import OpenProject
 
 Tell = Callable[[str], None]
@@ -49,9 +50,10 @@ def offline_drill(
     """
     asked = Asked.of(project, cut, hours, values or {})
     began = time.monotonic()
+    sweep(project, tell)
     before = standing(project)
     drill = f"drill-{secrets.token_hex(4)}"
-    folder = project.root / ".freehold" / DRILLS / drill
+    folder = drill_folder(project, drill)
     tell(f"production: {before.entries:,} entries, {len(before.files):,} files, read and digested")
     stage = Stage(asked, drill, folder, places, tell)
     try:

@@ -92,14 +92,25 @@ class Hands:
     def _probe(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """Every store that this site may use, or those that are named: put, get and delete."""
         names = order.get("stores") or reached(self._site)
+        # Opened one by one: two threads that import parts of one library at the same time may
+        # each wait for the other's, and one of them is then told that it is not installed.
+        opened = {name: self._opened(name) for name in names}
         with ThreadPoolExecutor(ALL_AT_ONCE) as pool:
-            return {"stores": dict(zip(names, pool.map(self._try, names), strict=True))}
+            return {"stores": dict(zip(names, pool.map(self._try, opened.values()), strict=True))}
 
-    def _try(self, name: str) -> str:
+    def _opened(self, name: str) -> ObjectStore | str:
+        """Or why not."""
+        try:
+            return self._store(name)
+        except FreeholdError as error:
+            return f"{error.code}: {error.what}"
+
+    def _try(self, store: ObjectStore | str) -> str:
         """Empty if the store did all of it, else what it answered."""
+        if isinstance(store, str):
+            return store
         key, data = f"probe/{self._site.name}", os.urandom(16)
         try:
-            store = self._store(name)
             store.put(key, data)
             found = store.get(key)
             store.delete(key)

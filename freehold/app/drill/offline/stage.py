@@ -1,7 +1,6 @@
 """All that an offline drill sets up and takes away: twins, stores, processes, a clock."""
 
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +15,7 @@ from freehold.app.drill.offline.orders import Orders, drill_location, mark_of
 from freehold.app.drill.offline.places import Places
 from freehold.app.drill.offline.proxy_places import ProxyPlaces
 from freehold.app.drill.offline.twins import Twin, make_twins
+from freehold.app.drill.place import DrillPlace
 from freehold.app.project.reading import SITE_VARIABLE
 from freehold.app.site.opening import CLOCK_VARIABLE
 from freehold.app.site.stores import open_store
@@ -37,6 +37,7 @@ class Stage:
         self.sites = tuple(sites)
         self._stores = {s: drill_location(one.store, drill, s) for s, one in sites.items()}
         self.places = places or ProxyPlaces({s: mark_of(drill, s) for s in sites})
+        self._place: DrillPlace | None = None
         self._doors: Doors | None = None
         self.crew = Crew([])
         self.twins: dict[str, Twin] = {}
@@ -69,12 +70,8 @@ class Stage:
             self.places.close()
             if self._doors is not None:
                 left += self._doors.clear()
-        if not keep:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            for empty in (self._folder.parent, self._folder.parent.parent):
-                if empty.is_dir() and not any(empty.iterdir()):
-                    empty.rmdir()
-            left += [f"{self._folder} is still there"] if self._folder.exists() else []
+        if self._place is not None:
+            left += self._place.leave(keep)
         return left
 
     def _clean(self, site: str) -> list[str]:
@@ -95,7 +92,7 @@ class Stage:
         return open_store(replace(spec, at=self._stores[site]), site, os.environ)
 
     def set_up(self) -> None:
-        self._folder.mkdir(parents=True)
+        self._place = DrillPlace.claim(self._folder, self._stores)
         self.twins = make_twins(self._asked.project, self._folder / "twins")
         for twin in self.twins.values():
             self._tell(f"twin of {twin.site}: {twin.writer}, knows {twin.learned:,} entries")

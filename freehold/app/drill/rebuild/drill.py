@@ -16,12 +16,9 @@ from typing import Any
 
 from freehold.app.drill.offline.doors import Doors
 from freehold.app.drill.offline.orders import drill_location
-from freehold.app.drill.production import (
-    DRILLS,
-    differences,
-    files_of,
-    standing,
-)
+from freehold.app.drill.offline.places import Places
+from freehold.app.drill.place import DrillPlace, drill_folder, sweep
+from freehold.app.drill.production import differences, files_of, standing
 from freehold.app.drill.project_copy import copy_project
 from freehold.app.drill.rebuild.anew import RebuildOrders
 from freehold.app.drill.rebuild.comparison import Comparison, compare
@@ -82,10 +79,12 @@ def rebuild_drill(
     run: str = "",
     tolerance: float = 0.005,
     keep: bool = False,
+    places: Places | None = None,
     tell: Tell = lambda _: None,
 ) -> RebuildReport:
-    """`run`: a finished run, or `now`; the latest where none is named. What differs too much is in
-    the report: see `require_rebuilt`.
+    """`run`: a finished run, or `now`; the latest where none is named. `places`: where the sites'
+    processes run, if not here; they stay open. What differs too much is in the report: see
+    `require_rebuilt`.
 
     Raises NotFound; Failed `drill.code-changed`, `drill.failed` where the project or production is
     not as it was, and with the code of whatever the process at the other site met.
@@ -98,13 +97,15 @@ def rebuild_drill(
             code="site.unknown",
         )
     began = time.monotonic()
+    sweep(project, tell)
     drill = f"drill-{secrets.token_hex(4)}"
-    folder = project.root / ".freehold" / DRILLS / drill
+    folder = drill_folder(project, drill)
     location = drill_location(project.spec.sites[at].store, drill, at)
     before, tree, commit = standing(project), _tree(project.root), _commit(project.root)
+    place = DrillPlace.claim(folder, {at: location})
     doors = Doors(folder / "doors", {at: location})
     try:
-        reference = reference_of(project, run, folder, tell)
+        reference = reference_of(project, run, folder, places, tell)
         tell(f"run {reference.made.run} of {reference.made.pipeline} is rebuilt at {at}")
         orders = RebuildOrders(
             root=str(folder / "rebuilt"),
@@ -116,13 +117,11 @@ def rebuild_drill(
             table=str(reference.table) if reference.table else "",
         )
         copy_project(project.root, Path(orders.root))
-        said = run_anew(orders, folder / "rebuilt.json")
+        said = run_anew(orders, folder / "rebuilt.json", places)
         if _tree(Path(orders.root)) != tree:
             raise _failed("running it changed the project's files at the other site")
     finally:
-        left = doors.clear()
-        if not keep:
-            _remove(folder)
+        left = [*doors.clear(), *place.leave(keep)]
     left += [f"{said['left']} objects below {location}"] if said["left"] else []
     if left:
         raise _failed("not everything that it made is gone", "; ".join(left))
@@ -187,13 +186,6 @@ def _commit(root: Path) -> str:
         [git, "-C", str(root), "rev-parse", "HEAD"], check=False, capture_output=True, text=True
     )
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    for empty in (folder.parent, folder.parent.parent):
-        if empty.is_dir() and not any(empty.iterdir()):
-            empty.rmdir()
 
 
 def _failed(what: str, why: str = "", hint: str = "") -> Failed:

@@ -1,10 +1,12 @@
 """The run that is rebuilt: what it made, read from production, or made now to be compared with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from freehold.app.drill.offline.places import Places
 from freehold.app.drill.production import begun_sites
 from freehold.app.drill.project_copy import copy_project
 from freehold.app.drill.rebuild.anew import RebuildOrders
@@ -13,7 +15,7 @@ from freehold.app.drill.rebuild.process import run_anew
 from freehold.app.project.reading import OpenProject
 from freehold.app.run.runs import known_run, parameters_of
 from freehold.app.site.opening import Site, open_site
-from freehold.domain.errors import Conflict, NotFound
+from freehold.domain.errors import Conflict, FreeholdError, NotFound
 
 Tell = Callable[[str], None]
 NOW = "now"
@@ -29,14 +31,16 @@ class Reference:
     """Rows that both models score."""
 
 
-def reference_of(project: OpenProject, run: str, folder: Path, tell: Tell) -> Reference:
+def reference_of(
+    project: OpenProject, run: str, folder: Path, places: Places | None, tell: Tell
+) -> Reference:
     """`run`: its name, `now`, or empty for the latest. `folder`: for copies and rows.
 
     Raises NotFound `drill.no-run`, `run.unknown`, Conflict `drill.unfinished-run`.
     """
     begun = begun_sites(project)
     if run == NOW or (not run and not begun):
-        return _reference_now(project, folder, tell)
+        return _reference_now(project, folder, places, tell)
     if not begun:
         raise _no_run(f"there is no run {run}")
     with open_site(project.root, site=begun[0]) as site:
@@ -59,16 +63,35 @@ def reference_of(project: OpenProject, run: str, folder: Path, tell: Tell) -> Re
         if {node.name for node in graph.nodes} != set(bare.steps):
             # The process that runs it names what changed.
             return Reference(bare, site.name, parameters, None)
-        table = evaluation_table(site, bare, graph)
-        if table is None:
-            return Reference(bare, site.name, parameters, None)
-        path = folder / "rows.parquet"
-        table.write_parquet(path)
-        made = made_by(site, row["run"], row["pipeline"], table)
+        with _said_if_missing(site, row["run"]):
+            table = evaluation_table(site, bare, graph)
+            if table is None:
+                return Reference(bare, site.name, parameters, None)
+            path = folder / "rows.parquet"
+            table.write_parquet(path)
+            made = made_by(site, row["run"], row["pipeline"], table)
         return Reference(made, site.name, parameters, path)
 
 
-def _reference_now(project: OpenProject, folder: Path, tell: Tell) -> Reference:
+@contextmanager
+def _said_if_missing(site: Site, run: str) -> Iterator[None]:
+    """A run of another site is known here before anything that it made is."""
+    try:
+        yield
+    except FreeholdError as error:
+        if error.code != "artifact.missing":
+            raise
+        raise NotFound(
+            f"not all that run {run} made is at {site.name}",
+            why=error.what,
+            hint=f"`freehold fetch {run}` asks for it; or name a run that was made here: --run RUN",
+            code="artifact.missing",
+        ) from error
+
+
+def _reference_now(
+    project: OpenProject, folder: Path, places: Places | None, tell: Tell
+) -> Reference:
     """Today's code on this site's twin, with its objects in a folder."""
     here = project.spec.site if project.spec.site in project.spec.sites else project.site_names[0]
     pipelines = {one.pipeline for one in project.spec.models.values()} or {*project.spec.pipelines}
@@ -84,7 +107,7 @@ def _reference_now(project: OpenProject, folder: Path, tell: Tell) -> Reference:
         table=str(rows),
     )
     copy_project(project.root, Path(orders.root))
-    made = Made.from_json(run_anew(orders, folder / "reference.json")["made"])
+    made = Made.from_json(run_anew(orders, folder / "reference.json", places)["made"])
     return Reference(made, here, {}, rows if rows.exists() else None)
 
 
