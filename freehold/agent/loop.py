@@ -24,6 +24,7 @@ from freehold.app.work.perform import Performed, perform
 from freehold.app.work.renewal import Renewal
 from freehold.domain.errors import Conflict, FreeholdError
 
+LOG_LEFT = "ledger.other-writer"
 EVERY = 5.0
 LOCK = "agent"
 Exchange = Callable[[Site], Exchanged]
@@ -61,7 +62,8 @@ class Agent:
         self._meeting = Lock()
 
     def run(self, every: float = EVERY) -> None:
-        """Until asked to stop. Raises Conflict `agent.running` if there is one already."""
+        """Until asked to stop. Raises Conflict: `agent.running` if there is one already, LOG_LEFT
+        when the site goes on in another log and has to be opened again."""
         stopping = self._world.stopping
         with self._alone():
             try:
@@ -116,6 +118,8 @@ class Agent:
         except LoopBusy:
             return
         except FreeholdError as error:
+            if error.code == LOG_LEFT:
+                raise
             self._failed(turn, name, error.code, str(error))
         except Exception:  # noqa: BLE001 - a bug of ours must not end the turns that follow
             self._failed(turn, name, "freehold.bug", traceback.format_exc())

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,13 +13,14 @@ import click
 
 from freehold.agent.endpoint_keeper import EndpointKeeper, RunningEndpoint, StartEndpoint
 from freehold.agent.events import Event
-from freehold.agent.loop import EVERY, Agent, Surroundings
+from freehold.agent.loop import EVERY, LOG_LEFT, Agent, Surroundings
 from freehold.agent.stopping import Stopping
 from freehold.app.project.reading import SITE_VARIABLE
 from freehold.app.site.exchange import Exchanged, exchange
 from freehold.app.site.opening import Site, open_site
 from freehold.app.work.claim import LEASE_SECONDS, Claims
 from freehold.cli import output
+from freehold.domain.errors import Conflict
 from freehold.domain.project import EndpointSpec
 from freehold.endpoint.process import EndpointProcess
 
@@ -60,20 +62,43 @@ def command(
     port: int | None,
     as_json: bool,
 ) -> None:
-    with open_site(site=name) as site, _steps_at(site.name):
+    settings = _Settings(name, every, lease, without_endpoint, port, as_json)
+    while True:
+        try:
+            _attend(settings, once)
+            return
+        except Conflict as error:
+            if error.code != LOG_LEFT or once:
+                raise
+            output.note(f"{error.what}: opened again")
+
+
+@dataclass(frozen=True)
+class _Settings:
+    name: str
+    every: float
+    lease: float
+    without_endpoint: bool
+    port: int | None
+    as_json: bool
+
+
+def _attend(settings: _Settings, once: bool) -> None:
+    """As one opening of the site."""
+    with open_site(site=settings.name) as site, _steps_at(site.name):
 
         def tell(event: Event) -> None:
-            _print(event, site, as_json)
+            _print(event, site, settings.as_json)
 
         spec, keeper = site.project.spec.endpoint, None
-        if spec is not None and not (without_endpoint or once):
-            start = _starter(spec, spec.port if port is None else port)
+        if spec is not None and not (settings.without_endpoint or once):
+            start = _starter(spec, spec.port if settings.port is None else settings.port)
             keeper = EndpointKeeper(site.serving, start, tell, time.monotonic)
         stopping = Stopping()
         agent = Agent(
             Surroundings(
                 site,
-                Claims(site, lease, lease / GRACE_PART, time.monotonic),
+                Claims(site, settings.lease, settings.lease / GRACE_PART, time.monotonic),
                 _meet if site.project.spec.sites else None,
                 tell,
                 stopping,
@@ -83,12 +108,12 @@ def command(
         with stopping.on_signals():
             if once:
                 agent.once()
-                if not as_json:
+                if not settings.as_json:
                     output.next_command("freehold work", "freehold status")
                 return
             text = f"agent of {site.name}; stop it with Ctrl-C"
             tell(Event("agent.started", text, {"site": site.name, "writer": site.ledger.writer}))
-            agent.run(every)
+            agent.run(settings.every)
             tell(Event("agent.stopped", "stopped"))
 
 

@@ -9,7 +9,8 @@ from freehold.app.run.step import run_step
 
 @click.command("step", help="Run one step from the manifest at ADDRESS. Engines start this.")
 @click.argument("address")
-def command(address: str) -> None:
-    result = run_step(address, Path.cwd())
+@click.option("--site", default="", help="Whose objects it works with.")
+def command(address: str, site: str) -> None:
+    result = run_step(address, Path.cwd(), site)
     if result.failure is not None:
         click.echo(result.failure.summary, err=True)

@@ -42,7 +42,8 @@ def _show(done: Exchanged) -> None:
     if done.quiet:
         click.echo("nothing new on either side")
     else:
-        click.echo(f"{done.received:,} entries received, {done.published:,} published")
+        entries = "entry" if done.received == 1 else "entries"
+        click.echo(f"{done.received:,} {entries} received, {done.published:,} published")
         if copied.fetched or copied.sent:
             click.echo(
                 f"{copied.fetched:,} artifacts fetched, {copied.sent:,} left for others,"
@@ -61,7 +62,8 @@ def _show(done: Exchanged) -> None:
     if done.accusations:
         click.echo(f"{done.accusations} logs were rewritten by who signed them: `freehold sites`")
     if done.conflicts:
-        click.echo(f"{done.conflicts} conflicts were found")
+        was = "conflict was" if done.conflicts == 1 else "conflicts were"
+        click.echo(f"{done.conflicts} {was} found")
     if done.conflicts:
         output.next_command("freehold conflicts")
     elif done.strangers:

@@ -142,10 +142,12 @@ class KeepsLogs(ABC):
         """
 
     @abstractmethod
-    def continue_as(self, writer: str, signer: Signer, keep: int) -> int:
+    def continue_as(
+        self, writer: str, signer: Signer, keep: int, drafts: Sequence[Draft] = ()
+    ) -> int:
         """The own log becomes one of the others, cut to its first `keep` entries, and a new one of
-        this name, with this key, takes its place; what was cut off is appended to the new one as
-        drafts that follow in the same order. Returns how many. One transaction."""
+        this name, with this key, takes its place; what was cut off is appended to the new one, in
+        the same order, and then `drafts`. Returns how many were cut off. One transaction."""
 
 
 class MergingLedger(Ledger, KeepsLogs, ABC):

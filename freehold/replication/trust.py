@@ -6,8 +6,8 @@ Facts
   log.accused   {writer, code, earlier, later, seen_by}   two signed checkpoints that contradict
                 each other, or one that contradicts what a fact says it saw
   log.witnessed {}                       nothing but the heads in its envelope
-  log.continued {left, kept, known, again}   the log that this one goes on from, how many of its
-                entries were kept, how many the world knew, how many stand in this log again
+  log.continued {left, kept, known}   the log that this one goes on from, how many of its entries
+                were kept, and how many the world knew; what was cut off stands before this fact
 
 Tables: `trusted`, by `site that trusts/site/key`; `handed_over`, by `site/key`; `accused`, by
 writer and code.

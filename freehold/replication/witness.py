@@ -98,8 +98,19 @@ def examine(
     Reads every head, and the whole log where a head has a size of which no checkpoint is held: for
     audits, not for each exchange. `public`: the believed key. Raises what the stores raise.
     """
-    held = list(ledger.log_checkpoints(writer))
     found = [head for store in stores for head in signed_heads(writer, store, public)]
+    return contradictions(writer, ledger, stores, found, sightings)
+
+
+def contradictions(
+    writer: str,
+    ledger: KeepsLogs,
+    stores: Sequence[ObjectStore],
+    found: Sequence[Checkpoint],
+    sightings: Iterable[Sighting] = (),
+) -> tuple[Accusation, ...]:
+    """`examine` for whoever has read the heads: `found`, of all stores, validly signed."""
+    held = list(ledger.log_checkpoints(writer))
     seen = [sighting for sighting in sightings if sighting.writer == writer]
     sizes = {head.size for head in found} | {sighting.size for sighting in seen}
     sizes -= {checkpoint.size for checkpoint in held}

@@ -175,7 +175,9 @@ class MemoryLedger(MergingLedger, Rebuilds, KeepsLeaves):
         log.checkpoints.extend(one for one in stretch.checkpoints if held < one.size <= end)
         return len(found.entries)
 
-    def continue_as(self, writer: str, signer: Signer, keep: int) -> int:
+    def continue_as(
+        self, writer: str, signer: Signer, keep: int, drafts: Sequence[Draft] = ()
+    ) -> int:
         with self._lock:
             logs = {name: replace(log.copy(), announced=0) for name, log in self._logs.items()}
             old, kept = logs[self._writer], _Log()
@@ -184,12 +186,12 @@ class MemoryLedger(MergingLedger, Rebuilds, KeepsLeaves):
             kept.time = kept.entries[-1].fact.time if kept.entries else kept.time
             kept.checkpoints = [one for one in old.checkpoints if one.size <= keep]
             logs[self._writer], logs[writer] = kept, _Log()
-            drafts = drafts_of([entry.fact for entry in old.entries[keep:]], writer)
+            again = drafts_of([entry.fact for entry in old.entries[keep:]], writer)
             self._writer, self._signer = writer, signer
             self._fold_all(logs)
-            if drafts:
-                self._extend(drafts)
-            return len(drafts)
+            if again or drafts:
+                self._extend([*again, *drafts])
+            return len(again)
 
     def rebuild(self) -> int:
         with self._lock:

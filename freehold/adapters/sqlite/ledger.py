@@ -193,21 +193,23 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
                 self._merging.fold_new(self._writer, head.frontier.size, self._logs, found, new)
         return sum(map(len, new.values()))
 
-    def continue_as(self, writer: str, signer: Signer, keep: int) -> int:
+    def continue_as(
+        self, writer: str, signer: Signer, keep: int, drafts: Sequence[Draft] = ()
+    ) -> int:
         with self._transaction() as connection:
             self._current(connection)
             self._merging.begin(self._writer)
-            drafts = leave_log(connection, self._logs, self._writer, writer, keep)
+            again = leave_log(connection, self._logs, self._writer, writer, keep)
             before = self._writer, self._signer
             try:
                 self._writer, self._signer = writer, signer
                 self._merging.fold_all()
-                if drafts:
-                    self._extend(connection, self._current(connection), drafts)
+                if again or drafts:
+                    self._extend(connection, self._current(connection), [*again, *drafts])
             except BaseException:
                 self._writer, self._signer = before
                 raise
-        return len(drafts)
+        return len(again)
 
     def _newest_checkpoint(self, writer: str) -> Checkpoint | None:
         own = writer == self._writer

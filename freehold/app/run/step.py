@@ -13,9 +13,9 @@ from freehold.domain.run import Result
 from freehold.running.work import Workplace, perform_manifest
 
 
-def run_step(address: str, start: Path) -> Result:
-    """Needs the object store and the project's code, and no ledger."""
-    project = read_project(find_root(start))
+def run_step(address: str, start: Path, site: str = "") -> Result:
+    """Needs the site's object store and the project's code, and no ledger."""
+    project = read_project(find_root(start), site)
     objects = adapters.embedded("object_store")(project.state / "objects")
     make_importable(project.root)
     with TemporaryDirectory(prefix="freehold-step-") as workspace:

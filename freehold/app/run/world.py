@@ -55,7 +55,7 @@ def surroundings(site: Site) -> Iterator[Surroundings]:
     spec = site.project.spec
     settings = EngineSettings(
         folder=site.project.root,
-        command=(sys.executable, "-m", "freehold.cli.main", "step"),
+        command=(sys.executable, "-m", "freehold.cli.main", "step", "--site", site.name),
         width=spec.parallel or None,
     )
     with TemporaryDirectory(prefix="freehold-run-") as workspace:

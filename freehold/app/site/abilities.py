@@ -148,6 +148,7 @@ class _Probe:
             # Its text may hold the URL, which is a secret.
             raise StorageFailed(
                 "the address of a signed URL does not answer",
+                why="it is at the store's own address, which this machine did not reach",
                 hint="see that whoever is given such a URL reaches the store",
                 code="storage.signed-url",
             ) from None

@@ -5,6 +5,7 @@ recorded about that; the own log and theirs to every store; artifacts that are a
 """
 
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,11 +110,17 @@ def exchange(
 
 
 def _present(meeting: Meeting) -> set[str]:
-    """Writers whose logs lie in any of the stores."""
+    """Writers whose logs lie in any of the stores. All are asked at once: those that do not answer
+    cost one time limit together, and are left out from then on."""
     found: set[str] = set()
-    for name, store in list(meeting.stores.items()):
+
+    def look(name: str) -> None:
         with meeting.at(name):
-            found.update(writers(store))
+            found.update(writers(meeting.stores[name]))
+
+    names = list(meeting.stores)
+    with ThreadPoolExecutor(max(len(names), 1)) as pool:
+        list(pool.map(look, names))
     return found
 
 
@@ -172,10 +179,10 @@ def _leave(site: Site, ledger: KeepsLogs, keep: int, known: int, present: set[st
     """Go on in a new log. What nobody else has seen of the old one stands in the new one."""
     left = site.ledger.writer
     new = next_writer(left, {*present, *(log.writer for log in ledger.logs())})
-    again = ledger.continue_as(new, site.signer, keep)
     present.add(left)
-    body = {"left": left, "kept": keep, "known": known, "again": again}
-    site.ledger.append([Draft("log.continued", body, actor=site.actor)])
+    body = {"left": left, "kept": keep, "known": known}
+    said = Draft("log.continued", body, actor=site.actor)
+    ledger.continue_as(new, site.signer, keep, [said])
     return new
 
 

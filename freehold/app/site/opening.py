@@ -130,6 +130,7 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock, site: str = 
     """
     project = read_project(find_root(start or Path.cwd()), site)
     folder = project.state
+    _require_moved(project)
     key = key_path(folder)
     signer_class = adapters.embedded("signer")
     begun = (folder / "ledger.db").exists()
@@ -157,6 +158,22 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock, site: str = 
     )
     _begin(opened)
     return opened
+
+
+def _require_moved(project: OpenProject) -> None:
+    """Raises Conflict where the project had one site before it had several: its history must not
+    be passed over in silence."""
+    before = project.root / ".freehold"
+    if project.spec.sites and (before / "ledger.db").exists():
+        kept = f".freehold/sites/{project.spec.site}"
+        raise Conflict(
+            "this project's history lies where it was when it had one site",
+            why=".freehold/ledger.db is there, and freehold.yaml names several sites",
+            hint=f"name its site in `sites` as it was called, `{project.spec.site}` unless you said"
+            f" otherwise, and move it: `mv .freehold ../moved && mkdir -p .freehold/sites && mv"
+            f" ../moved {kept}`",
+            code="site.not-moved",
+        )
 
 
 def _signer_and_ledger(

@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from freehold.app.site.meeting import Meeting
 from freehold.app.site.opening import Site
+from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.fact import Draft
 from freehold.domain.projection import State
 from freehold.domain.signature import PublicKey
 from freehold.ports.ledger import KeepsLogs
 from freehold.replication.fault import LogFault
+from freehold.replication.head import signed_heads
 from freehold.replication.trust import ACCUSED
-from freehold.replication.witness import Accusation, Sighting, examine
+from freehold.replication.witness import Accusation, Sighting, contradictions
 
 SUSPICIOUS = frozenset({"log.forked", "root.wrong"})
 """Kinds of fault that a writer gives who rewrites its log, and a store that is tampered with."""
@@ -31,9 +33,13 @@ def accuse(
     their logs. Returns how many accusations are new at this site."""
     found: list[Accusation] = []
     for writer in sorted(suspects):
+        # Two statements that contradict each other may lie in two stores.
+        heads: list[Checkpoint] = []
         for name, store in list(meeting.stores.items()):
             with meeting.at(name):
-                found += examine(writer, site.ledger, [store], suspects[writer], sightings)
+                heads += signed_heads(writer, store, suspects[writer])
+        stores = list(meeting.stores.values())
+        found += contradictions(writer, site.ledger, stores, heads, sightings)
 
     def decision(state: State) -> list[Draft]:
         new = {(one.writer, one.code): one for one in found if not _is_known(site, state, one)}

@@ -142,11 +142,6 @@ def test_a_log_that_has_forked_loses_nothing(world: Any, first: str) -> None:
         world.verify(site)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="not yet: two heads that contradict each other are missed where each lies in a store of"
-    " its own and neither is held",
-)
 def test_the_writer_of_a_log_that_has_forked_is_named(world: Any) -> None:
     old = forked(world, "one")
     for site in ("onprem", "aws", "azure"):

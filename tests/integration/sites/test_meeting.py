@@ -15,7 +15,7 @@ from freehold.app.site.exchange import exchange
 from freehold.app.site.opening import Site, open_site
 from freehold.app.site.trusting import rekey
 from freehold.delivery.releases import aliases_of
-from freehold.domain.errors import PolicyDenied, WrongUsage
+from freehold.domain.errors import Conflict, PolicyDenied, WrongUsage
 from freehold.domain.fact import Draft
 from freehold.governance.history import verify
 from freehold.ports.ledger import KeepsLogs
@@ -286,3 +286,22 @@ class TestAttachments:
         world.do("onprem", lambda s: s.ledger.append([cancelled]))
         world.meet()
         assert not [path for path in world.stores.glob("*/attachments/*/*") if path.is_file()]
+
+
+def test_a_history_of_one_site_is_not_passed_over(tmp_path: Path) -> None:
+    """`sites` were added to a project that had run alone."""
+    file = tmp_path / "freehold.yaml"
+    file.write_text("project: grows\npipelines: {}\nsite: onprem\n")
+    with open_site(tmp_path) as site:
+        site.ledger.append([moved(1)])
+    file.write_text(
+        file.read_text() + f"sites:\n  onprem: {{store: {{at: 'file://{tmp_path}/s'}}}}\n"
+    )
+    with pytest.raises(Conflict) as caught:
+        open_site(tmp_path)
+    assert caught.value.code == "site.not-moved"
+    (tmp_path / ".freehold").rename(tmp_path / "moved")
+    (tmp_path / ".freehold" / "sites").mkdir(parents=True)
+    (tmp_path / "moved").rename(tmp_path / ".freehold" / "sites" / "onprem")
+    with open_site(tmp_path) as site:
+        assert champion(site) == 1
