@@ -13,6 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from freehold.app.site.opening import open_site
+from freehold.app.site.trusting import rekey
 
 SITES = """\
 project: tiny
@@ -266,3 +267,18 @@ def served(url: str) -> list[int]:
 
 def children(pid: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_an_agent_follows_its_site_into_a_new_log(checkouts: Any, started: Any) -> None:
+    """A key is replaced under a running agent: it opens the site again, and answers work."""
+    first, _ = checkouts
+    agent = started(first)
+    with open_site(first.folder, site="aws") as site:
+        rekey(site)
+    again = event(agent, "agent.started")
+    with open_site(first.folder, site="aws") as site:
+        assert again["writer"] == site.ledger.writer
+    (first.folder / "go").touch()
+    name = ask(first)
+    assert event(agent, "work.completed")["text"]
+    assert row(first, name)["standing"] == "finished"
