@@ -1,17 +1,16 @@
 """The product's three drills on the sites that stand, from where each belongs."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 from life import HOME, Life
-from places import NamespacePlaces
+from places import NamespacePlaces, ProxiedPlaces
 from world import SITES, World
 
 from freehold.app.drill.offline.drill import offline_drill
-from freehold.app.drill.offline.places import Places
 from freehold.app.drill.rebuild.drill import rebuild_drill, require_rebuilt
 from freehold.app.project.reading import OpenProject, read_project
 from freehold.cli import drill_offline, drill_rebuild
@@ -27,12 +26,22 @@ class Drills:
     def __init__(self, world: World, life: Life, tell: Tell, *, quiet: bool) -> None:
         self._world, self._life = world, life
         self._tell, self._quiet = tell, quiet
+        self._proxied = None if world.network else ProxiedPlaces(world)
+
+    def agent_environment(self, site: str) -> Mapping[str, str]:
+        """What an agent needs so that a cut cuts it, too: nothing where links go down."""
+        return self._proxied.agent_environment(site) if self._proxied else {}
+
+    def close(self) -> None:
+        if self._proxied:
+            self._proxied.end()
 
     def offline(self, cut: str, hours: float) -> dict[str, Any]:
         """From a site that is not cut."""
         project = self._at(next(site for site in SITES if site != cut))
         self._say(project, f"offline --cut {cut} --hours {hours:g}")
-        report = offline_drill(project, cut, hours=hours, places=self._places(), tell=self._tell)
+        places = self._proxied or NamespacePlaces(self._world)
+        report = offline_drill(project, cut, hours=hours, places=places, tell=self._tell)
         if not self._quiet:
             drill_offline.show(report)
         return report.as_json()
@@ -44,7 +53,8 @@ class Drills:
     def _rebuild(self, site: str) -> dict[str, Any]:
         project = self._at(HOME)
         self._say(project, f"rebuild --at {site}")
-        report = rebuild_drill(project, site, places=self._places(), tell=self._tell)
+        places = NamespacePlaces(self._world) if self._world.network else None
+        report = rebuild_drill(project, site, places=places, tell=self._tell)
         if not self._quiet:
             drill_rebuild.show(report)
         require_rebuilt(report)
@@ -64,9 +74,6 @@ class Drills:
         a drill leaves, and without networks of their own the sites' processes get them from it."""
         os.environ.update(self._world.environment(site))
         return read_project(self._world.checkout(site), site)
-
-    def _places(self) -> Places | None:
-        return NamespacePlaces(self._world) if self._world.network else None
 
     def _say(self, project: OpenProject, drill: str) -> None:
         self._tell(f"{project.spec.site}$ freehold drill {drill}")

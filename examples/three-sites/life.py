@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,16 +59,23 @@ class Life:
         return [self.freehold(site, "sync") for site in sites]
 
     @contextmanager
-    def agents(self) -> Iterator[Callable[[], dict[str, list[str]]]]:
+    def agents(
+        self, through: Callable[[str], Mapping[str, str]] = lambda _: {}
+    ) -> Iterator[Callable[[], dict[str, list[str]]]]:
         """One at each site, while the context lasts. Gives what asks them what they have said.
-        Raises CommandFailed at the end if one of them had ended before."""
+        Raises CommandFailed at the end if one of them had ended before.
+
+        `through`: by site, what else is in its agent's environment.
+        """
         # Without networks of their own, all three would want the same port of the machine.
         port = [] if self._world.network else ["--port", "0"]
         with ExitStack() as running:
             started = {}
             for site in SITES:
                 self._tell(" ".join([f"{site}$ freehold agent", *port, "&"]))
-                command = [str(self._world.entrance(site)), "freehold", "agent", *port]
+                more = [f"{name}={value}" for name, value in through(site).items()]
+                agent = ["env", *more, "freehold", "agent", *port]
+                command = [str(self._world.entrance(site)), *agent]
                 started[site] = Process(command, self._log(site))
                 running.callback(started[site].stop)
             yield lambda: {site: one.log().splitlines() for site, one in started.items()}

@@ -110,7 +110,7 @@ def drill(
     with _folder(into if keep else None) as folder, _standing(folder, store) as (world, life):
         version = life.begin(None if whole else SHORT_DAYS)
         drills = Drills(world, life, _tell, quiet=as_json)
-        with life.agents() as agents:
+        with contextlib.closing(drills), life.agents(drills.agent_environment) as agents:
             if "offline" in asked:
                 told["offline"] = drills.offline(cut, hours)
                 if not as_json:
@@ -119,6 +119,8 @@ def drill(
                 told["rebuild"] = drills.rebuild()
             if "exit" in asked:
                 told["exit"] = drills.exit(folder / "left")
+                if not keep:
+                    _tell("that folder goes with this run; --keep leaves it")
             said = agents()
     if as_json:
         network = world.network is not None

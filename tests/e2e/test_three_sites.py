@@ -324,7 +324,12 @@ def test_without_namespaces_the_drill_cuts_by_proxies(tmp_path: Path) -> None:
     check(said["offline"], "onprem", "aws")
     check_rebuilt(said["rebuild"])
     check_left(said["exit"])
-    assert said["example"]["network"] is False
+    example = said["example"]
+    assert example["network"] is False
+    for site in SITES:
+        assert any("reached again" in line for line in example["agents"][site]) == (
+            site == "onprem"
+        ), "the agent of the cut site is cut, too, and onprem's store is nobody else's"
 
 
 @pytest.mark.ceph

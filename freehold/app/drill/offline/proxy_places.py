@@ -14,6 +14,12 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 EXCEPTIONS = "NO_PROXY"
 
 
+def behind(proxy: Proxy) -> dict[str, str]:
+    """What a process is told that is to reach the network by this proxy alone."""
+    proxies = {form: proxy.url for name in PROXIES for form in (name, name.lower())}
+    return {**proxies, EXCEPTIONS: "", EXCEPTIONS.lower(): ""}
+
+
 class ProxyPlaces(Places):
     def __init__(self, marks: Mapping[str, str]) -> None:
         """`marks`: by site, what stands in every URL of its store and of no other."""
@@ -33,10 +39,7 @@ class ProxyPlaces(Places):
     def start(
         self, site: str, command: Sequence[str], environment: Mapping[str, str]
     ) -> "subprocess.Popen[str]":
-        url = self._proxies[site].url
-        proxies = {form: url for name in PROXIES for form in (name, name.lower())}
-        exceptions = {EXCEPTIONS: "", EXCEPTIONS.lower(): ""}
-        return spawn(command, {**environment, **proxies, **exceptions})
+        return spawn(command, {**environment, **behind(self._proxies[site])})
 
     def cut(self, site: str) -> None:
         self._cut.add(site)
