@@ -6,18 +6,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from servers.s3 import MotoServer
 
+from freehold.app.drill.offline.orders import drill_location
 from freehold.app.drill.place import DrillPlace, drill_folder, sweep
 from freehold.app.drill.rebuild.drill import rebuild_drill
 from freehold.app.project.reading import OpenProject
+from freehold.app.site.stores import open_store
+from freehold.domain.project import StoreSpec
 
 Check = Callable[[OpenProject], None]
 CLAIM = """
 import sys
 from pathlib import Path
+from freehold.app.drill.offline.orders import drill_location
 from freehold.app.drill.place import DrillPlace
 place = DrillPlace.claim(Path(sys.argv[1]), {"aws": sys.argv[2]})
 (place.folder / "twins").mkdir()
@@ -123,3 +129,27 @@ def test_a_drill_killed_in_the_middle(shop: OpenProject, nothing_left: Check, dr
     rebuild_drill(shop, "aws", tell=said.append)
     assert [line for line in said if "was killed" in line and "taken away" in line]
     nothing_left(shop)
+
+
+def test_a_corner_of_a_real_store_is_emptied_and_nothing_beside_it(
+    shop: OpenProject, moto: MotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = moto.bucket("shop")
+    for name, secret in settings.secrets.items():
+        monkeypatch.setenv(f"FREEHOLD_AWS_{name.upper()}", secret)
+    spec = StoreSpec(at=settings.location, endpoint=settings.endpoint, region=settings.region)
+    sites = {**shop.spec.sites, "aws": replace(shop.spec.sites["aws"], store=spec)}
+    project = replace(shop, spec=replace(shop.spec, sites=sites))
+    location = drill_location(spec, "drill-00000000", "aws")
+    corner = open_store(replace(spec, at=location), "aws", os.environ)
+    beside = open_store(spec, "aws", os.environ)
+    beside.put("logs/a", b"of production")
+    for at in range(20):
+        corner.put(f"logs/{at}", b"of the drill")
+    DrillPlace.claim(drill_folder(project, "drill-00000000"), {"aws": location}).held.release()
+    said: list[str] = []
+    sweep(project, said.append)
+    assert said == [
+        "drill-00000000 was killed: its folder and 20 objects in stores are taken away",
+    ]
+    assert list(beside.keys()) == ["logs/a"]
