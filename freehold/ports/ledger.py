@@ -143,11 +143,12 @@ class KeepsLogs(ABC):
 
     @abstractmethod
     def continue_as(
-        self, writer: str, signer: Signer, keep: int, drafts: Sequence[Draft] = ()
+        self, writer: str, signer: Signer, keep: int | None, drafts: Sequence[Draft] = ()
     ) -> int:
-        """The own log becomes one of the others, cut to its first `keep` entries, and a new one of
-        this name, with this key, takes its place; what was cut off is appended to the new one, in
-        the same order, and then `drafts`. Returns how many were cut off. One transaction."""
+        """The own log becomes one of the others, cut to its first `keep` entries (None: all that it
+        has by then), and a new one of this name, with this key, takes its place; what was cut off
+        is appended to the new one, in the same order, and then `drafts`. Returns how many were cut
+        off. One transaction."""
 
 
 class MergingLedger(Ledger, KeepsLogs, ABC):

@@ -176,11 +176,12 @@ class MemoryLedger(MergingLedger, Rebuilds, KeepsLeaves):
         return len(found.entries)
 
     def continue_as(
-        self, writer: str, signer: Signer, keep: int, drafts: Sequence[Draft] = ()
+        self, writer: str, signer: Signer, keep: int | None, drafts: Sequence[Draft] = ()
     ) -> int:
         with self._lock:
             logs = {name: replace(log.copy(), announced=0) for name, log in self._logs.items()}
             old, kept = logs[self._writer], _Log()
+            keep = old.frontier.size if keep is None else keep
             kept.entries = old.entries[:keep]
             kept.frontier.extend(entry.leaf for entry in kept.entries)
             kept.time = kept.entries[-1].fact.time if kept.entries else kept.time

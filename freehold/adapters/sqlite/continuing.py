@@ -15,7 +15,7 @@ def leave_log(
     connection: sqlite3.Connection, logs: Logs, old: str, new: str, keep: int
 ) -> tuple[Draft, ...]:
     """Within a transaction. Keeps the first `keep` entries of the old log, and returns the others
-    as drafts for the new one. The state has to be folded again."""
+    as drafts for the new one. All has to be placed and folded again."""
     frontier, time, cut = Frontier(), HybridTime(0), []
     for sequence, encoded, leaf in connection.execute(
         "SELECT sequence, encoded, leaf FROM entries ORDER BY sequence"
@@ -38,7 +38,6 @@ def leave_log(
     logs.save(LogRow(old, frontier, time, folded=frontier.size, announced=0))
     # The new log has announced nothing yet.
     connection.execute("UPDATE logs SET announced = 0")
-    connection.execute("DELETE FROM ordered WHERE writer = ? AND sequence >= ?", (old, keep))
     connection.execute("DELETE FROM entries")
     connection.execute("DELETE FROM checkpoints")
     connection.execute("UPDATE frontier SET size = 0, roots = x'', wall = 0, logical = 0")

@@ -194,16 +194,16 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
         return sum(map(len, new.values()))
 
     def continue_as(
-        self, writer: str, signer: Signer, keep: int, drafts: Sequence[Draft] = ()
+        self, writer: str, signer: Signer, keep: int | None, drafts: Sequence[Draft] = ()
     ) -> int:
         with self._transaction() as connection:
-            self._current(connection)
-            self._merging.begin(self._writer)
-            again = leave_log(connection, self._logs, self._writer, writer, keep)
+            own = self._current(connection).frontier.size
+            kept = own if keep is None else keep
+            again = leave_log(connection, self._logs, self._writer, writer, kept)
             before = self._writer, self._signer
             try:
                 self._writer, self._signer = writer, signer
-                self._merging.fold_all()
+                self._merging.place_all(writer, self._logs)
                 if again or drafts:
                     self._extend(connection, self._current(connection), [*again, *drafts])
             except BaseException:
@@ -289,7 +289,7 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
         connection, folded = self._connection, 0
         connection.execute("UPDATE frontier SET projections = ?", (self._folding.identity,))
         if self._has_others(connection):
-            return self._merging.fold_all()
+            return self._merging.place_all(self._writer, self._logs)
         connection.execute("DELETE FROM state")
         for page in _pages(lambda: nullcontext(connection), "encoded", 0, None):
             for sequence, encoded in page:

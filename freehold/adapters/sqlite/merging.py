@@ -81,6 +81,8 @@ class Merging:
                 self._noting.place = place
                 self._folding.fold(entry.encoded, self._noting)
         self._insert(places)
+        if places and places[-1].sequence % NOTED == 0:
+            self._forget()
 
     def fold_new(
         self,
@@ -130,6 +132,28 @@ class Merging:
             self._fold_from(first)
         else:
             self.fold_all()
+
+    def place_all(self, own: str, logs: Logs) -> int:
+        """Give every entry its place anew, and fold: where entries were taken away, those that
+        came after them in the causal past stand elsewhere. Returns how many were folded."""
+        rows = logs.rows()
+        waiting = {row.writer: logs.facts(row.writer, 0) for row in rows}
+        waiting[own] = self._own_facts()
+        folded = dict.fromkeys(waiting, 0)
+        self._connection.execute("DELETE FROM ordered")
+        self._insert(
+            sorted((place for place, _ in settle(waiting, folded, _unplaced)), key=_values)
+        )
+        for row in rows:
+            row.folded = folded[row.writer]
+            logs.save(row)
+        return self.fold_all()
+
+    def _own_facts(self) -> Iterator[Fact]:
+        for sequence, encoded in self._connection.execute(
+            "SELECT sequence, encoded FROM entries ORDER BY sequence"
+        ):
+            yield _read(Place(BEGINNING, "this site", sequence), encoded)
 
     def fold_all(self) -> int:
         self._connection.execute("DELETE FROM state")
@@ -246,6 +270,11 @@ class Merging:
             (writer, sequence),
         ).fetchone()
         return HybridTime(wall, logical)
+
+
+def _unplaced(writer: str, sequence: int) -> HybridTime:
+    """All are placed in one go."""
+    raise LookupError(f"{writer}/{sequence}")
 
 
 def _waiting(logs: Logs, row: LogRow, new: list[Fact]) -> Iterator[Fact]:

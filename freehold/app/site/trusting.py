@@ -57,7 +57,6 @@ def rekey(site: Site) -> str:
     site.keyring.add(site.signer.public)
     body = {"site": site.name, "key": fingerprint}
     site.ledger.append([Draft("key.replaced", body, actor=site.actor)])
-    kept = sum(1 for _ in site.ledger.lines())
-    site.ledger.continue_as(writer_name(site.name, fingerprint), new, kept)
+    site.ledger.continue_as(writer_name(site.name, fingerprint), new, None)
     put_in_place(site.key_path)
     return fingerprint

@@ -259,6 +259,38 @@ class KeptLogsContract(ABC):
         assert copy_all(a, b) == size_of(a, a.writer)
         assert state_of(a) == state_of(b)
 
+    def test_what_is_cut_off_leaves_no_trace_in_the_order(
+        self, three: list[MergingLedger], tmp_path: Path
+    ) -> None:
+        """Others' facts had seen entries that this ledger had otherwise, under the same numbers."""
+        a, b, c = three
+        for text in ("1", "2", "3"):
+            a.append([said("x", text)])
+        copy_all(a, b)
+        b.append([said("x", "b")])
+        c.append([said("x", "c")])
+        (tmp_path / "restored").mkdir()
+        restored = self.opened(SITES[0], tmp_path / "restored", START + HOUR)
+        restored.append([said("x", "1")])
+        for text in ("o2", "o3"):
+            restored.append([said("x", text)])
+        restored.receive([stretch(b, b.writer)])
+        restored.continue_as(f"{restored.writer}.2", SIGNERS[SITES[0]], 0)
+        restored.receive([stretch(a, a.writer), stretch(c, c.writer)])
+        copy_all(restored, c)
+        copy_all(b, c)
+        copy_all(a, c)
+        assert state_of(restored) == state_of(c)
+        restored.close()
+
+    def test_a_whole_log_is_left(self, three: list[MergingLedger]) -> None:
+        a, _, _ = three
+        a.append([said("x", "1"), said("x", "2")])
+        old = a.writer
+        assert a.continue_as(f"{old}.2", SIGNERS[SITES[0]], None, [said("y", "first")]) == 0
+        assert held(a, old).size == 2
+        assert [Fact.from_json(orjson.loads(line)).body["key"] for _, line in a.lines()] == ["y"]
+
     @pytest.mark.parametrize("seed", range(30))
     def test_one_state_whatever_the_order(self, tmp_path: Path, seed: int) -> None:
         interleaved(self, tmp_path, seed, steps=40)
