@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 DEMO ?= demo-flights
 PYTEST_ARGS ?=
+PARALLEL ?= -n auto --dist loadfile
 CEPH ?=
 
 .PHONY: help demo demo-short demo-sites test test-servers test-all check lint types imports format lock clean
@@ -41,7 +42,7 @@ demo-sites: .venv/dev ## three sites on S3, Azure and a folder; one is cut off (
 	@$(BIN)/python examples/three-sites/run.py drill $(DEMO_ARGS)
 
 test: .venv/dev ## all tests that need no more than PyPI, with reduced counts
-	@$(BIN)/pytest -q -m "not long and not servers and not ceph" $(PYTEST_ARGS)
+	@$(BIN)/pytest -q $(PARALLEL) -m "not long and not servers and not ceph" $(PYTEST_ARGS)
 
 test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ceph
 	@tests/servers/install azurite
@@ -51,7 +52,7 @@ test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ce
 test-all: .venv/dev ## all tests, with full counts, on Ceph too
 	@tests/servers/install azurite
 	@tests/servers/install ceph
-	@$(BIN)/pytest -q $(PYTEST_ARGS)
+	@$(BIN)/pytest -q $(PARALLEL) $(PYTEST_ARGS)
 
 check: .venv/dev lint types imports test ## format, lint, types, import contracts, budgets, tests
 
