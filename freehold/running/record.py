@@ -31,12 +31,12 @@ class Readable(Protocol):
 def start(
     ledger: Ledger, attachments: Attachments, graph: Graph, options: Options, wall: int
 ) -> tuple[str, str]:
-    """Appends run.started. Returns the names of the run, `20261121-031415-9f3a21c4`, and of the
+    """Appends run.started. Returns the names of the run, `20261121-031415-9f3a`, and of the
     fact."""
     texts = {name: plain(one) for name, one in graph.parameters.items() if not _is_plain(one)}
     kept = attachments.put(orjson.dumps(texts)) if texts else ""
     moment = datetime.fromtimestamp(wall // 1_000_000, UTC)
-    lot = sha256(f"{ledger.writer} {wall}".encode()).hexdigest()[:8]
+    lot = sha256(f"{ledger.writer} {wall}".encode()).hexdigest()[:4]
     wished = f"{moment:%Y%m%d-%H%M%S}-{lot}"
     name = wished
 
