@@ -1,7 +1,11 @@
-"""Where data with labels may go. What no rule allows is forbidden."""
+"""Where data with labels may go. What no rule allows is forbidden.
+
+Of a label with several values (`residency` → "EU,US"), each must be allowed.
+"""
 
 from collections.abc import Mapping
 
+from freehold.domain.labels import values_of
 from freehold.domain.project import SiteSpec, StoreSpec
 
 RESIDENCY = "residency"
@@ -9,15 +13,22 @@ RESIDENCY = "residency"
 
 def barred(labels: Mapping[str, str], site: SiteSpec) -> str:
     """Empty if it may go there, else the rule that forbids it, in words for people."""
-    for name, value in sorted(labels.items()):
-        label = f"{name}={value}" if value else name
-        if name == RESIDENCY:
-            if not site.jurisdiction:
-                return f"{label}: the site has no jurisdiction"
-            if site.jurisdiction != value:
-                return f"{label}: the site's jurisdiction is {site.jurisdiction}"
-        elif name not in site.accepts and label not in site.accepts:
-            return f"{label}: the site does not accept it"
+    for name, values in sorted(labels.items()):
+        for value in values_of(values):
+            if rule := _barred(name, value, site):
+                return rule
+    return ""
+
+
+def _barred(name: str, value: str, site: SiteSpec) -> str:
+    label = f"{name}={value}" if value else name
+    if name == RESIDENCY:
+        if not site.jurisdiction:
+            return f"{label}: the site has no jurisdiction"
+        if site.jurisdiction != value:
+            return f"{label}: the site's jurisdiction is {site.jurisdiction}"
+    elif name not in site.accepts and label not in site.accepts:
+        return f"{label}: the site does not accept it"
     return ""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from freehold.domain.artifact import Artifact
 from freehold.domain.graph import Graph, Node, Reference, substitute
+from freehold.domain.labels import inherited
 from freehold.domain.projection import State
 from freehold.ports.artifact_store import ArtifactStore
 from freehold.running.cache_key import CacheKey, cache_key
@@ -58,7 +59,7 @@ class Desk:
             node,
             self.key(node, arguments),
             inputs,
-            inherited([one.labels for one in inputs.values()], node.step.labels),
+            inherited([*(one.labels for one in inputs.values()), node.step.labels]),
             node.step.cache and self.options.cache,
         )
 
@@ -87,15 +88,6 @@ class Desk:
             Artifact(one["digest"], one["format"], one["size"], ready.labels)
             for one in row["outputs"]
         )
-
-
-def inherited(inputs: list[Mapping[str, str]], own: Mapping[str, str]) -> dict[str, str]:
-    """The union of labels; where they differ, all values, sorted and joined by commas."""
-    values: dict[str, set[str]] = {}
-    for labels in (*inputs, own):
-        for name, value in labels.items():
-            values.setdefault(name, set()).update(part for part in value.split(",") if part)
-    return {name: ",".join(sorted(found)) for name, found in sorted(values.items())}
 
 
 def input_digests(ready: Ready) -> list[str]:

@@ -1,15 +1,15 @@
 """`freehold fetch`: have a version, what a run made, or one artifact here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from freehold.app.model.naming import resolve
+from freehold.app.site.labelled import Labelled
 from freehold.app.site.opening import Site
-from freehold.app.site.wanted import run_labels
-from freehold.domain.artifact import Artifact, object_key
+from freehold.app.site.wanted import is_here
 from freehold.domain.errors import NotFound, PolicyDenied, WrongUsage
 from freehold.domain.fact import Draft
-from freehold.replication.travel import barred
 from freehold.running.projection import steps_of
 
 
@@ -34,17 +34,19 @@ def plan_fetch(site: Site, name: str) -> PlannedFetch:
             hint="`freehold runs` and `freehold models` show what there is",
             code="site.none",
         )
-    digests, labels = _named(site, name)
-    rule = barred(labels, site.project.spec.sites[site.name])
-    if rule:
+    digests, labelled = _named(site, name), Labelled(site.state)
+    spec = site.project.spec.sites[site.name]
+    if rule := next(filter(None, (labelled.barred(one, spec) for one in sorted(digests))), ""):
         raise PolicyDenied(
             f"{name} may not come to {site.name}",
             why=rule,
             hint="work where it is: `freehold run --at SITE`; or change what the site accepts",
             code="label.barred",
         )
-    here = {one for one in digests if site.objects.size(object_key(one)) is not None}
-    return PlannedFetch(name, labels, tuple(sorted(here)), tuple(sorted(digests - here)))
+    here = {one for one in digests if is_here(site, one)}
+    return PlannedFetch(
+        name, labelled.of(digests), tuple(sorted(here)), tuple(sorted(digests - here))
+    )
 
 
 def fetch(site: Site, planned: PlannedFetch) -> None:
@@ -53,17 +55,14 @@ def fetch(site: Site, planned: PlannedFetch) -> None:
     site.ledger.append([Draft("artifact.wanted", body, actor=site.actor)])
 
 
-def _named(site: Site, name: str) -> tuple[set[str], dict[str, str]]:
+def _named(site: Site, name: str) -> set[str]:
+    """Digests."""
     if "@" in name:
         version = resolve(site, name)
-        digests = {version.package, *version.attestations.values()}
-        return digests, run_labels(site.state, version.run)
-    rows = steps_of(site.state, name)
-    made = [Artifact.from_json(one) for row in rows.values() for one in row.get("outputs", ())]
-    if not made:
-        rows = dict(site.state.scan("steps"))
-        every = (Artifact.from_json(one) for r in rows.values() for one in r.get("outputs", ()))
-        made = [one for one in every if one.digest == name]
+        return {version.package, *version.attestations.values()}
+    made = _made(steps_of(site.state, name).values())
+    if not made and name in _made(row for _, row in site.state.scan("steps")):
+        made = {name}
     if not made:
         raise NotFound(
             f"nothing is called {name}",
@@ -72,7 +71,9 @@ def _named(site: Site, name: str) -> tuple[set[str], dict[str, str]]:
             " list",
             code="artifact.unknown",
         )
-    labels: dict[str, str] = {}
-    for one in made:
-        labels.update(one.labels)
-    return {one.digest for one in made}, labels
+    return made
+
+
+def _made(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Digests of what these steps made."""
+    return {one["digest"] for row in rows for one in row.get("outputs", ())}

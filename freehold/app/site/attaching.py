@@ -9,7 +9,8 @@ from freehold.app.site.opening import Site
 from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import site_of
 from freehold.ports.attachment_store import attachment_key, check_attachment
-from freehold.replication.leases import all_work, attachments_wanted
+from freehold.replication.leases import all_work, attachments_wanted, open_work
+from freehold.replication.work import Work
 
 ATTACHMENTS = "attachments/"
 Route = dict[str, str]
@@ -21,7 +22,7 @@ def copy_attachments(site: Site, meeting: Meeting, route: Route) -> int:
     that are wanted no more. Returns how many moved."""
     moved = _fetch(site, meeting)
     for place, store in route.items():
-        for name in attachments_wanted(site.state, place):
+        for name in _given(site, place):
             key = attachment_key(name)
             data = _own(site, name)
             if data is None:
@@ -53,6 +54,22 @@ def _fetch(site: Site, meeting: Meeting) -> int:
     return fetched
 
 
+def _given(site: Site, place: str) -> list[str]:
+    """Names of what this site gave with work that it asked of the other. What others say that
+    work needs may be anything that lies here, such as what a failed step said of a person."""
+    return sorted(
+        {
+            work.parameters_attachment
+            for work in open_work(site.state, place)
+            if work.parameters_attachment and _asked_here(site, work)
+        }
+    )
+
+
+def _asked_here(site: Site, work: Work) -> bool:
+    return site_of(work.requested.rpartition("/")[0]) == site.name
+
+
 def _own(site: Site, name: str) -> bytes | None:
     """As it lies, salt and all; None if it is not here or was erased."""
     try:
@@ -68,9 +85,7 @@ def _take_away(site: Site, meeting: Meeting) -> None:
     over = {
         attachment_key(work.parameters_attachment)
         for work in all_work(site.state)
-        if work.parameters_attachment
-        and not work.open
-        and site_of(work.requested.rpartition("/")[0]) == site.name
+        if work.parameters_attachment and not work.open and _asked_here(site, work)
     }
     for name in list(meeting.stores) if over else ():
         with meeting.at(name):

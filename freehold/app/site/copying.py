@@ -1,20 +1,19 @@
 """Artifacts on their way between sites, where somebody asks for them and no label forbids it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from freehold.app.site.attaching import Route, copy_attachments
+from freehold.app.site.labelled import Labelled
 from freehold.app.site.meeting import Meeting
 from freehold.app.site.opening import Site
-from freehold.app.site.wanted import Wanted, wanted_at
-from freehold.domain.artifact import object_key
+from freehold.app.site.wanted import is_here, wanted_at
 from freehold.ports.object_store import Moved
 from freehold.replication.fetching import fetch_artifacts
 from freehold.replication.sending import publish_artifacts
-from freehold.replication.travel import barred, barred_from_store
 
 Tell = Callable[[str], None]
 
@@ -61,70 +60,79 @@ def copy_artifacts(
     `moved` is told bytes as they go, from several threads.
     """
     copied = Copied()
-    _fetch(site, meeting, copied, tell, moved)
-    _send(site, meeting, copied, tell, moved)
+    passing = _Passing(site, meeting, Labelled(site.state), copied, tell, moved)
+    _fetch(passing)
+    _send(passing)
     copied.attachments = copy_attachments(site, meeting, _route(site, meeting))
     return copied
 
 
-def _fetch(site: Site, meeting: Meeting, copied: Copied, tell: Tell, moved: Moved) -> None:
-    if site.name not in site.project.spec.sites or not meeting.stores:
+@dataclass(frozen=True)
+class _Passing:
+    site: Site
+    meeting: Meeting
+    labelled: Labelled
+    copied: Copied
+    tell: Tell
+    moved: Moved
+
+
+def _fetch(passing: _Passing) -> None:
+    site, copied = passing.site, passing.copied
+    if site.name not in site.project.spec.sites or not passing.meeting.stores:
         return
     here = site.project.spec.sites[site.name]
-    lacking = {}
-    for one in wanted_at(site, site.name):
-        if site.objects.size(object_key(one.digest)) is None:
-            if rule := barred(one.labels, here):
-                copied.barred.append(Barred(one.digest, site.name, rule))
-            else:
-                lacking[one.digest] = one
+    lacking = []
+    for digest in _wanted_digests(site, site.name):
+        if is_here(site, digest):
+            continue
+        if rule := passing.labelled.barred(digest, here):
+            copied.barred.append(Barred(digest, site.name, rule))
+        else:
+            lacking.append(digest)
     if not lacking:
         return
+    stores = passing.meeting.stores
     with TemporaryDirectory(prefix="freehold-fetch-") as scratch:
         found = fetch_artifacts(
-            lacking, meeting.stores, site.objects, scratch=Path(scratch), moved=moved
+            lacking, stores, site.objects, scratch=Path(scratch), moved=passing.moved
         )
     copied.fetched += len(found.got)
     copied.bytes += found.bytes
     copied.missing.extend((*found.missing, *found.corrupt))
     if found.got:
-        tell(f"{len(found.got):,} artifacts fetched")
+        passing.tell(f"{len(found.got):,} artifacts fetched")
 
 
-def _send(site: Site, meeting: Meeting, copied: Copied, tell: Tell, moved: Moved) -> None:
+def _send(passing: _Passing) -> None:
+    site = passing.site
     sites = site.project.spec.sites
-    by_store: dict[str, dict[str, Wanted]] = {}
-    for place, store in _route(site, meeting).items():
-        spec = sites[place]
-        for one in wanted_at(site, place):
-            if site.objects.size(object_key(one.digest)) is None:
+    by_store: dict[str, dict[str, None]] = {}
+    for place, store in _route(site, passing.meeting).items():
+        for digest in _wanted_digests(site, place):
+            if not is_here(site, digest):
                 continue
-            rule = barred(one.labels, spec) or barred_from_store(
-                one.labels, sites[store].store, sites
-            )
-            if rule:
-                copied.barred.append(Barred(one.digest, place, rule))
+            if rule := passing.labelled.barred_on_the_way(digest, place, store, sites):
+                passing.copied.barred.append(Barred(digest, place, rule))
             else:
-                by_store.setdefault(store, {})[one.digest] = one
-    for name, wanted in by_store.items():
-        _leave(site, meeting, name, wanted, copied, tell, moved)
+                by_store.setdefault(store, {})[digest] = None
+    for name, digests in by_store.items():
+        _leave(passing, name, digests)
 
 
-def _leave(
-    site: Site,
-    meeting: Meeting,
-    name: str,
-    wanted: Mapping[str, Wanted],
-    copied: Copied,
-    tell: Tell,
-    moved: Moved,
-) -> None:
-    with meeting.at(name):
-        sent = publish_artifacts(wanted, site.objects, meeting.stores[name], moved=moved)
+def _wanted_digests(site: Site, place: str) -> Iterable[str]:
+    """Each once, whoever asks for it."""
+    return dict.fromkeys(one.digest for one in wanted_at(site, place))
+
+
+def _leave(passing: _Passing, name: str, digests: Iterable[str]) -> None:
+    copied, store = passing.copied, passing.meeting.stores[name]
+    with passing.meeting.at(name):
+        sent = publish_artifacts(digests, passing.site.objects, store, moved=passing.moved)
         copied.sent += sent.artifacts
         copied.bytes += sent.bytes
         if sent.artifacts:
-            tell(f"{sent.artifacts:,} artifacts left in the store of {name}")
+            passing.tell(f"{sent.artifacts:,} artifacts left in the store of {name}")
 
 
 def _route(site: Site, meeting: Meeting) -> Route:

@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import ModelVersion, versions_of
 from freehold.delivery.releases import aliases_of, releases_of
-from freehold.domain.artifact import Artifact
+from freehold.domain.artifact import Artifact, object_key
 from freehold.domain.project import SiteSpec
 from freehold.domain.projection import State
 from freehold.replication.asking import asked_for
-from freehold.running.projection import steps_of
 
 
 @dataclass(frozen=True)
 class Wanted:
     digest: str
-    labels: Mapping[str, str]
-    """Of the data that it was made from."""
     why: str
     """`release flight-delay/3`, `alias champion`, `run 2026…`."""
 
@@ -28,18 +25,21 @@ def wanted_at(site: Site, place: str) -> Iterator[Wanted]:
     state = site.state
     versions = {(one.model, one.version): one for one in versions_of(state)}
     for version, why in _traffic(state, versions, place, spec):
-        labels = run_labels(state, version.run)
         for digest in (version.package, *version.attestations.values()):
-            yield Wanted(digest, labels, why)
+            yield Wanted(digest, why)
     asked = asked_for(state, place)
     for output, run in _outputs(state):
         if "results" in spec.keeps or output.digest in asked:
-            yield Wanted(output.digest, output.labels, f"run {run}")
+            yield Wanted(output.digest, f"run {run}")
     for version in versions.values():
         digests = {version.package, *version.attestations.values()}
-        labels = run_labels(state, version.run) if digests & asked else {}
         for digest in digests & asked:
-            yield Wanted(digest, labels, version.name)
+            yield Wanted(digest, version.name)
+
+
+def is_here(site: Site, digest: str) -> bool:
+    """Whether its bytes lie at this site; they are not read."""
+    return site.objects.size(object_key(digest)) is not None
 
 
 def _outputs(state: State) -> Iterator[tuple[Artifact, str]]:
@@ -68,12 +68,3 @@ def _traffic(
         for version in versions.values():
             if version.allowed:
                 yield version, "every version that policy allows"
-
-
-def run_labels(state: State, run: str) -> dict[str, str]:
-    """Of all that a run made: what it was made from has handed them down."""
-    found: dict[str, str] = {}
-    for row in steps_of(state, run).values():
-        for one in row.get("outputs", ()):
-            found.update(Artifact.from_json(one).labels)
-    return found

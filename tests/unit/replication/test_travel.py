@@ -3,13 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freehold.domain.labels import inherited
 from freehold.domain.project import SiteSpec, StoreSpec
 from freehold.replication.travel import barred, barred_from_store
 
 NAMES = st.sampled_from(["pii", "team", "secret"])
 VALUES = st.sampled_from(["", "a", "b"])
 PLACES = st.sampled_from(["", "EU", "US"])
-LABELS = st.dictionaries(NAMES | st.just("residency"), VALUES | PLACES)
+SEVERAL = st.sampled_from(["a,b", ",a", "EU,US"])
+LABELS = st.dictionaries(NAMES | st.just("residency"), VALUES | PLACES | SEVERAL)
 STORES = st.sampled_from(["s3://one/x", "s3://one/x/", "s3://two/x"]).map(StoreSpec)
 SITES = st.builds(
     SiteSpec,
@@ -21,11 +23,12 @@ SITES = st.builds(
 
 def allowed(labels: dict[str, str], site: SiteSpec) -> bool:
     """The rule once more, in other words."""
-    for name, value in labels.items():
+    for name, values in labels.items():
+        parts = set(values.split(","))
         if name == "residency":
-            if value == "" or site.jurisdiction != value:
+            if "" in parts or parts != {site.jurisdiction}:
                 return False
-        elif not {name, f"{name}={value}" if value else name} & set(site.accepts):
+        elif not all({name, f"{name}={one}" if one else name} & {*site.accepts} for one in parts):
             return False
     return True
 
@@ -51,6 +54,20 @@ def test_a_store_takes_what_all_its_sites_take(
     assert (barred_from_store(labels, store, sites) == "") == expected
 
 
+@given(st.lists(LABELS, max_size=4), SITES)
+def test_what_comes_of_several_goes_where_each_of_them_may(
+    several: list[dict[str, str]], site: SiteSpec
+) -> None:
+    expected = all(allowed(labels, site) for labels in several)
+    assert (barred(inherited(several), site) == "") == expected
+
+
+@given(st.lists(LABELS, max_size=4))
+def test_inheriting_knows_no_order_and_no_number(several: list[dict[str, str]]) -> None:
+    once = inherited(several)
+    assert inherited(reversed(several)) == inherited([once, *several, {}]) == once
+
+
 def test_it_says_which_rule() -> None:
     eu = SiteSpec(StoreSpec("file:///a"), jurisdiction="EU", accepts=("team=fraud",))
     us = SiteSpec(StoreSpec("file:///b"), jurisdiction="US")
@@ -58,6 +75,7 @@ def test_it_says_which_rule() -> None:
     assert barred({"residency": "EU", "team": "fraud"}, eu) == ""
     assert barred({"residency": "EU"}, us) == "residency=EU: the site's jurisdiction is US"
     assert barred({"residency": "EU"}, nowhere) == "residency=EU: the site has no jurisdiction"
+    assert barred({"residency": "EU,US"}, us) == "residency=EU: the site's jurisdiction is US"
     assert barred({"pii": ""}, eu) == "pii: the site does not accept it"
     sites = {"eu": eu, "us": us, "nowhere": nowhere}
     rule = barred_from_store({"residency": "US"}, StoreSpec("file:///b"), sites)

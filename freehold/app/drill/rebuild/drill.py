@@ -24,9 +24,11 @@ from freehold.app.drill.rebuild.anew import RebuildOrders
 from freehold.app.drill.rebuild.comparison import Comparison, compare
 from freehold.app.drill.rebuild.made import Made
 from freehold.app.drill.rebuild.process import run_anew
-from freehold.app.drill.rebuild.reference import NOW, reference_of
+from freehold.app.drill.rebuild.reference import NOW, Reference, reference_of
 from freehold.app.project.reading import OpenProject
-from freehold.domain.errors import Failed, NotFound
+from freehold.domain.errors import Failed, NotFound, PolicyDenied
+from freehold.domain.project import SiteSpec
+from freehold.replication.travel import barred, barred_from_store
 
 Tell = Callable[[str], None]
 _NOT_PROJECT = frozenset({".freehold"})
@@ -86,8 +88,10 @@ def rebuild_drill(
     processes run, if not here; they stay open. What differs too much is in the report: see
     `require_rebuilt`.
 
-    Raises NotFound; Failed `drill.code-changed`, `drill.failed` where the project or production is
-    not as it was, and with the code of whatever the process at the other site met.
+    Raises NotFound; PolicyDenied `label.barred` before anything is written there, where labels keep
+    what the run read and made from that site or its store; Failed `drill.code-changed`,
+    `drill.failed` where the project or production is not as it was, and with the code of whatever
+    the process at the other site met.
     """
     if at not in project.spec.sites:
         raise NotFound(
@@ -106,6 +110,7 @@ def rebuild_drill(
     doors = Doors(folder / "doors", {at: location})
     try:
         reference = reference_of(project, run, folder, places, tell)
+        _require_allowed(project.spec.sites, at, reference)
         tell(f"run {reference.made.run} of {reference.made.pipeline} is rebuilt at {at}")
         orders = RebuildOrders(
             root=str(folder / "rebuilt"),
@@ -159,6 +164,18 @@ def require_rebuilt(report: RebuildReport) -> None:
         "; ".join([f"differing: {', '.join(report.comparison.differing)}", *_first(report)]),
         "look for what a step takes from its surroundings: time, chance, files, the network",
     )
+
+
+def _require_allowed(sites: Mapping[str, SiteSpec], at: str, reference: Reference) -> None:
+    labels = reference.labels
+    rule = barred(labels, sites[at]) or barred_from_store(labels, sites[at].store, sites)
+    if rule:
+        raise PolicyDenied(
+            f"run {reference.made.run} may not be rebuilt at {at}",
+            why=rule,
+            hint="name a site that may have the data; or change what the site accepts",
+            code="label.barred",
+        )
 
 
 def _first(report: RebuildReport) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from freehold.app.model.scoring import PackagedModel
 from freehold.app.project.loading import load_pipelines, traced
+from freehold.app.site.labelled import Labelled
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import version_of_run
 from freehold.domain.artifact import Artifact
@@ -43,6 +44,8 @@ class Made:
     allowed: bool | None = None
     scores: Sequence[float] = ()
     """Of the reference's evaluation table."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of all that the run read and made."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -71,12 +74,13 @@ def made_by(site: Site, run: str, pipeline: str, table: pl.DataFrame | None) -> 
         for name, row in steps_of(site.state, run).items()
         if row["status"] == "finished"
     }
+    labels = Labelled(site.state).of_run(run)
     version = version_of_run(site.state, run)
     if version is None:
-        return Made(run, pipeline, steps)
+        return Made(run, pipeline, steps, labels=labels)
     scores = [] if table is None else PackagedModel(site, version).scores(table).tolist()
     figures = {name: one for name, one in version.headline.items() if name not in UNLIKE}
-    return Made(run, pipeline, steps, version.package, figures, version.allowed, scores)
+    return Made(run, pipeline, steps, version.package, figures, version.allowed, scores, labels)
 
 
 def graph_of(site: Site, pipeline: str, parameters: Mapping[str, Any]) -> Graph:

@@ -16,6 +16,7 @@ from freehold.app.project.reading import OpenProject
 from freehold.app.run.runs import known_run, parameters_of
 from freehold.app.site.opening import Site, open_site
 from freehold.domain.errors import Conflict, FreeholdError, NotFound
+from freehold.domain.labels import inherited
 
 Tell = Callable[[str], None]
 NOW = "now"
@@ -29,6 +30,8 @@ class Reference:
     parameters: Mapping[str, Any]
     table: Path | None
     """Rows that both models score."""
+    labels: Mapping[str, str]
+    """Of what the run read and made, and what its steps as they are today would add."""
 
 
 def reference_of(
@@ -60,17 +63,18 @@ def reference_of(
         bare = made_by(site, row["run"], row["pipeline"], None)
         traced = replace(site, project=replace(site.project, root=copy))
         graph = graph_of(traced, row["pipeline"], parameters)
+        labels = inherited([bare.labels, *(node.step.labels for node in graph.nodes)])
         if {node.name for node in graph.nodes} != set(bare.steps):
             # The process that runs it names what changed.
-            return Reference(bare, site.name, parameters, None)
+            return Reference(bare, site.name, parameters, None, labels)
         with _said_if_missing(site, row["run"]):
             table = evaluation_table(site, bare, graph)
             if table is None:
-                return Reference(bare, site.name, parameters, None)
+                return Reference(bare, site.name, parameters, None, labels)
             path = folder / "rows.parquet"
             table.write_parquet(path)
             made = made_by(site, row["run"], row["pipeline"], table)
-        return Reference(made, site.name, parameters, path)
+        return Reference(made, site.name, parameters, path, labels)
 
 
 @contextmanager
@@ -108,7 +112,7 @@ def _reference_now(
     )
     copy_project(project.root, Path(orders.root))
     made = Made.from_json(run_anew(orders, folder / "reference.json", places)["made"])
-    return Reference(made, here, {}, rows if rows.exists() else None)
+    return Reference(made, here, {}, rows if rows.exists() else None, made.labels)
 
 
 def _latest(site: Site) -> dict[str, Any] | None:

@@ -1,0 +1,68 @@
+"""Which labels bytes bear, whoever speaks of them, and so where they may go."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from freehold.catalog.versions import versions_of
+from freehold.domain.artifact import Artifact
+from freehold.domain.labels import inherited
+from freehold.domain.project import SiteSpec
+from freehold.domain.projection import State
+from freehold.replication.travel import barred, barred_from_store
+
+
+class Labelled:
+    """The union over all that is known to have made the same bytes: one mention without labels
+    takes none away. Packages and attestations bear what their run read and made."""
+
+    def __init__(self, state: State) -> None:
+        """Looks at every step and every version once."""
+        self._rows: dict[str, list[Mapping[str, Any]]] = {}
+        self._labels: dict[str, dict[str, str]] = {}
+        self._unknown: dict[str, str] = {}
+        for _, row in state.scan("steps"):
+            self._rows.setdefault(str(row["run"]), []).append(row)
+            for one in row.get("outputs", ()):
+                made = Artifact.from_json(one)
+                self._bears(made.digest, made.labels)
+        # After all steps: a version's package may itself be what a step made.
+        versions = list(versions_of(state))
+        runs = {run: self.of_run(run) for run in {one.run for one in versions}}
+        for version in versions:
+            for digest in (version.package, *version.attestations.values()):
+                self._bears(digest, runs[version.run])
+                if version.run not in self._rows:
+                    self._unknown[digest] = version.run
+
+    def _bears(self, digest: str, labels: Mapping[str, str]) -> None:
+        before = self._labels.get(digest)
+        if before is None or not before.items() >= labels.items():
+            self._labels[digest] = inherited([before or {}, labels])
+
+    def of(self, digests: Iterable[str]) -> dict[str, str]:
+        return inherited(self._labels.get(one, {}) for one in digests)
+
+    def of_run(self, run: str) -> dict[str, str]:
+        """Of all that it read and made."""
+        digests: set[str] = set()
+        for row in self._rows.get(run, ()):
+            digests.update(row.get("inputs", ()))
+            digests.update(one["digest"] for one in row.get("outputs", ()))
+        return self.of(digests)
+
+    def barred(self, digest: str, site: SiteSpec) -> str:
+        """Empty if it may go there, else why not. What nobody here knows the making of may not."""
+        return self._in_doubt(digest) or barred(self._labels[digest], site)
+
+    def barred_on_the_way(
+        self, digest: str, place: str, store: str, sites: Mapping[str, SiteSpec]
+    ) -> str:
+        """As `barred`, to the site of the name `place` by the store of the site `store`."""
+        return self.barred(digest, sites[place]) or barred_from_store(
+            self._labels[digest], sites[store].store, sites
+        )
+
+    def _in_doubt(self, digest: str) -> str:
+        if run := self._unknown.get(digest):
+            return f"run {run} is not known here"
+        return "" if digest in self._labels else "what made it is not known here"

@@ -1,0 +1,21 @@
+"""Labels of data: name → value, `pii` → "" or `residency` → "EU".
+
+Where data of several values comes together, the value is all of them, sorted and joined by commas:
+`residency` → "EU,US". What a label forbids, each of its values forbids.
+"""
+
+from collections.abc import Iterable, Mapping
+
+
+def inherited(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The union of labels; the same in whatever order and however often they come."""
+    values: dict[str, set[str]] = {}
+    for labels in several:
+        for name, value in labels.items():
+            values.setdefault(name, set()).update(values_of(value))
+    return {name: ",".join(sorted(found)) for name, found in sorted(values.items())}
+
+
+def values_of(value: str) -> tuple[str, ...]:
+    """At least one; a label without a value has the empty one, and keeps it beside others."""
+    return tuple(value.split(","))
