@@ -213,7 +213,8 @@ def _pull(
             pulled = pull_log(writer, ledger, meeting.stores, key, fold=False)
             done.faults.extend(meeting.answered(pulled.faults))
             if pulled.entries:
-                tell(f"{pulled.entries:,} entries of {writer}")
+                entries = "entry" if pulled.entries == 1 else "entries"
+                tell(f"{pulled.entries:,} {entries} of {writer}")
                 done.received += pulled.entries
                 for _, line in ledger.log_lines(writer, pulled.size - pulled.entries):
                     news = news or _WITNESS not in line
