@@ -65,6 +65,20 @@ def running_release(state: State, model: str, site: str = "") -> Release | None:
     return running[-1] if running else None
 
 
+def served_before(state: State, model: str, site: str) -> list[int]:
+    """Versions that had all traffic at the site and may have it again, latest first: neither
+    revoked, nor rolled back when they were last released."""
+    latest: dict[int, Release] = {}
+    for release in releases_of(state, model, site):
+        latest.pop(release.version, None)
+        latest[release.version] = release
+    return [
+        version
+        for version, release in reversed(latest.items())
+        if release.status == "completed" and not is_revoked(state, model, version)
+    ]
+
+
 def aliases_of(state: State, model: str) -> dict[str, int]:
     """Alias → version."""
     return {row["alias"]: row["version"] for _, row in state.scan(ALIASES, f"{model}/")}

@@ -54,6 +54,9 @@ def plan_release(
 ) -> ReleasePlan:
     """What a release would do, here or at the sites that are named.
 
+    A version whose package is the champion's is released at once: a canary would compare the
+    package with itself.
+
     Raises PolicyDenied for a version that policy did not approve, or that may not travel there.
     """
     version = resolve(site, name)
@@ -62,6 +65,8 @@ def plan_release(
     if site.name in venue.sites:
         _require_package(site, version)
     champion = aliases_of(site.state, version.model).get("champion")
+    if champion is not None and _has_package_of(site, version, champion):
+        strategy = "immediate"
     # Refused before anybody is asked; the append looks again.
     start(site.state, version.model, version.version, strategy, site.project.spec.release, venue)
     return ReleasePlan(
@@ -72,6 +77,10 @@ def plan_release(
         venue=venue,
         known_sites=site.project.site_names,
     )
+
+
+def _has_package_of(site: Site, version: ModelVersion, champion: int) -> bool:
+    return version_of(site.state, version.model, champion).package == version.package
 
 
 def _require_package(site: Site, version: ModelVersion) -> None:

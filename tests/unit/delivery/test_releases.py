@@ -13,11 +13,13 @@ from freehold.delivery.releases import (
     conclude,
     release_of,
     releases_of,
+    revoke,
     running_release,
+    served_before,
     start,
 )
 from freehold.delivery.standing import projection
-from freehold.delivery.traffic import traffic
+from freehold.delivery.traffic import must_leave, traffic
 from freehold.domain.errors import Conflict, NotFound
 from freehold.domain.fact import Draft, Fact
 from freehold.domain.hybrid_time import HybridTime
@@ -176,3 +178,42 @@ def test_a_release_is_rolled_back_once() -> None:
     assert first[0].type == "release.rolled-back"
     state.tell(first)
     assert conclude(state, release, ROLLBACK, 41) == ()
+
+
+def test_one_package_does_not_stand_beside_itself() -> None:
+    now = running_release(with_canary(), "m")
+    assert now is not None
+    table = traffic(now, 3, {1: "sha256:a", 2: "sha256:a"})
+    assert table is not None
+    assert [(one.version, one.weight) for one in table.variants] == [(2, 100.0)]
+
+
+def test_what_was_rolled_back_or_revoked_must_leave() -> None:
+    state = with_canary()
+    digests = {1: "sha256:a", 2: "sha256:b"}
+    now = running_release(state, "m")
+    assert now is not None
+    beside = traffic(now, 3, digests)
+    assert beside is not None and not must_leave(state, beside)
+    state.tell(conclude(state, now, ROLLBACK, 10))
+    assert must_leave(state, beside)
+    alone = traffic(release_of(state, "m/2"), 5, digests)
+    assert alone is not None and not must_leave(state, alone)
+    state.tell(revoke(state, "m", 1))
+    assert must_leave(state, alone)
+
+
+def test_what_served_before_and_may_again_latest_first() -> None:
+    state = with_champion()
+    for version in (2, 3, 4):
+        state.tell(start(state, "m", version, "immediate", SETTINGS, HERE))
+    assert served_before(state, "m", "w") == [4, 3, 2, 1]
+    assert served_before(state, "m", "elsewhere") == []
+    state.tell(revoke(state, "m", 3))
+    assert served_before(state, "m", "w") == [4, 2, 1]
+    state.tell(start(state, "m", 2, "canary", SETTINGS, HERE))
+    assert served_before(state, "m", "w") == [4, 1]
+    now = running_release(state, "m")
+    assert now is not None
+    state.tell(conclude(state, now, ROLLBACK, 10))
+    assert served_before(state, "m", "w") == [4, 1]
