@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,15 +17,17 @@ from freehold.agent.loop import EVERY, LOG_LEFT, Agent, Surroundings
 from freehold.agent.stopping import Stopping
 from freehold.app.project.reading import SITE_VARIABLE
 from freehold.app.site.exchange import Exchanged, exchange
+from freehold.app.site.meeting import damaged
 from freehold.app.site.opening import Site, open_site
 from freehold.app.work.claim import LEASE_SECONDS, Claims
 from freehold.cli import output
-from freehold.domain.errors import Conflict
+from freehold.domain.errors import Conflict, Failed, Unreachable
 from freehold.domain.project import EndpointSpec
 from freehold.endpoint.process import EndpointProcess
 
 GRACE_PART = 3
 """Of a lease's time, this part is given to news on its way through the stores."""
+_SILENT = frozenset({Unreachable.code, "storage.unreachable", "storage.in-doubt"})
 
 
 @click.command(
@@ -99,7 +101,7 @@ def _attend(settings: _Settings, once: bool) -> None:
             Surroundings(
                 site,
                 Claims(site, settings.lease, settings.lease / GRACE_PART, time.monotonic),
-                _meet if site.project.spec.sites else None,
+                _Meetings() if site.project.spec.sites else None,
                 tell,
                 stopping,
                 keeper,
@@ -107,7 +109,9 @@ def _attend(settings: _Settings, once: bool) -> None:
         )
         with stopping.on_signals():
             if once:
-                agent.once()
+                failures = agent.once().failures
+                if failures:
+                    raise click.exceptions.Exit(_exit_code(failures))
                 if not settings.as_json:
                     output.next_command("freehold work", "freehold status")
                 return
@@ -131,8 +135,25 @@ def _steps_at(site: str) -> Iterator[None]:
             os.environ[SITE_VARIABLE] = before
 
 
-def _meet(site: Site) -> Exchanged:
-    return exchange(site)
+class _Meetings:
+    """Exchanges; one that finds a copy damaged is followed by one that verifies and mends."""
+
+    def __init__(self) -> None:
+        self._damaged: set[tuple[str, str]] = set()
+        self._is_due = False
+
+    def __call__(self, site: Site) -> Exchanged:
+        done = exchange(site, verify=self._is_due)
+        found = damaged(site, done.faults)
+        # What could not be mended is not read again and again: somebody may want just that.
+        self._is_due = bool(found - self._damaged)
+        self._damaged = found
+        return done
+
+
+def _exit_code(failures: Sequence[str]) -> int:
+    """By the codes of what failed: 3 where it was nothing but stores that do not answer."""
+    return Unreachable.exit_code if set(failures) <= _SILENT else Failed.exit_code
 
 
 def _print(event: Event, site: Site, as_json: bool) -> None:

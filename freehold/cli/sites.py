@@ -6,7 +6,7 @@ from freehold.app.site.health.finding import counted, duration
 from freehold.app.site.health.logs import LogStanding
 from freehold.app.site.health.overview import Overview, look_at_sites
 from freehold.app.site.opening import open_site
-from freehold.app.site.trusting import rekey, trust
+from freehold.app.site.trusting import plan_trust, rekey, trust
 from freehold.cli import drawing, output
 
 _site = click.option("--site", default="", help="Another site than the one this checkout is.")
@@ -43,6 +43,7 @@ def trust_command(name: str, key: tuple[str, ...], site: str, yes: bool, as_json
     """
     wanted = _fingerprint(key)
     with open_site(site=site) as opened:
+        plan_trust(opened, name, wanted)
         if not as_json:
             click.echo(f"{opened.name} will believe all that {name} signs with the key\n{wanted}")
         output.confirm(f"Did the people of {name} read this key to you?", yes)

@@ -3,7 +3,7 @@
 import click
 
 from freehold.app.site.exchange import Exchanged, exchange
-from freehold.app.site.meeting import reached
+from freehold.app.site.meeting import damaged, reached
 from freehold.app.site.opening import open_site
 from freehold.cli import output
 from freehold.cli.progress import TransferProgress
@@ -19,6 +19,11 @@ def command(site: str, verify: bool, as_json: bool) -> None:
         stores = len(reached(opened))
         with TransferProgress(quiet=as_json) as progress:
             done = exchange(opened, progress.line, verify=verify, moved=progress.moved)
+            if not verify and damaged(opened, done.faults):
+                progress.line("a copy in a store is damaged: all are verified and mended")
+                again = exchange(opened, progress.line, verify=True, moved=progress.moved)
+                done.received += again.received
+                done.published += again.published
     if as_json:
         output.data(done.as_json())
     else:

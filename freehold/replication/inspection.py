@@ -10,6 +10,21 @@ from freehold.replication.head import read_head
 from freehold.replication.layout import HeadName, SegmentName
 from freehold.replication.segment import SEGMENT_LIMIT, unpack_lines
 
+_DAMAGED = ("segment.corrupt", "segment.missing")
+
+
+def mendable(ledger: KeepsLogs, faults: Iterable[LogFault]) -> set[tuple[str, str]]:
+    """Writer and store of each damaged copy that can be put right from what is held here:
+    `publish_log` does it where it is told to verify."""
+    held = {log.writer: log.size for log in ledger.logs()}
+    return {
+        (fault.writer, fault.store)
+        for fault in faults
+        if fault.kind in _DAMAGED
+        and fault.sequence is not None
+        and fault.sequence < held.get(fault.writer, 0)
+    }
+
 
 def good_segments(
     ledger: KeepsLogs,

@@ -25,6 +25,10 @@ MERGE_AT = 32
 SMALL = 1_000
 """Entries of which a segment has fewer, to count as small."""
 
+READ_BACK = 64
+"""Segments that are read again in one go, where no head says that they were put by whoever holds
+the log; of more, the entries are written once more."""
+
 
 @dataclass(frozen=True)
 class Published:
@@ -73,7 +77,7 @@ def publish_log(
         there = _There.of(writer, store)
     if not there.public_key:
         store.put(public_key_name(writer), public.pem)
-    publishing.fill(there.segments)
+    faults += publishing.complete(there, name)
     publishing.sign(there.heads)
     publishing.merge(there)
     known = [head for head in there.heads if not own and head.size <= newest.size]
@@ -134,6 +138,20 @@ class _Publishing:
         self._store.put(public_key_name(self._writer), public.pem)
         return [*faults, *more]
 
+    def complete(self, there: "_There", name: str) -> list[LogFault]:
+        """What the store lacks. Names beyond the last head that is there and held here may be
+        false, for what stands before a head was put before it: they count once they are read."""
+        signed = self._signed(there.heads)
+        known = [one for one in there.segments if one.stop <= signed]
+        beyond = [one for one in there.segments if signed < one.stop <= self._newest.size]
+        good, corrupt, faults = good_segments(
+            self._ledger, self._writer, self._store, beyond[:READ_BACK], name
+        )
+        self.fill(sorted([*known, *good]))
+        for segment in corrupt - self.written:
+            self._store.delete(segment.key)
+        return faults
+
     def fill(self, segments: Iterable[SegmentName]) -> None:
         """Segments where none of those that are there has entries.
 
@@ -151,14 +169,18 @@ class _Publishing:
 
     def sign(self, heads: Sequence[HeadName]) -> None:
         """Heads beyond the greatest that is there and held here too, some apart and the newest."""
-        known = (head.size for head in reversed(heads) if holds_head(self._ledger, head))
         kept: dict[int, Checkpoint] = {}
-        for checkpoint in self._ledger.log_checkpoints(self._writer, next(known, 0)):
+        for checkpoint in self._ledger.log_checkpoints(self._writer, self._signed(heads)):
             if checkpoint.size <= self._newest.size:
                 kept[checkpoint.size // HEADS_APART] = checkpoint
         for checkpoint in kept.values():
             name, data = encode_head(checkpoint)
             self._store.put(name.key, data)
+
+    def _signed(self, heads: Sequence[HeadName]) -> int:
+        """Entries that the greatest head covers which is there and held here too."""
+        known = (head.size for head in reversed(heads) if holds_head(self._ledger, head))
+        return next(known, 0)
 
     def merge(self, there: _There) -> None:
         """Many small segments into one, and then fewer heads."""

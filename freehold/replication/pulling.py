@@ -86,8 +86,10 @@ class _Pull:
             within = within[:most]
             taken = self._take(within)
             if taken is None:
-                return
-            if taken:
+                if not self.reader.retry_missing():
+                    return
+            elif taken:
+                self.reader.confirm_used()
                 most = min(2 * most, BATCH)
             elif len(within) > 1:
                 most = len(within) // 2

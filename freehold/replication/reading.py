@@ -40,6 +40,11 @@ class LogReader:
         self._bad: set[Place] = set()
         self._distrusted: set[str] = set()
         """Digests of segments whose content does not lead to a signed root."""
+        self._alone = ""
+        """The only store that is read now; empty for all of them, mixed."""
+        self._untried: list[str] | None = None
+        """Stores to be read alone; None where nothing is in doubt."""
+        self._doubtful: set[SegmentName] = set()
         self._listings = 0
         self._fetching: dict[Place, Future[bytes]] = {}
         self._last: tuple[Place, list[bytes]] | None = None
@@ -89,7 +94,8 @@ class LogReader:
         while at < stop:
             place = self._best(at)
             if place is None:
-                self.fault("", "segment.missing", f"no store has entry {at}", sequence=at)
+                if not self._alone:  # of one store, it is no fault: they complete each other
+                    self.fault("", "segment.missing", f"no store has entry {at}", sequence=at)
                 return
             lines = self._read(place, at)
             if lines is None:
@@ -105,11 +111,39 @@ class LogReader:
                 yield line
                 at += 1
 
+    def confirm_used(self) -> None:
+        """What was used leads to a signed root: go on where it came from."""
+        self._untried = None
+
+    def retry_missing(self) -> bool:
+        """The lines end too early: whether to try otherwise. Copies may have been refused for what
+        a false one before them said."""
+        return bool(self._alone or (self._bad and self._untried is None)) and self._turn()
+
     def distrust_used(self) -> bool:
-        """What was used does not lead to a signed root: from now on take other copies of it.
-        False if there are none."""
+        """What was used does not lead to a signed root: from now on take other copies of it. First
+        each store alone, so that one that is whole suffices whatever lies in the others, then
+        mixed. False if there are none."""
+        if self._alone or self._untried is None:
+            return self._turn()
+        return self._distrust(self.used)
+
+    def _turn(self) -> bool:
+        if self._untried is None:
+            several = len(self._stores) > 1
+            self._untried = [one for one in self._stores if several and one != self._alone]
+            self._doubtful = set() if self._alone else set(self.used)
+        was_alone, self._last = bool(self._alone), None
+        self._alone = self._untried.pop(0) if self._untried else ""
+        if was_alone or self._alone:
+            self._bad.clear()
+        if self._alone:
+            return True
+        return self._distrust(self._doubtful) or (was_alone and not self._doubtful)
+
+    def _distrust(self, used: set[SegmentName]) -> bool:
         replaced = False
-        for name in self.used:
+        for name in used:
             others = any(
                 other.digest != name.digest
                 and other.first <= name.first
@@ -128,7 +162,10 @@ class LogReader:
         return (
             place
             for place in self._places
-            if place not in self._bad and place[1].digest not in self._distrusted
+            if place not in self._bad
+            and (
+                place[0] == self._alone if self._alone else place[1].digest not in self._distrusted
+            )
         )
 
     def _best(self, at: int) -> Place | None:

@@ -1,5 +1,6 @@
 """Object stores of this machine, and what is attached to facts in them."""
 
+import errno
 import os
 import resource
 from collections.abc import Iterator
@@ -74,7 +75,23 @@ class TestDisk(
         DiskObjectStore.open(StoreSettings(url)).put("a", b"1")
         assert (tmp_path / "a folder" / "a").read_bytes() == b"1"
 
-    @pytest.mark.parametrize("url", ["/srv", "file:srv", "file://other/srv", "s3://srv", ""])
+    def test_a_folder_that_cannot_be_made(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Some file systems answer so where no folder can be, such as that of Linux' processes.
+        def absent(path: Path, *_: object, **__: object) -> None:
+            raise FileNotFoundError(errno.ENOENT, "no such file or directory", str(path))
+
+        monkeypatch.setattr(Path, "mkdir", absent)
+        with pytest.raises(StorageFailed) as caught:
+            DiskObjectStore(Path("/nowhere/store"))
+        assert caught.value.code == "storage.no-folder"
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            *("/srv", "file:srv", "file://other/srv", "s3://srv", ""),
+            *("file:///", "file:////", "file:///srv/..", "file:///srv%00"),
+        ],
+    )
     def test_what_is_no_url_of_a_folder(self, url: str) -> None:
         with pytest.raises(WrongUsage) as caught:
             DiskObjectStore.open(StoreSettings(url))

@@ -19,9 +19,10 @@ def folder_of(location: str) -> Path:
     url = urlsplit(location)
     path = Path(unquote(url.path))
     local = url.scheme == "file" and url.netloc in ("", "localhost") and path.is_absolute()
-    if not local or url.query or url.fragment:
+    is_root = not os.path.normpath(path).strip("/")
+    if not local or is_root or url.query or url.fragment or "\0" in str(path):
         raise WrongUsage(
-            f"'{location}' is no folder",
+            "the address of a store is no folder of this machine, or the root of all of them",
             hint="write file:///an/absolute/path",
             code="storage.address",
         )

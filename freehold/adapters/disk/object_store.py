@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from freehold.adapters.disk.folders import boundary, folder_of, make_folder, sync_folder
+from freehold.domain.errors import StorageFailed
 from freehold.ports.object_store import (
     ComparesAndSets,
     CreatesOnce,
@@ -41,10 +42,18 @@ class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, C
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        with boundary(str(root)):
-            make_folder(root / _ARRIVING)
-            make_folder(root / _LOCKS)
-            self._sweep()
+        try:
+            with boundary(str(root)):
+                make_folder(root / _ARRIVING)
+                make_folder(root / _LOCKS)
+                self._sweep()
+        except KeyError as exc:
+            raise StorageFailed(
+                f"there is no folder {root}, and none can be made",
+                why=str(exc.__cause__),
+                hint="make sure that its disk is there and that no file stands in its way",
+                code="storage.no-folder",
+            ) from exc
 
     @classmethod
     def open(cls, settings: StoreSettings) -> "DiskObjectStore":

@@ -49,13 +49,13 @@ class Connection:
         named = is_key(self.bucket) and (not self.prefix or is_key(self.prefix[:-1]))
         if start != "gs" or not named:
             raise WrongUsage(
-                f"'{settings.location}' is no address of a store",
+                "what stands for the address of a store is none",
                 hint="write gs://NAME or gs://NAME/PREFIX, of letters, digits and . _ = -",
                 code="storage.address",
             )
         if settings.endpoint and not (url.scheme in ("http", "https") and url.hostname):
             raise WrongUsage(
-                f"'{settings.endpoint}' is no endpoint of a store",
+                "what stands for the endpoint of a store is none",
                 hint="write http://HOST:PORT or https://HOST",
                 code="storage.address",
             )

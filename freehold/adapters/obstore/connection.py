@@ -38,7 +38,7 @@ def address_of(settings: StoreSettings, scheme: str) -> Address:
     prefix = prefix.rstrip("/")
     if start != scheme or not is_key(bucket) or (prefix and not is_key(prefix)):
         raise WrongUsage(
-            f"'{settings.location}' is no address of a store",
+            "what stands for the address of a store is none",
             hint=f"write {scheme}://NAME or {scheme}://NAME/PREFIX, of letters, digits and . _ = -",
             code="storage.address",
         )
@@ -46,7 +46,7 @@ def address_of(settings: StoreSettings, scheme: str) -> Address:
     url = urlsplit(endpoint)
     if endpoint and not (url.scheme in ("http", "https") and url.hostname):
         raise WrongUsage(
-            f"'{settings.endpoint}' is no endpoint of a store",
+            "what stands for the endpoint of a store is none",
             hint="write http://HOST:PORT or https://HOST",
             code="storage.address",
         )

@@ -93,12 +93,25 @@ def _odd_sites(project: OpenProject) -> list[Fault]:
         if not _SITE_NAME.fullmatch(name):
             what = f"'{name}' is no name of a site: small letters, digits and '-' only"
             faults.append(Fault("project.wrong-value", what, project.where("sites", name)))
+        for key, value in (("at", one.store.at), ("endpoint", one.store.endpoint)):
+            if may_hold_secret(value):
+                what = f"'{key}' has more than an address in it: no user, password, query, fragment"
+                where = project.where("sites", name, "store", key)
+                hint = "give secrets by the environment: FREEHOLD_<SITE>_<NAME>"
+                faults.append(Fault("project.secret-in-address", what, where, hint))
         if "://" not in one.store.at:
-            what = f"'{one.store.at}' is no location of a store"
+            what = "'at' is no location of a store"
             where = project.where("sites", name, "store", "at")
             hint = "write it like file:///srv/models, s3://bucket/prefix or az://container/prefix"
             faults.append(Fault("project.wrong-value", what, where, hint))
     return faults
+
+
+def may_hold_secret(address: str) -> bool:
+    """Whether there is more in it than says where a store is. Addresses are shown."""
+    scheme, _, rest = address.partition("://")
+    named = rest.partition("/")[0] if scheme == "file" else address
+    return "@" in named or "?" in address or "#" in address
 
 
 def _missing_files(root: Path, reader: Reader) -> Iterator[Fault]:

@@ -10,12 +10,14 @@ from freehold.app.site.stores import open_store
 from freehold.domain.errors import (
     AdapterFailed,
     FreeholdError,
+    ProjectInvalid,
     StorageFailed,
     Unreachable,
     WrongUsage,
 )
 from freehold.ports.object_store import ObjectStore
 from freehold.replication.fault import LogFault
+from freehold.replication.inspection import mendable
 
 _SILENT = "storage.unreachable"
 
@@ -56,8 +58,14 @@ def reached(site: Site) -> tuple[str, ...]:
     return (*([site.name] if site.name in sites else []), *others)
 
 
+def damaged(site: Site, faults: Iterable[LogFault]) -> set[tuple[str, str]]:
+    """Writer and store of each damaged copy that an exchange mends if it is told to verify."""
+    return mendable(site.ledger, faults)
+
+
 def meet(site: Site) -> Meeting:
-    """Opens the stores; talks to none of them yet. Raises WrongUsage, AdapterMissing."""
+    """Opens the stores; talks to none of them yet. One whose address is wrong is left out as one
+    that does not answer. Raises WrongUsage `site.none`."""
     if not site.project.spec.sites:
         raise WrongUsage(
             "this project has one site: there is nobody to meet",
@@ -68,6 +76,9 @@ def meet(site: Site) -> Meeting:
     meeting = Meeting()
     for name in reached(site):
         spec = site.project.spec.sites[name].store
-        with meeting.at(name):
-            meeting.stores[name] = open_store(spec, name, os.environ)
+        try:
+            with meeting.at(name):
+                meeting.stores[name] = open_store(spec, name, os.environ)
+        except (ProjectInvalid, WrongUsage) as error:
+            meeting.unreachable[name] = error
     return meeting

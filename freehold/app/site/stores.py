@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from freehold.app import adapters
+from freehold.app.project.reading import may_hold_secret
 from freehold.domain.embedded import STORES
 from freehold.domain.errors import ProjectInvalid
 from freehold.domain.project import StoreSpec
@@ -31,13 +32,24 @@ def open_store(spec: StoreSpec, site_name: str, environment: Mapping[str, str]) 
     is left to the vendors' own ways. Raises ProjectInvalid, WrongUsage, AdapterMissing,
     StorageFailed.
     """
+    for key, value in (("at", spec.at), ("endpoint", spec.endpoint)):
+        if may_hold_secret(value):
+            raise ProjectInvalid(
+                f"'store: {key}' of site '{site_name}' has more than an address in it",
+                why="a user, a password, a query or a fragment may be a secret, and addresses are"
+                " shown",
+                hint="give secrets by the environment: FREEHOLD_<SITE>_<NAME>",
+                code="project.secret-in-address",
+            )
     settings = StoreSettings(
         spec.at,
         spec.endpoint,
         spec.region,
         secrets=secrets_of(site_name, STORE_SECRETS, environment),
     )
-    store = cast(ObjectStore, adapters.load("object_store", _adapter(spec.at)).open(settings))
+    store = cast(
+        ObjectStore, adapters.load("object_store", _adapter(spec.at, site_name)).open(settings)
+    )
     if not spec.encryption:
         return store
     keys = open_keys(spec, site_name, environment)
@@ -78,7 +90,7 @@ def _variable(site_name: str, name: str) -> str:
     return f"FREEHOLD_{site_name}_{name}".upper().replace("-", "_")
 
 
-def _adapter(location: str) -> str:
+def _adapter(location: str, site_name: str) -> str:
     """A stranger's adapter opens the scheme that it is named after."""
     scheme, colon, _ = location.partition(":")
     if colon and scheme in STORES:
@@ -87,7 +99,7 @@ def _adapter(location: str) -> str:
     if colon and scheme in others:
         return scheme
     raise ProjectInvalid(
-        f"'{location}' is no address of a store",
+        f"the store of site '{site_name}' has an address that nothing here opens",
         why=f"stores are opened by: {', '.join(sorted([*STORES, *others]))}",
         hint="write an address such as file:///srv/models or s3://bucket/prefix under `store: at:`",
         code="project.unknown-store",

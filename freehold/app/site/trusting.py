@@ -13,10 +13,9 @@ from freehold.replication.trust import TRUSTED, writer_name
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-def trust(site: Site, name: str, key: str) -> None:
-    """Believe the logs of a site that are signed with this key, from the next meeting on.
+def plan_trust(site: Site, name: str, key: str) -> None:
+    """Whether `trust` would do it, before anybody is asked.
 
-    `key`: its fingerprint, which that site's people tell over another way than the stores.
     Raises NotFound `site.unknown`, WrongUsage `usage.fingerprint`, Conflict `site.trusted`.
     """
     if name not in site.project.site_names:
@@ -40,6 +39,15 @@ def trust(site: Site, name: str, key: str) -> None:
             hint="`freehold sync` takes what it signed",
             code="site.trusted",
         )
+
+
+def trust(site: Site, name: str, key: str) -> None:
+    """Believe the logs of a site that are signed with this key, from the next meeting on.
+
+    `key`: its fingerprint, which that site's people tell over another way than the stores.
+    Raises what `plan_trust` raises.
+    """
+    plan_trust(site, name, key)
     site.ledger.append([Draft("site.trusted", {"site": name, "key": key}, actor=site.actor)])
 
 

@@ -13,14 +13,14 @@ from freehold.app.history.logs import held_logs
 from freehold.app.site.copying import Copied
 from freehold.app.site.exchange import exchange
 from freehold.app.site.opening import Site, open_site
-from freehold.app.site.trusting import rekey
+from freehold.app.site.trusting import plan_trust, rekey
 from freehold.delivery.releases import aliases_of
-from freehold.domain.errors import Conflict, PolicyDenied, WrongUsage
+from freehold.domain.errors import Conflict, FreeholdError, PolicyDenied, WrongUsage
 from freehold.domain.fact import Draft
 from freehold.governance.history import verify
 from freehold.ports.ledger import KeepsLogs
 from freehold.replication.publishing import publish_log
-from freehold.replication.trust import accused
+from freehold.replication.trust import TRUSTED, accused
 
 NAMES = ("onprem", "aws", "azure")
 
@@ -305,3 +305,30 @@ def test_a_history_of_one_site_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "moved").rename(tmp_path / ".freehold" / "sites" / "onprem")
     with open_site(tmp_path) as site:
         assert champion(site) == 1
+
+
+def test_a_wrong_address_of_one_store_stops_no_other(strangers: Any) -> None:
+    strangers.trust_everyone()
+    strangers.do("aws", lambda s: s.ledger.append([moved(7)]))
+    strangers.sync("aws")
+    file = strangers.root / "freehold.yaml"
+    wrong = f'"file://{strangers.stores}/azure"'
+    file.write_text(file.read_text().replace(wrong, '"s4://bucket"'))
+    done = strangers.sync("onprem")
+    assert done.received > 0
+    assert list(done.unreachable) == ["azure"]
+    file.write_text(file.read_text().replace("s4://bucket", "s3://a bucket"))
+    assert list(strangers.sync("onprem").unreachable) == ["azure"]
+
+
+def test_a_wrong_key_is_refused_before_anything_is_asked(strangers: Any) -> None:
+    key = "sha256:" + "0" * 64
+    for name, print_of, code in (
+        ("aws", "sha256:00", "usage.fingerprint"),
+        ("nobody", key, "site.unknown"),
+    ):
+        with pytest.raises(FreeholdError) as caught:
+            strangers.do("onprem", lambda s, n=name, k=print_of: plan_trust(s, n, k))
+        assert caught.value.code == code
+    strangers.do("onprem", lambda s: plan_trust(s, "aws", key))
+    assert strangers.do("onprem", lambda s: s.state.get(TRUSTED, f"onprem/aws/{key}")) is None

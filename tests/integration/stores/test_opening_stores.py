@@ -108,3 +108,35 @@ def _made_key(moto: MotoServer) -> str:
         aws_secret_access_key=moto.secrets["secret_access_key"],
     )
     return str(client.create_key()["KeyMetadata"]["KeyId"])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        StoreSpec("s3://k:HIDDEN@bucket/p"),
+        StoreSpec("s3://k:HID/DEN@bucket/p"),
+        StoreSpec("az://container/p?sig=HIDDEN"),
+        StoreSpec("gs://bucket/p#HIDDEN"),
+        StoreSpec("file://user:HIDDEN@host/p"),
+        StoreSpec("s3://bucket", endpoint="http://k:HIDDEN@localhost:9000"),
+        StoreSpec("s3://bucket", endpoint="http://localhost:9000/?key=HIDDEN"),
+    ],
+)
+def test_what_may_be_a_secret_in_an_address_is_refused_and_not_shown(spec: StoreSpec) -> None:
+    with pytest.raises(ProjectInvalid) as caught:
+        open_store(spec, "edge", {})
+    assert caught.value.code == "project.secret-in-address"
+    assert "'edge'" in str(caught.value)
+    assert "DEN" not in str(caught.value)
+
+
+@pytest.mark.parametrize("at", ["HIDDEN", "ftp://HIDDEN", "s3://HID DEN", "az://k:HIDDEN/p"])
+def test_what_is_no_address_is_not_shown(at: str) -> None:
+    with pytest.raises((ProjectInvalid, WrongUsage)) as caught:
+        open_store(StoreSpec(at), "edge", {})
+    assert "DEN" not in str(caught.value)
+
+
+def test_a_folder_may_have_a_sign_in_its_name(tmp_path: Path) -> None:
+    open_store(StoreSpec((tmp_path / "a").as_uri() + "@b"), "edge", {}).put("a", b"1")
+    assert (tmp_path / "a@b" / "a").read_bytes() == b"1"

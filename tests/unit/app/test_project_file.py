@@ -93,3 +93,21 @@ def test_any_text_is_read_or_refused_with_faults(text: str) -> None:
     reader = Reader("freehold.yaml")
     value = reader.read(text, Project)
     assert isinstance(value, Project) != bool(reader.faults)
+
+
+def test_what_may_be_a_secret_in_an_address_is_refused_and_not_shown(tmp_path: Path) -> None:
+    text = (
+        GOOD
+        + """\
+site: a
+sites:
+  a: {store: {at: "s3://k:HIDDEN@bucket/p", endpoint: "http://u:HIDDEN@localhost"}}
+  b: {store: {at: "az://c/p?sig=HIDDEN"}}
+  c: {store: {at: "k:HIDDEN"}}
+"""
+    )
+    with pytest.raises(ProjectInvalid) as caught:
+        read_project(write(tmp_path, text))
+    codes = [fault.code for fault in caught.value.faults]
+    assert codes == [*["project.secret-in-address"] * 3, "project.wrong-value"]
+    assert "HIDDEN" not in str(caught.value)

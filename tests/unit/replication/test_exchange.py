@@ -16,6 +16,7 @@ from freehold.domain.errors import IntegrityError, Unreachable
 from freehold.replication import publishing, pulling
 from freehold.replication.fault import LogConflict
 from freehold.replication.head import encode_head, offered_keys, signed_heads
+from freehold.replication.inspection import mendable
 from freehold.replication.layout import HeadName, SegmentName, writers
 from freehold.replication.publishing import publish_log
 from freehold.replication.pulling import pull_log
@@ -401,3 +402,92 @@ def exchange_with_damage(
     assert same(alice, bob)
     for store in stores:
         assert pull(party("carol"), alice, store).size == len(ours)
+
+
+def forged(lines: list[bytes], at: int) -> list[bytes]:
+    """Facts in their places, of which those from `at` on nobody signed."""
+    values = [orjson.loads(line) for line in lines]
+    for value in values[at:]:
+        value["body"]["text"] = "false"
+    return [canonical(value) for value in values]
+
+
+@pytest.mark.parametrize("hasty", [False, True])
+def test_one_whole_store_suffices_whatever_lies_in_another(
+    party: Make, bob: Any, hasty: bool
+) -> None:
+    alice = party("alice").write(10, 10, 10)
+    lines = [line for _, line in alice.ledger.lines()]
+    whole, false = MemoryObjectStore(), MemoryObjectStore()
+    for first in (0, 10, 20):
+        put_segment(whole, "alice", first, lines[first : first + 10])
+    evil = forged(lines, 15)
+    if hasty:  # one so late that no true one follows it
+        late = orjson.loads(evil[15])
+        late["time"] = orjson.loads(lines[29])["time"]
+        evil[15] = canonical(late)
+    put_segment(false, "alice", 9, evil[9 : 16 if hasty else 30])
+    put_segment(false, "alice", 0, lines[:5])
+    newest = list(alice.ledger.checkpoints())[-1]
+    for store in (whole, false):
+        put_head(store, newest)
+    assert pull(bob, alice, false, whole).size == 30
+    assert same(alice, bob)
+
+
+def test_a_whole_store_suffices_for_one_head_and_the_others_for_the_next(
+    party: Make, bob: Any
+) -> None:
+    alice = party("alice").write(10, 10)
+    lines = [line for _, line in alice.ledger.lines()]
+    whole, rest, false = MemoryObjectStore(), MemoryObjectStore(), MemoryObjectStore()
+    first, last = alice.ledger.checkpoints()
+    put_segment(whole, "alice", 0, lines[:10])
+    put_head(whole, first)
+    put_segment(rest, "alice", 10, lines[10:])
+    put_head(rest, last)
+    put_segment(false, "alice", 0, forged(lines, 5)[:15])
+    assert pull(bob, alice, false, whole, rest).size == 20
+    assert same(alice, bob)
+
+
+def test_a_false_name_keeps_nothing_from_being_published(
+    alice: Any, bob: Any, store: MemoryObjectStore
+) -> None:
+    junk = SegmentName("alice", 0, 9, "0" * 64)
+    store.put(junk.key, b"junk")
+    told = publish(alice, store)
+    assert told.entries == 9
+    assert [fault.kind for fault in told.faults] == ["segment.corrupt"]
+    assert junk not in segments(store)
+    assert pull(bob, alice, store).faults == ()
+    assert same(alice, bob)
+
+
+def test_more_false_names_than_are_read_keep_nothing_from_being_published(
+    alice: Any, bob: Any, store: MemoryObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "READ_BACK", 2)
+    for number in range(5):
+        store.put(SegmentName("alice", 0, 9, f"{number:064}").key, b"junk")
+    assert publish(alice, store).entries == 9
+    pull(bob, alice, store)
+    assert same(alice, bob)
+
+
+def test_what_a_killed_process_left_is_not_put_again(alice: Any, counting: Any) -> None:
+    put_segment(counting, "alice", 0, [line for _, line in alice.ledger.lines()])
+    assert publish(alice, counting).entries == 0
+
+
+def test_a_damaged_copy_of_what_is_held_can_be_mended(alice: Any, bob: Any) -> None:
+    whole, damaged = MemoryObjectStore(), MemoryObjectStore()
+    publish(alice, whole)
+    damaged.put(SegmentName("alice", 0, 9, "0" * 64).key, b"junk")
+    put_head(damaged, list(alice.ledger.checkpoints())[-1])
+    alone = pull(bob, alice, damaged)
+    assert alone.size == 0
+    assert mendable(bob.ledger, alone.faults) == set()
+    both = pull(bob, alice, damaged, whole)
+    assert both.size == 9
+    assert mendable(bob.ledger, both.faults) == {("alice", "s0")}
