@@ -5,6 +5,12 @@ Facts
                     headline: {name: number}, champion, rows: {training, evaluation}}
   model.judged     {model, version, allowed, rules: [name], policy: digest, attestations}
   model.revoked    {model, version}
+
+Of verdicts whose writers had not seen each other a denial holds, in either order: only a verdict
+whose writer had seen the denial takes it back.
+
+Tables: `versions`; `denied`, by the same key: the denials that nobody took back, name of the fact →
+rules.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,10 +20,11 @@ from typing import Any
 from freehold.domain.errors import NotFound
 from freehold.domain.fact import Fact
 from freehold.domain.numbering import ALONE, Numbering
-from freehold.domain.ordering import knew
+from freehold.domain.ordering import knew, unseen
 from freehold.domain.projection import Change, Projection, State
 
 TABLE = "versions"
+DENIED = "denied"
 REVOKED = "revoked"
 """Stands where a verdict names the rules that said no."""
 
@@ -124,14 +131,30 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
         return [Change(TABLE, key, {**row, "allowed": False, "denials": [REVOKED]})]
     if row["denials"] == [REVOKED]:
         return []
+    return _judged(fact, row, state)
+
+
+def _judged(fact: Fact, row: Mapping[str, Any], state: State) -> Iterator[Change]:
+    body = fact.body
+    key = row_key(body["model"], body["version"])
+    before: dict[str, list[str]] = state.get(DENIED, key) or {}
+    denied = {name: before[name] for name in unseen(state, fact, before)}
+    if body["allowed"] and denied:
+        rules = list(dict.fromkeys(rule for one in denied.values() for rule in one))
+        yield Change(DENIED, key, denied)
+        yield Change(TABLE, key, {**row, "denials": rules, "judged": list(denied)[-1]})
+        return
+    if not body["allowed"]:
+        denied[fact.name] = body["rules"]
+    yield Change(DENIED, key, denied or None)
     verdict = {"allowed": body["allowed"], "denials": body["rules"], "judged": fact.name}
     attestations = {**row["attestations"], **body["attestations"]}
-    return [Change(TABLE, key, {**row, **verdict, "attestations": attestations})]
+    yield Change(TABLE, key, {**row, **verdict, "attestations": attestations})
 
 
 projection = Projection(
     name="versions",
-    version=2,
+    version=3,
     types=frozenset({"model.registered", "model.judged", "model.revoked"}),
     fold=_fold,
 )

@@ -66,6 +66,10 @@ def _fact(writer: str, sequence: int, encoded: bytes) -> Fact:
         fits = fact.writer == writer and fact.sequence == sequence and writer not in fact.seen
         if not fits or b"\n" in encoded:
             raise ValueError("it is not this entry")
+        if type(fact.body) is not dict or {type(fact.version), type(fact.sequence)} != {int}:
+            raise ValueError("a body is an object, a version and a sequence are integers")
+        if any(type(text) is not str for text in (fact.type, fact.actor, *fact.cause)):
+            raise ValueError("type, actor and causes are texts")
     except (ValueError, TypeError, AttributeError) as exc:
         what = f"entry {sequence} cannot be read: {exc}"
         raise _broken(writer, what, "wrong-entry") from exc

@@ -6,6 +6,10 @@ Kulkarni et al., "Logical Physical Clocks", 2014.
 from dataclasses import dataclass
 from typing import Any
 
+LIMIT = 2**53 - 1
+"""Greatest number of a time: the greatest integer that every JSON reader has (RFC 8785). As
+microseconds it is the year 2255."""
+
 
 @dataclass(frozen=True, order=True)
 class HybridTime:
@@ -25,4 +29,10 @@ class HybridTime:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "HybridTime":
-        return cls(int(value["wall"]), int(value["logical"]))
+        """Raises KeyError, TypeError, ValueError if it is no time."""
+        wall, logical = value["wall"], value["logical"]
+        if type(wall) is not int or type(logical) is not int:
+            raise ValueError("the numbers of a time are integers")
+        if not (0 <= wall <= LIMIT and 0 <= logical <= LIMIT):
+            raise ValueError(f"the numbers of a time lie between 0 and {LIMIT}")
+        return cls(wall, logical)

@@ -7,11 +7,11 @@ comes before its effect whatever the clocks say, and a clock that is wrong count
 of which neither had seen the other.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from freehold.domain.fact import Fact
-from freehold.domain.hybrid_time import HybridTime
+from freehold.domain.hybrid_time import LIMIT, HybridTime
 from freehold.domain.projection import SEEN, State
 
 BEGINNING = HybridTime(0)
@@ -71,8 +71,10 @@ def settle(
 def seen_size(head: str) -> int:
     """Of a seen head, `size:root`. Raises ValueError if it is not one."""
     size, colon, root = head.partition(":")
-    if not colon or not size.isdigit() or len(root) != 64:
+    if not colon or not (size.isascii() and size.isdigit()) or len(root) != 64:
         raise ValueError(f"not a head of a log: {head!r}")
+    if len(size) > len(str(LIMIT)):
+        raise ValueError(f"no log has so many entries: {head[:20]}…")
     return int(size)
 
 
@@ -86,3 +88,8 @@ def knew(state: State, fact: Fact, name: str) -> bool:
     if writer == fact.writer:
         return True
     return bool((state.get(SEEN, fact.writer) or {}).get(writer, 0) > int(sequence))
+
+
+def unseen(state: State, fact: Fact, names: Iterable[str]) -> list[str]:
+    """Those of the facts of these names that the writer of `fact` had not seen. See `knew`."""
+    return [name for name in names if not knew(state, fact, name)]

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import orjson
 
 from freehold.domain.canonical import canonical
+from freehold.domain.errors import FreeholdError
 from freehold.domain.fact import Fact
 
 
@@ -41,7 +42,8 @@ class Projection:
     types: frozenset[str]
     """Types of fact that it reads."""
     fold: Callable[[Fact, State], Iterable[Change]]
-    """Pure. Writes only to tables that no other projection writes to."""
+    """Pure. Writes only to tables that no other projection writes to. May raise one of MISFITS on a
+    fact whose body is not what it expects: nothing of what it gave is then written."""
 
 
 class WritableState(State, Protocol):
@@ -51,6 +53,21 @@ class WritableState(State, Protocol):
 SEEN = "seen"
 """Table, kept by the folding itself: writer → {other writer: how many of its entries it had seen}.
 """
+
+UNREADABLE = "unreadable"
+"""Table, kept by the folding itself: fact → {type, version, projections: [name]}. Projections that
+could make nothing of a fact: its body is wrong, or of a shape that a later release introduced."""
+
+MISFITS = (
+    ArithmeticError,
+    AttributeError,
+    FreeholdError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What a fold raises on a body that it does not expect."""
 
 
 class Folding:
@@ -76,22 +93,86 @@ class Folding:
         return fact.type in self._by_type or bool(fact.seen)
 
     def fold(self, encoded: bytes, state: WritableState) -> None:
-        """Fold the stored bytes, not the object in memory: a rebuild then sees the same.
+        """A fact that is being appended. The stored bytes are folded, not the object in memory: a
+        rebuild then sees the same.
 
-        Raises ValueError if the bytes are not a fact.
+        Raises ValueError if the bytes are not a fact, and what a projection raises: a fact that its
+        own writer cannot read must not be recorded.
         """
+        fact = self._parsed(encoded)
+        if fact is not None:
+            _see(fact, state)
+            for projection in self._by_type.get(fact.type, ()):
+                for change in _changes(projection, fact, state):
+                    state.write(change)
+
+    def refold(self, encoded: bytes, state: WritableState) -> None:
+        """The stored bytes of a fact of any log, as `fold_read`. Raises ValueError if they are not
+        a fact."""
+        fact = self._parsed(encoded)
+        if fact is not None:
+            self.fold_read(fact, state)
+
+    def fold_read(self, fact: Fact, state: WritableState) -> None:
+        """A fact of any log that was read from its stored bytes.
+
+        It is there to stay, so what a projection cannot read of it is passed over, by all sites
+        alike, and noted. An own fact that could not be folded was never appended: folding it again
+        gives what appending it gave.
+        """
+        _see(fact, state)
+        failed = []
+        for projection in self._by_type.get(fact.type, ()):
+            try:
+                changes = _changes(projection, fact, state)
+            except MISFITS:
+                failed.append(projection.name)
+                continue
+            for change in changes:
+                state.write(change)
+        if failed:
+            row = {"projections": failed, "type": fact.type, "version": fact.version}
+            state.write(Change(UNREADABLE, fact.name, row))
+
+    def _parsed(self, encoded: bytes) -> Fact | None:
+        """None if folding it can change nothing."""
         value = orjson.loads(encoded)
         if not isinstance(value, dict):
             raise ValueError("not a fact: not an object")
         if value.get("type") not in self._by_type and not value.get("seen"):
-            return
-        self.fold_read(Fact.from_json(value), state)
+            return None
+        return Fact.from_json(value)
 
-    def fold_read(self, fact: Fact, state: WritableState) -> None:
-        """A fact that was read from its stored bytes."""
-        if fact.seen:
-            seen = {writer: int(head.partition(":")[0]) for writer, head in fact.seen.items()}
-            state.write(Change(SEEN, fact.writer, {**(state.get(SEEN, fact.writer) or {}), **seen}))
-        for projection in self._by_type.get(fact.type, ()):
-            for change in tuple(projection.fold(fact, state)):
-                state.write(change)
+
+class _TextKeys:
+    """A state that is asked for texts only: stores differ in what they make of other keys."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def get(self, table: str, key: str) -> Any | None:
+        return self._state.get(table, _text(key))
+
+    def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        return self._state.scan(table, _text(prefix))
+
+
+def _text(key: str) -> str:
+    if type(key) is not str:
+        raise TypeError(f"a key is a text, not {key!r}")
+    return key
+
+
+def _see(fact: Fact, state: WritableState) -> None:
+    if fact.seen:
+        seen = {writer: int(head.partition(":")[0]) for writer, head in fact.seen.items()}
+        state.write(Change(SEEN, fact.writer, {**(state.get(SEEN, fact.writer) or {}), **seen}))
+
+
+def _changes(projection: Projection, fact: Fact, state: State) -> tuple[Change, ...]:
+    """All, before any is written, and such that every store can write them. Raises MISFITS."""
+    changes = tuple(projection.fold(fact, _TextKeys(state)))
+    for change in changes:
+        _text(change.key)
+        orjson.dumps(change.value)
+    return changes

@@ -1,8 +1,9 @@
 """What sites that did not know of each other said about the same thing.
 
-Of an alias, a number, a version or a proposal, each fact claims something. Claims whose writers had
-not seen each other and that differ are a conflict: the order of facts has decided which holds,
-and people are told. A later claim whose writer had seen all of them ends it.
+Of an alias, a number, a verdict, a proposal or its outcome, each fact claims something. Claims
+whose writers had not seen each other and that differ are a conflict: the order of facts, or what
+they say, has decided which holds, and people are told. A later claim whose writer had seen all of
+them ends it.
 
 Facts
   conflict.found   {conflict, kind, about, sides: [name of fact]}
@@ -22,7 +23,7 @@ from freehold.domain.ordering import knew
 from freehold.domain.projection import Change, Projection, State
 
 CLAIMS, CONFLICTS = "claims", "conflicts"
-Kind = Literal["alias", "number", "proposal", "release", "traffic"]
+Kind = Literal["alias", "number", "outcome", "proposal", "release", "traffic", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,13 @@ def _claim(fact: Fact) -> tuple[Kind, str, str] | None:
             return "traffic", f"{body['model']}@{body['version']}", "revoked"
         case "proposal.approved" | "proposal.rejected":
             return "proposal", body["proposal"], fact.type.removeprefix("proposal.")
+        case "proposal.done":
+            return "outcome", body["proposal"], f"made @{body['made_version']}"
+        case "proposal.failed":
+            return "outcome", body["proposal"], "failed"
+        case "model.judged":
+            verdict = "allowed" if body["allowed"] else "denied"
+            return "verdict", f"{body['model']}@{body['version']}", verdict
     return None
 
 
@@ -186,15 +194,18 @@ def _told(fact: Fact, state: State) -> Iterator[Change]:
 
 projection = Projection(
     name="claims",
-    version=1,
+    version=2,
     types=frozenset(
         {
             "alias.moved",
             "conflict.found",
             "conflict.settled",
+            "model.judged",
             "model.registered",
             "model.revoked",
             "proposal.approved",
+            "proposal.done",
+            "proposal.failed",
             "proposal.rejected",
             "release.completed",
             "release.rolled-back",

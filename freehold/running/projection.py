@@ -2,16 +2,16 @@
 
 Tables
 - `runs`, by run: run, pipeline, status (`running`, `finished`, `failed`), started, ended (wall
-  microseconds), parameters (those that are not text), parameters_attachment (the others, or
-  empty), environment, steps (how many), actor, cause, fact. A run that is `running` without a
-  process that holds its lock was interrupted.
+  microseconds), ending (name of the fact that ended it, or empty), parameters (those that are not
+  text), parameters_attachment (the others, or empty), environment, steps (how many), actor, cause,
+  fact. A run that is `running` without a process that holds its lock was interrupted.
 - `steps`, by `run/step`: run, step, function, status (`finished`, `failed`), key, components,
   inputs, outputs, cached, microseconds; attempt, code, attachment of the last failure.
 - `recent_steps`, by `pipeline/step`: run, key, components of the latest that finished.
 - `cache`, by key: outputs, run, step, fact.
 
 A step that two sites finished without knowing of each other is finished once: by the first fact in
-the common order.
+the common order. A run that one site finished stays so whatever another did that did not know it.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from typing import Any
 
 from freehold.domain.errors import NotFound
 from freehold.domain.fact import Fact
-from freehold.domain.ordering import knew
+from freehold.domain.ordering import knew, unseen
 from freehold.domain.projection import Change, Projection, State
 
 
@@ -28,12 +28,10 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
     run = str(body["run"])
     if fact.type == "run.started":
         yield Change("runs", run, _started(fact))
-    elif fact.type == "run.resumed":
+    elif fact.type in ("run.resumed", "run.finished"):
         row = state.get("runs", run) or {}
-        yield Change("runs", run, {**row, "ended": None, "status": "running"})
-    elif fact.type == "run.finished":
-        row = state.get("runs", run) or {}
-        yield Change("runs", run, {**row, "ended": fact.time.wall, "status": body["status"]})
+        if row.get("status") != "finished" or not unseen(state, fact, [row["ending"]]):
+            yield Change("runs", run, {**row, **_standing(fact)})
     elif fact.type == "step.failed":
         kept = {name: body[name] for name in ("attachment", "attempt", "code", "function")}
         row = {**kept, "run": run, "status": "failed", "step": body["step"]}
@@ -51,10 +49,17 @@ def _started(fact: Fact) -> dict[str, Any]:
         "actor": fact.actor,
         "cause": list(fact.cause),
         "ended": None,
+        "ending": "",
         "fact": fact.name,
         "started": fact.time.wall,
         "status": "running",
     }
+
+
+def _standing(fact: Fact) -> dict[str, Any]:
+    if fact.type == "run.resumed":
+        return {"ended": None, "ending": "", "status": "running"}
+    return {"ended": fact.time.wall, "ending": fact.name, "status": fact.body["status"]}
 
 
 def _finished(fact: Fact, state: State) -> Iterable[Change]:
@@ -77,12 +82,14 @@ def _finished(fact: Fact, state: State) -> Iterable[Change]:
 def _is_finished_elsewhere(fact: Fact, state: State) -> bool:
     """Whether two sites ran the step, each thinking the other dead: the first completion counts."""
     row = state.get("steps", f"{fact.body['run']}/{fact.body['step']}")
-    return row is not None and row["status"] == "finished" and not knew(state, fact, row["fact"])
+    return (
+        row is not None and row["status"] == "finished" and bool(unseen(state, fact, [row["fact"]]))
+    )
 
 
 projection = Projection(
     name="running",
-    version=4,
+    version=5,
     types=frozenset({"run.started", "run.resumed", "run.finished", "step.finished", "step.failed"}),
     fold=_fold,
 )

@@ -207,7 +207,7 @@ class MemoryLedger(MergingLedger, Rebuilds, KeepsLeaves):
         places = sorted(place for place, _ in settle(waiting, folded, _unplaced))
         staged = Staged({})
         for place in places:
-            self._folding.fold(logs[place.writer].entries[place.sequence].encoded, staged)
+            self._folding.refold(logs[place.writer].entries[place.sequence].encoded, staged)
         for writer, size in folded.items():
             logs[writer].folded = size
         self._logs, self._state.rows = logs, staged.rows

@@ -6,7 +6,7 @@ from typing import Any
 
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site
-from freehold.catalog.versions import version_of
+from freehold.catalog.versions import version_of, versions_of
 from freehold.delivery.releases import Venue, aliases_of, start
 from freehold.domain.errors import Conflict, Refused, WrongUsage
 from freehold.domain.fact import Draft, site_of
@@ -60,6 +60,10 @@ def _holding(state: State, quarrel: Quarrel) -> str:
         # A rollback or a revocation beats a promotion that had not seen it.
         stops = [side.value for side in quarrel.sides if side.value != "promoted"]
         return "revoked" if "revoked" in stops else stops[-1]
+    if quarrel.kind == "verdict":
+        model, _, _ = quarrel.about.rpartition("@")
+        judged = (one.allowed for one in versions_of(state, model) if one.name == quarrel.about)
+        return "allowed" if next(judged, False) else "denied"
     return quarrel.sides[0].value
 
 

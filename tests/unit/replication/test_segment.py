@@ -1,6 +1,7 @@
 """Segments and heads: whatever bytes come, they are the right ones or a NotBelieved."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -152,7 +153,8 @@ def test_any_line_is_refused(line: bytes) -> None:
         ({"sequence": 3}, "should be"),
         ({"sequence": True}, "canonical"),
         ({"time": {"logical": 0, "wall": 1}}, "not later"),
-        ({"time": {"logical": 0, "wall": "1"}}, "canonical"),
+        ({"time": {"logical": 0, "wall": "1"}}, "not a fact"),
+        ({"time": {"logical": -1, "wall": 3}}, "not a fact"),
         ({"cause": [1]}, "cause"),
         ({"seen": {"a": "1:" + "0" * 64}}, "saw itself"),
         ({"seen": {"b": "one"}}, "not a fact"),
@@ -169,6 +171,14 @@ def test_what_is_wrong_in_an_entry_is_said(
     line = canonical({**orjson.loads(lines[2]), **change})
     with pytest.raises(NotBelieved, match=match):
         check_entry(line, "a", 2, HybridTime(2))
+
+
+@pytest.mark.parametrize("wall", [2**53, 2**62, 2**63, 2**64 - 1])
+def test_a_time_that_no_ledger_can_order_is_refused(lines: list[bytes], wall: int) -> None:
+    """JSON has such numbers, and the bytes are as canonical as those of any other."""
+    line = re.sub(rb'"wall":[0-9]+', b'"wall":%d' % wall, lines[2])
+    with pytest.raises(NotBelieved, match="not a fact"):
+        check_entry(line, "a", 2, None)
 
 
 def test_depth_without_end_is_refused(lines: list[bytes]) -> None:

@@ -12,7 +12,12 @@ from freehold.app.site.health.clocks import examine_clocks
 from freehold.app.site.health.disk import RoomOf, examine_disk, room_of
 from freehold.app.site.health.expiry import examine_key
 from freehold.app.site.health.finding import Finding, counted, of_error, worst
-from freehold.app.site.health.history import examine_conflicts, examine_ledger, examine_logs
+from freehold.app.site.health.history import (
+    examine_conflicts,
+    examine_facts,
+    examine_ledger,
+    examine_logs,
+)
 from freehold.app.site.health.logs import survey_logs
 from freehold.app.site.health.stores import Examined, examine_store, reached_by
 from freehold.app.site.health.versions import examine_agent, examine_layout, examine_versions
@@ -132,4 +137,4 @@ def _on_history(
     findings = [of_error("logs", name, error) for name, error in failed.items()]
     findings += examine_logs(site, logs, len(stores) - len(failed))
     findings += examine_clocks(site.ledger, site.name, site.clock())
-    return [*findings, examine_conflicts(site)]
+    return [*findings, examine_facts(site), examine_conflicts(site)]

@@ -1,5 +1,6 @@
 """The history: the own log's head, others' logs, who is believed, what waits for people."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import orjson
@@ -9,6 +10,7 @@ from freehold.app.site.health.logs import LogStanding
 from freehold.app.site.opening import Site
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.fact import Fact
+from freehold.domain.projection import UNREADABLE
 from freehold.replication.claims import conflicts_of
 
 LAST = 100
@@ -16,6 +18,7 @@ LAST = 100
 LONG = 3600.0
 """Seconds for which something may lie in one place only before it is told."""
 _TRIES = 3
+_NAMED = 5
 
 
 def examine_ledger(site: Site) -> list[Finding]:
@@ -86,6 +89,26 @@ def examine_conflicts(site: Site) -> Finding:
     what = f"{counted(len(waiting), 'conflict')} between sites wait to be settled"
     why = ", ".join(one.about for one in waiting[:5])
     return Finding("conflicts", "warning", what, why=why, hint="freehold conflicts")
+
+
+def examine_facts(site: Site) -> Finding:
+    """Whether the tables of this release could be folded from all that is held."""
+    rows = list(site.state.scan(UNREADABLE))
+    if not rows:
+        return Finding("facts", "good", "every fact that counts can be read")
+    kinds = Counter(
+        f"{row['type']} {row['version']} of {fact.rpartition('/')[0]}" for fact, row in rows
+    )
+    named = ", ".join(f"{kind} ({number:,})" for kind, number in kinds.most_common(_NAMED))
+    more = len(kinds) - _NAMED
+    return Finding(
+        "facts",
+        "warning",
+        f"this release can make nothing of {counted(len(rows), 'fact')}, and passes over them",
+        why=f"{named}, and {more} more kinds" if more > 0 else named,
+        hint="update Freehold here: the tables are then folded anew; if that does not help, ask the"
+        " people of the sites that wrote them",
+    )
 
 
 def _accused(log: LogStanding) -> Iterator[Finding]:
