@@ -9,6 +9,7 @@ Tables
   inputs, outputs, cached, microseconds; attempt, code, attachment of the last failure.
 - `recent_steps`, by `pipeline/step`: run, key, components of the latest that finished.
 - `cache`, by key: outputs, run, step, fact.
+- `labels`, by digest, and `run_labels`, by run: labels that any fact gave to what was made.
 
 A step that two sites finished without knowing of each other is finished once: by the first fact in
 the common order. A run that one site finished stays so whatever another did that did not know it.
@@ -19,6 +20,7 @@ from typing import Any
 
 from freehold.domain.errors import NotFound
 from freehold.domain.fact import Fact
+from freehold.domain.labels import inherited
 from freehold.domain.ordering import knew, unseen
 from freehold.domain.projection import Change, Projection, State
 
@@ -65,6 +67,7 @@ def _standing(fact: Fact) -> dict[str, Any]:
 def _finished(fact: Fact, state: State) -> Iterable[Change]:
     body = fact.body
     step = f"{body['run']}/{body['step']}"
+    yield from _labelled(fact, state)
     if _is_finished_elsewhere(fact, state):
         return
     yield Change("steps", step, {**body, "fact": fact.name, "status": "finished"})
@@ -79,6 +82,20 @@ def _finished(fact: Fact, state: State) -> Iterable[Change]:
         yield Change("cache", body["key"], {**made, "fact": fact.name})
 
 
+def _labelled(fact: Fact, state: State) -> Iterable[Change]:
+    """A label that was said of bytes, or of what a run made, is never unsaid: not by a later fact
+    about the same step, and not by another run that makes the same bytes without it."""
+    of_run = state.get("run_labels", str(fact.body["run"])) or {}
+    for output in fact.body["outputs"]:
+        labels = output.get("labels", {})
+        of_bytes = state.get("labels", output["digest"]) or {}
+        if inherited([of_bytes, labels]) != of_bytes:
+            yield Change("labels", output["digest"], inherited([of_bytes, labels]))
+        if inherited([of_run, labels]) != of_run:
+            of_run = inherited([of_run, labels])
+            yield Change("run_labels", str(fact.body["run"]), of_run)
+
+
 def _is_finished_elsewhere(fact: Fact, state: State) -> bool:
     """Whether two sites ran the step, each thinking the other dead: the first completion counts."""
     row = state.get("steps", f"{fact.body['run']}/{fact.body['step']}")
@@ -89,7 +106,7 @@ def _is_finished_elsewhere(fact: Fact, state: State) -> bool:
 
 projection = Projection(
     name="running",
-    version=5,
+    version=6,
     types=frozenset({"run.started", "run.resumed", "run.finished", "step.finished", "step.failed"}),
     fold=_fold,
 )

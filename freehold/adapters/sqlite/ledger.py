@@ -294,7 +294,7 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
         for page in _pages(lambda: nullcontext(connection), "encoded", 0, None):
             for sequence, encoded in page:
                 try:
-                    self._folding.fold(encoded, self._staged)
+                    self._folding.refold(encoded, self._staged)
                 except ValueError as exc:
                     raise IntegrityError(
                         f"entry {sequence} of {self._path} cannot be read",

@@ -25,6 +25,9 @@ class Labelled:
             for one in row.get("outputs", ()):
                 made = Artifact.from_json(one)
                 self._bears(made.digest, made.labels)
+        for digest, labels in state.scan("labels"):
+            self._bears(digest, labels)
+        self._of_runs = dict(state.scan("run_labels"))
         # After all steps: a version's package may itself be what a step made.
         versions = list(versions_of(state))
         runs = {run: self.of_run(run) for run in {one.run for one in versions}}
@@ -48,7 +51,7 @@ class Labelled:
         for row in self._rows.get(run, ()):
             digests.update(row.get("inputs", ()))
             digests.update(one["digest"] for one in row.get("outputs", ()))
-        return self.of(digests)
+        return inherited([self.of(digests), self._of_runs.get(run, {})])
 
     def barred(self, digest: str, site: SiteSpec) -> str:
         """Empty if it may go there, else why not. What nobody here knows the making of may not."""

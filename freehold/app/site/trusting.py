@@ -8,7 +8,7 @@ from freehold.app.site.opening import Site
 from freehold.domain.errors import Conflict, NotFound, WrongUsage
 from freehold.domain.fact import Draft
 from freehold.ports.signer import Signer
-from freehold.replication.trust import TRUSTED, writer_name
+from freehold.replication.trust import HANDED_OVER, TRUSTED, writer_name
 
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -58,13 +58,14 @@ def rekey(site: Site) -> str:
     The old key stays beside it as `site.key.old`. The site must be opened again.
     """
     path = next_key_path(site.key_path)
-    path.unlink(missing_ok=True)
     signer_class = adapters.embedded("signer")
-    new: Signer = signer_class.create(path)
+    # One that was interrupted is gone on with: a log hands over once.
+    new: Signer = signer_class(path) if path.exists() else signer_class.create(path)
     fingerprint = new.public.fingerprint
     site.keyring.add(site.signer.public)
     body = {"site": site.name, "key": fingerprint}
-    site.ledger.append([Draft("key.replaced", body, actor=site.actor)])
+    if site.state.get(HANDED_OVER, f"{site.name}/{fingerprint}") is None:
+        site.ledger.append([Draft("key.replaced", body, actor=site.actor)])
     site.ledger.continue_as(writer_name(site.name, fingerprint), new, None)
     put_in_place(site.key_path)
     return fingerprint

@@ -14,6 +14,7 @@ from freehold.app.drill.rebuild.drill import rebuild_drill
 from freehold.app.project.reading import OpenProject, read_project
 from freehold.app.run.plan import plan_run
 from freehold.app.run.run import run
+from freehold.app.site.labelled import Labelled
 from freehold.app.site.opening import Site, open_site
 from freehold.domain.errors import PolicyDenied
 from freehold.domain.fact import Draft
@@ -229,3 +230,29 @@ def test_it_is_rebuilt_where_they_do_not(people: OpenProject) -> None:
     places = Watched()
     assert rebuild_drill(people, "paris", places=places).comparison.identical
     assert places.started == ["paris"]
+
+
+def test_a_label_is_not_unsaid_by_a_later_fact_about_the_step(world: Any) -> None:
+    """Whoever has seen the step may finish it again, and leave the label out."""
+    labelled = {"digest": "sha256:" + "a" * 64, "format": "json", "size": 1, "labels": {"pii": ""}}
+    body = {
+        "run": "r",
+        "step": "s",
+        "function": "m:f",
+        "key": "k",
+        "components": {},
+        "inputs": [],
+        "outputs": [labelled],
+        "cached": False,
+        "microseconds": 1,
+    }
+    world.do("onprem", lambda s: s.ledger.append([Draft("step.finished", body)]))
+    world.meet()
+    bare = {**body, "outputs": [{**labelled, "labels": {}}]}
+    for again in (bare, {**bare, "run": "other"}):
+        world.do("aws", lambda s, again=again: s.ledger.append([Draft("step.finished", again)]))
+    world.meet()
+    for name in ("onprem", "aws", "azure"):
+        found = world.do(name, lambda s: Labelled(s.state))
+        assert found.of([labelled["digest"]]) == {"pii": ""}
+        assert found.of_run("r") == {"pii": ""}
