@@ -24,16 +24,16 @@ SHOWN = 5
 )
 @click.option(
     "--python",
-    default=sys.executable,
+    default="",
     show_default="this one",
-    help="An interpreter with the tools that read it back; Freehold need not be there.",
+    help="Reads it back instead of this one; Freehold need not be there.",
 )
 @output.as_json
 def exit_command(folder: Path, python: str, as_json: bool) -> None:
     """Write everything in open formats and read it back without Freehold."""
     from_here = _Teller(quiet=as_json)
     with open_site() as site:
-        report = leave(site, folder, from_here, python)
+        report = leave(site, folder, from_here, python or sys.executable)
     if as_json:
         output.data(report.as_json())
         if report.faults:

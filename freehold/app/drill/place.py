@@ -40,7 +40,12 @@ class DrillPlace:
         folder.mkdir(parents=True, exist_ok=True)
         held = _take(folder)
         if held is None:
-            raise Conflict(f"another drill works in {folder.name}", code="drill.failed")
+            raise Conflict(
+                f"another drill works in {folder.name}",
+                why="it holds the folder's lock",
+                hint="wait until it has ended, and begin again",
+                code="drill.failed",
+            )
         whole = (folder / MARK).with_suffix(".new")
         whole.write_text(json.dumps({"shape": 1, "stores": dict(stores)}))
         whole.replace(folder / MARK)
@@ -101,7 +106,12 @@ def _empty(project: OpenProject, site: str, location: str) -> int:
         _drop_if_empty(corner.parent)
         return found
     if site not in project.spec.sites:
-        raise Conflict(f"freehold.yaml no longer names the site '{site}'", code="drill.failed")
+        raise Conflict(
+            f"freehold.yaml no longer names the site '{site}'",
+            why="a drill that was killed left objects in its store",
+            hint=f"name the site again for one more drill, or empty {location} by hand",
+            code="drill.failed",
+        )
     store = replace(project.spec.sites[site].store, at=location)
     return empty_corner(open_store(store, site, os.environ))[0]
 
