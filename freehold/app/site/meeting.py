@@ -45,7 +45,12 @@ class Meeting:
         for fault in faults:
             if fault.kind == _SILENT:
                 self.stores.pop(fault.store, None)
-                self.unreachable[fault.store] = Unreachable(fault.what, code=fault.kind)
+                self.unreachable[fault.store] = Unreachable(
+                    fault.what,
+                    why="it gave no answer while a log was read",
+                    hint="`freehold doctor` looks at the store",
+                    code=fault.kind,
+                )
             else:
                 rest.append(fault)
         return rest
