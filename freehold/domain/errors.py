@@ -6,6 +6,7 @@ FreeholdError
     PipelineInvalid     steps do not fit together
     ContractFailed      data does not satisfy its contract
     PolicyDenied        a policy said no
+    PlacementImpossible no assignment of steps to machines meets what was asked
     NotFound            a name that stands for nothing
     Conflict            somebody else changed it first
     RequestInvalid      a prediction request is malformed
@@ -109,6 +110,10 @@ class ContractFailed(Refused):
 
 class PolicyDenied(Refused):
     code = "policy.denied"
+
+
+class PlacementImpossible(Refused):
+    code = "plan.impossible"
 
 
 class NotFound(Refused):

@@ -100,13 +100,6 @@ def attachments_wanted(state: State, site: str) -> tuple[str, ...]:
     return tuple(sorted({name for name in found if name}))
 
 
-def wanted_by(state: State) -> dict[str, tuple[str, ...]]:
-    """By site, `attachments_wanted`; no sites that want none."""
-    sites = sorted({one.site for one in open_work(state)})
-    found = {site: attachments_wanted(state, site) for site in sites}
-    return {site: names for site, names in found.items() if names}
-
-
 def take(state: State, seen: Work, seconds: float, actor: str) -> tuple[Draft, ...]:
     """Takes work that is free as it was seen; none if anything was said of it since. Call it
     inside `Ledger.decide`."""

@@ -33,8 +33,7 @@ def start(
 ) -> tuple[str, str]:
     """Appends run.started. Returns the names of the run, `20261121-031415-9f3a`, and of the
     fact."""
-    texts = {name: plain(one) for name, one in graph.parameters.items() if not _is_plain(one)}
-    kept = attachments.put(orjson.dumps(texts)) if texts else ""
+    stated, kept = kept_apart(graph.parameters, attachments)
     moment = datetime.fromtimestamp(wall // 1_000_000, UTC)
     lot = sha256(f"{ledger.writer} {wall}".encode()).hexdigest()[:4]
     wished = f"{moment:%Y%m%d-%H%M%S}-{lot}"
@@ -48,9 +47,7 @@ def start(
             name = f"{wished}-{count}"
         body = {
             "environment": options.environment,
-            "parameters": {
-                name: plain(one) for name, one in graph.parameters.items() if name not in texts
-            },
+            "parameters": stated,
             "parameters_attachment": kept,
             "pipeline": graph.name,
             "run": name,
@@ -60,6 +57,15 @@ def start(
 
     (entry,) = ledger.decide(decision)
     return name, entry.fact.name
+
+
+def kept_apart(
+    parameters: Mapping[str, Any], attachments: Attachments
+) -> tuple[dict[str, Any], str]:
+    """Those that may stand in a fact, and the name of the attachment of the others, or empty."""
+    texts = {name: plain(one) for name, one in parameters.items() if not _is_plain(one)}
+    stated = {name: plain(one) for name, one in parameters.items() if name not in texts}
+    return stated, attachments.put(orjson.dumps(texts)) if texts else ""
 
 
 def _is_plain(value: Any) -> bool:

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
-
-import orjson
 
 from freehold.app.run.plan import plan_run
 from freehold.app.site.opening import Site
@@ -15,6 +13,7 @@ from freehold.domain.fact import Draft
 from freehold.domain.json_value import plain
 from freehold.replication.leases import work_of
 from freehold.replication.work import Work
+from freehold.running.record import kept_apart
 
 
 @dataclass(frozen=True)
@@ -56,15 +55,12 @@ def request(site: Site, planned: PlannedRequest) -> Work:
     A parameter that is text may say something about a person: it is kept in an attachment, as
     a run keeps it.
     """
-    texts = {name: plain(one) for name, one in planned.parameters.items() if not _says_less(one)}
-    kept = site.attachments.put(orjson.dumps(texts)) if texts else ""
+    stated, kept = kept_apart(planned.parameters, site.attachments)
     wall = site.clock()
     lot = sha256(f"{site.ledger.writer} {wall}".encode()).hexdigest()[:8]
     name = f"{datetime.fromtimestamp(wall // 1_000_000, UTC):%Y%m%d-%H%M%S}-{lot}"
     body = {
-        "parameters": {
-            name: plain(one) for name, one in planned.parameters.items() if name not in texts
-        },
+        "parameters": stated,
         "parameters_attachment": kept,
         "pipeline": planned.pipeline,
         "site": planned.site,
@@ -72,10 +68,3 @@ def request(site: Site, planned: PlannedRequest) -> Work:
     }
     site.ledger.append([Draft("work.requested", body, actor=site.actor)])
     return work_of(site.state, name)
-
-
-def _says_less(value: Any) -> bool:
-    """A number, a truth value or a date: nothing that can be a name or a secret."""
-    if isinstance(value, list | tuple):
-        return all(map(_says_less, value))
-    return value is None or value == "" or isinstance(value, bool | int | float | date)

@@ -171,13 +171,15 @@ class TwoLogs(KeepsLogs):
         return iter(list(enumerate(self._lines[writer]))[start:stop])
 
     def log_checkpoints(self, writer: str, above: int = 0) -> Iterator[Checkpoint]:
-        raise NotImplementedError
+        raise AssertionError("a look reads entries only")
 
-    def receive(self, stretches: Sequence[Stretch]) -> int:
-        raise NotImplementedError
+    def receive(self, stretches: Sequence[Stretch], *, fold: bool = True) -> int:
+        raise AssertionError("a look reads entries only")
 
-    def continue_as(self, writer: str, signer: Signer, keep: int) -> int:
-        raise NotImplementedError
+    def continue_as(
+        self, writer: str, signer: Signer, keep: int | None, drafts: Sequence[Draft] = ()
+    ) -> int:
+        raise AssertionError("a look reads entries only")
 
 
 def line(kind: str, version: int) -> bytes:

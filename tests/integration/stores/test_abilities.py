@@ -33,8 +33,8 @@ def test_moto_honours_all(moto: MotoServer) -> None:
     store = S3ObjectStore.open(moto.bucket("p"))
     found = probe(store)
     assert states(found) == all_of(*BASIC, *CONDITIONS, "signed-url")
-    assert found.put_seconds is not None and found.put_seconds > 0
-    assert found.get_seconds is not None and found.get_seconds > 0
+    assert isinstance(found.put_seconds, float)
+    assert isinstance(found.get_seconds, float)
     assert list(store.keys()) == []
 
 

@@ -19,7 +19,6 @@ from freehold.replication.leases import (
     Sightings,
     attachments_wanted,
     open_work,
-    wanted_by,
     work_of,
 )
 from freehold.replication.work import Completion, Lease, Work
@@ -315,10 +314,12 @@ def test_attachments_are_wanted_while_the_work_is_open() -> None:
     a.ask("two", site="onprem", attachment="salted-sha256:2")
     a.ask("three")
     assert attachments_wanted(a.state, "aws") == ("salted-sha256:1",)
-    assert wanted_by(a.state) == {"aws": ("salted-sha256:1",), "onprem": ("salted-sha256:2",)}
+    assert attachments_wanted(a.state, "aws") == ("salted-sha256:1",)
+    assert attachments_wanted(a.state, "onprem") == ("salted-sha256:2",)
     a.complete(held(a.take("one")), "one")
     assert attachments_wanted(a.state, "aws") == ()
-    assert wanted_by(a.state) == {"onprem": ("salted-sha256:2",)}
+    assert attachments_wanted(a.state, "aws") == ()
+    assert attachments_wanted(a.state, "onprem") == ("salted-sha256:2",)
 
 
 def leased(pulse: str, seconds: float = 60) -> Work:

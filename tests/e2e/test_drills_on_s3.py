@@ -1,4 +1,4 @@
-"""`freehold drill rebuild` as a user types it: from a folder to S3."""
+"""`freehold drill offline` and `rebuild` as a user types them: a site on a folder, one on S3."""
 
 import json
 import os
@@ -57,6 +57,41 @@ def checked(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
+
+
+def test_the_site_on_s3_is_cut_off(shop: Path) -> None:
+    for arguments in (("run", "train", "--yes"), ("release", "abandon@1", "--yes")):
+        assert freehold(shop, *arguments).returncode == 0
+    told = checked(freehold(shop, "drill", "offline", "--cut", "aws", "--json"))
+    assert told["shape"] == 1
+    assert told["production_unchanged"] is True
+    assert (told["cut"], told["hours"]) == ("aws", 48.0)
+    met = [line for line in told["probes"] if "storage." in line]
+    assert any(line.startswith("onprem → store of aws: ") for line in met)
+    assert any(line.startswith("aws → store of aws: ") for line in met)
+    by_site = {one["site"]: one for one in told["sites"]}
+    assert by_site["aws"]["entries"]["after"] == by_site["onprem"]["entries"]["after"]
+    for one in by_site.values():
+        assert one["predictions"] > 100
+        assert one["released"]["version"] == one["trained"]["version"]
+    assert {side["site"] for side in told["conflict"]["sides"]} == {"aws", "onprem"}
+    assert told["verified"]["entries_kept"] > 0
+    assert not (shop / ".freehold" / "drills").exists()
+
+
+def test_a_site_that_is_not_there_is_refused(shop: Path) -> None:
+    done = freehold(shop, "drill", "offline", "--cut", "mars", "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "site.unknown")
+
+
+def test_a_store_that_does_not_answer_ends_the_drill_before_the_cut(shop: Path) -> None:
+    text = (shop / "freehold.yaml").read_text()
+    (shop / "freehold.yaml").write_text(text.replace("s3://bucket-", "s3://no-such-bucket-"))
+    done = freehold(shop, "drill", "offline", "--cut", "aws")
+    assert done.returncode == 1
+    assert "error[drill.failed]" in done.stderr
+    assert "aws does not reach the store of aws" in done.stderr
+    assert not (shop / ".freehold").exists()
 
 
 def test_what_ran_on_a_folder_runs_on_s3(shop: Path) -> None:
