@@ -38,6 +38,8 @@ class _Settings:
     timeout: float | None = None
     cache: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
+    lowers: Sequence[str] = ()
+    resumes: bool = False
     after: Sequence[str] = ()
 
 
@@ -74,6 +76,8 @@ def step(
     timeout: float | None = None,
     cache: bool = True,
     labels: Mapping[str, str] | None = None,
+    lowers: Sequence[str] = (),
+    resumes: bool = False,
     after: Sequence[str] = (),
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 
@@ -83,7 +87,8 @@ def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
     `memory` is bytes or text such as `"1GB"`; `timeout` seconds, after which the step's process
     is killed; `retries` how often it is tried again; `cache=False` runs it every time; `labels`
-    go on its outputs; `after` names steps that must finish first though no data comes from them.
+    go on its outputs; `lowers` names those of its inputs that they no longer bear, where a policy
+    consents; `resumes` says that it saves checkpoints and goes on from them; `after` names steps that must finish first though no data comes from them.
     """
     if settings.get("labels", {}) is None:
         del settings["labels"]
@@ -119,6 +124,8 @@ def _define(function: Callable[..., Any], settings: _Settings) -> StepDefinition
         timeout=_checked(settings.timeout, 0, "timeout", fault),
         cache=settings.cache,
         labels=dict(settings.labels),
+        lowers=tuple(settings.lowers),
+        resumes=settings.resumes,
         after=tuple(settings.after),
         where=where,
         faults=tuple(faults),

@@ -127,3 +127,21 @@ class Solution:
             "objective": self.objective,
             "solver": self.solver,
         }
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a step of a plan runs."""
+
+    site: str
+    machine: str = ""
+    """The offer's machine type; empty where the site states none: whatever is there."""
+    spot: bool = False
+    """Its machine may be taken away: the step resumes elsewhere."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"machine": self.machine, "site": self.site, "spot": self.spot}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "Place":
+        return cls(value["site"], value["machine"], value["spot"])

@@ -1,7 +1,7 @@
 """`freehold plan`: what a run of a pipeline would do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -14,6 +14,7 @@ from freehold.domain.canonical import digest_of
 from freehold.domain.errors import ProjectInvalid, WrongUsage
 from freehold.domain.graph import Graph
 from freehold.domain.json_value import plain
+from freehold.domain.placement import Place
 from freehold.planning.run_plan import PlannedStep, RunPlan
 from freehold.running.preview import preview
 from freehold.running.readiness import Options
@@ -26,6 +27,8 @@ class PlannedRun:
     plan: RunPlan
     graph: Graph
     options: Options
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Step → where it runs; what is not named runs here."""
 
 
 def plan_run(
