@@ -87,8 +87,9 @@ def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
 
     `memory` is bytes or text such as `"1GB"`; `timeout` seconds, after which the step's process
     is killed; `retries` how often it is tried again; `cache=False` runs it every time; `labels`
-    go on its outputs; `lowers` names those of its inputs that they no longer bear, where a policy
-    consents; `resumes` says that it saves checkpoints and goes on from them; `after` names steps that must finish first though no data comes from them.
+    go on its outputs; `lowers` names those of its inputs that its outputs no longer bear, where a
+    policy consents; `resumes` says that it saves checkpoints and goes on from them; `after` names
+    steps that must finish first though no data comes from them.
     """
     if settings.get("labels", {}) is None:
         del settings["labels"]

@@ -47,7 +47,8 @@ class StepDefinition:
     """Labels of its inputs that its outputs no longer bear, if a policy consents: `pii`, or
     `residency=EU` for one value of several."""
     resumes: bool = False
-    """It saves checkpoints and goes on from the latest: it may run where machines are taken away."""
+    """It saves checkpoints and goes on from the latest, so it may run where machines are taken
+    away."""
     after: tuple[str, ...] = ()
     """Names of steps that must have finished, though no data comes from them."""
     where: str = ""
