@@ -26,6 +26,9 @@ WHERE = {
     "TrackingSpec": "tracking",
     "SiteSpec": "sites.NAME",
     "StoreSpec": "sites.NAME.store",
+    "MachineSpec": "sites.NAME.machines.NAME",
+    "OwnedSpec": "sites.NAME.machines.NAME.owned",
+    "PlacementSpec": "placement",
 }
 """Class → where its keys stand in the file."""
 
@@ -40,6 +43,8 @@ MEANINGS = {
     "Project.replay": "A recorded period for `freehold replay`.",
     "Project.retention": "What storage keeps, and how long.",
     "Project.tracking": "Where runs are mirrored; without it, nowhere.",
+    "MachineSpec.cpus": "Virtual processors; the provider's figure where it is not given.",
+    "MachineSpec.accelerators": "How many it has.",
     "EndpointSpec.model": "Name of the model that is served.",
     "EndpointSpec.host": "Address to listen at; only this machine's own (loopback) is accepted.",
     "EndpointSpec.port": "Port to listen at.",
@@ -113,6 +118,9 @@ def _kind(annotation: ast.expr) -> str:
         "tuple[int, ...]": "list of whole numbers",
         "tuple[str, ...]": "list of texts",
         "Mapping[str, str]": "name → text",
+        "Mapping[str, float]": "name → number",
+        "float | None": "number",
+        "tuple[float, ...]": "list of numbers",
     }[text]
 
 

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import (
@@ -20,13 +19,11 @@ from typing import (
 from freehold.authoring.source import line_of, place_of
 from freehold.authoring.tracing import current
 from freehold.domain.errors import Fault
+from freehold.domain.size import bytes_of
 from freehold.domain.step import REQUIRED, Needs, Parameter, StepDefinition
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,8 @@ class _Settings:
     labels: Mapping[str, str] = field(default_factory=dict)
     lowers: Sequence[str] = ()
     resumes: bool = False
+    seconds: float = 0.0
+    output: str | int = 0
     after: Sequence[str] = ()
 
 
@@ -78,6 +77,8 @@ def step(
     labels: Mapping[str, str] | None = None,
     lowers: Sequence[str] = (),
     resumes: bool = False,
+    seconds: float = 0.0,
+    output: str | int = 0,
     after: Sequence[str] = (),
 ) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 
@@ -88,8 +89,9 @@ def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     `memory` is bytes or text such as `"1GB"`; `timeout` seconds, after which the step's process
     is killed; `retries` how often it is tried again; `cache=False` runs it every time; `labels`
     go on its outputs; `lowers` names those of its inputs that its outputs no longer bear, where a
-    policy consents; `resumes` says that it saves checkpoints and goes on from them; `after` names
-    steps that must finish first though no data comes from them.
+    policy consents; `resumes` says that it saves checkpoints and goes on from them; `seconds` and
+    `output` (bytes, or text) say what a plan expects of it before it ever ran; `after` names steps
+    that must finish first though no data comes from them.
     """
     if settings.get("labels", {}) is None:
         del settings["labels"]
@@ -127,6 +129,8 @@ def _define(function: Callable[..., Any], settings: _Settings) -> StepDefinition
         labels=dict(settings.labels),
         lowers=tuple(settings.lowers),
         resumes=settings.resumes,
+        expected_seconds=_checked(settings.seconds, 0, "seconds", fault),
+        expected_bytes=_bytes(settings.output, fault),
         after=tuple(settings.after),
         where=where,
         faults=tuple(faults),
@@ -166,14 +170,14 @@ def _unpacks(returned: Any) -> bool:
 def _bytes(memory: str | int, fault: Callable[[str, str], None]) -> int:
     if isinstance(memory, int):
         return memory
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", memory)
-    if match is None or match[2].upper() not in _UNITS:
-        fault("step.memory", f"'{memory}' is not a size such as '512MB' or '2GiB'")
+    try:
+        return bytes_of(memory)
+    except ValueError as exc:
+        fault("step.memory", str(exc))
         return 0
-    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
-Number = TypeVar("Number", int, float | None)
+Number = TypeVar("Number", int, float, float | None)
 
 
 def _checked(value: Number, least: int, name: str, fault: Callable[[str, str], None]) -> Number:

@@ -14,7 +14,9 @@ EMBEDDED: Mapping[str, str] = {
     "model_signing": "signing",
     "object_store": "disk",
     "policy_engine": "rego",
+    "price_source": "shipped",
     "signer": "keys",
+    "solver": "highs",
     "store_encryption": "envelope",
 }
 """Port → name of its adapter."""

@@ -19,3 +19,13 @@ def inherited(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
 def values_of(value: str) -> tuple[str, ...]:
     """At least one; a label without a value has the empty one, and keeps it beside others."""
     return tuple(value.split(","))
+
+
+def lowered(labels: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Without those that are named: a whole label (`pii`), or one value of it (`residency=EU`)."""
+    left = {name: set(values_of(value)) for name, value in labels.items()}
+    for one in names:
+        name, with_value, value = one.partition("=")
+        if name in left:
+            left[name] = left[name] - {value} if with_value else set()
+    return {name: ",".join(sorted(values)) for name, values in sorted(left.items()) if values}

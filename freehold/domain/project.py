@@ -128,6 +128,77 @@ class StoreSpec:
 
 
 @dataclass(frozen=True)
+class OwnedSpec:
+    """What a machine of one's own costs; its price per hour is derived from it."""
+
+    purchase: float
+    """Money for one machine, in the project's currency."""
+    years: float
+    """Its life."""
+    watts: float
+    """That it draws at work."""
+    kwh_price: float
+    """Money per kWh."""
+    pue: float = 1.5
+    """Power of the building over power of its machines."""
+    utilisation: float = 0.5
+    """Share of its life's hours in which it works; idle hours are paid by those."""
+    upkeep: float = 0.0
+    """Money per year for space, people and repair."""
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """A machine type on which a site runs steps. The provider's own types need only their name:
+    `m5.xlarge: {}`."""
+
+    cpus: float = 0.0
+    memory: str = ""
+    """`64 GiB`."""
+    accelerators: int = 0
+    accelerator: str = ""
+    """Kind: `a100-80gb`, `t4`."""
+    price: float | None = None
+    """Money per hour of one machine; the provider's list price where it is not given."""
+    spot: bool = False
+    """Whether its spot price may be used, for steps that resume."""
+    spot_price: float | None = None
+    """Money per hour; the provider's where it is not given."""
+    interruptions: float = 0.05
+    """Expected per hour of spot."""
+    owned: OwnedSpec | None = None
+    """A machine of one's own: its price is derived."""
+    count: int = 0
+    """How many there are at a time; 0: as many as the site's quota allows."""
+    boot_seconds: float = 0.0
+    """From asking for one to its first step, paid for."""
+    watts: float | None = None
+    """At work; from the table of the provider's types where it is not given."""
+
+
+@dataclass(frozen=True)
+class PlacementSpec:
+    """How a plan chooses sites and machines."""
+
+    minimise: Literal["money", "carbon", "both"] = "money"
+    carbon_price: float = 0.1
+    """Money for a kilogram of CO2e, where both are made small."""
+    deadline_hours: float = 0.0
+    """From start to end of a run; 0: none."""
+    budget: float = 0.0
+    """Money for a run; 0: none."""
+    policies: str = ""
+    """Folder of Rego files that are asked for each step and site; empty: labels and hardware
+    decide."""
+    consent: str = ""
+    """Folder of Rego files that are asked whether a step may lower labels; empty: none may."""
+    assumed_seconds: float = 60.0
+    """Of a step that neither ran before nor says how long it takes."""
+    solver: str = EMBEDDED["solver"]
+    """The solver adapter."""
+
+
+@dataclass(frozen=True)
 class SiteSpec:
     """A place that can store, run or serve."""
 
@@ -135,8 +206,18 @@ class SiteSpec:
     """Where it publishes, and where others leave things for it."""
     private: bool = False
     """Nobody else reaches its store: it meets the others in theirs."""
+    provider: str = ""
+    """`aws`, `azure`, `gcp`; empty for a place of one's own."""
     region: str = ""
     """Where it is, as its provider calls it."""
+    machines: Mapping[str, MachineSpec] = field(default_factory=dict)
+    """Machine type → what it is; with none at any site, steps run where the plan is made."""
+    quota: Mapping[str, float] = field(default_factory=dict)
+    """`cpus`, `accelerators` → how many may be in use at a time; what is not named has no limit."""
+    carbon: float | None = None
+    """gCO2e per kWh of its grid; from the table of regions where it is not given."""
+    carbon_hours: tuple[float, ...] = ()
+    """gCO2e per kWh in each of the 24 hours of a day, UTC: a run may wait for the best."""
     jurisdiction: str = ""
     """Data labelled `residency=EU` stays where this is EU."""
     accepts: tuple[str, ...] = ()
@@ -173,3 +254,9 @@ class Project:
     retention: RetentionSpec = RetentionSpec()
     replay: ReplaySpec | None = None
     tracking: TrackingSpec | None = None
+    currency: str = "USD"
+    """Of all money in this file, ISO 4217."""
+    prices: str = ""
+    """File with figures of the project's own, over the tables that come with Freehold."""
+    placement: PlacementSpec = PlacementSpec()
+    """Where steps run."""

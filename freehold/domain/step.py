@@ -49,6 +49,10 @@ class StepDefinition:
     resumes: bool = False
     """It saves checkpoints and goes on from the latest, so it may run where machines are taken
     away."""
+    expected_seconds: float = 0.0
+    """That a plan counts with while nothing was measured; 0: not said."""
+    expected_bytes: int = 0
+    """Of all its outputs, likewise."""
     after: tuple[str, ...] = ()
     """Names of steps that must have finished, though no data comes from them."""
     where: str = ""

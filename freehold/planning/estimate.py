@@ -1,0 +1,96 @@
+"""What a step is expected to take and to make, and from where that is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+
+from freehold.domain.offer import Figure, Offer
+from freehold.domain.step import StepDefinition
+
+CHECKPOINT_SECONDS = 600.0
+"""Assumed between two checkpoints of a step that resumes: half of it is lost by an interruption."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What earlier runs of a step took and made; the latest last."""
+
+    seconds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """By machine type; empty text for a machine that was not named."""
+    output_bytes: tuple[int, ...] = ()
+    """By output, of the latest."""
+    run: str = ""
+    """The latest."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    seconds: Figure
+    """At work, on any machine that was not measured itself."""
+    by_machine: Mapping[str, Figure]
+    outputs: tuple[Figure, ...]
+    """Bytes of each output."""
+
+    def on(self, machine: str) -> Figure:
+        return self.by_machine.get(machine, self.seconds)
+
+
+def estimate(step: StepDefinition, measured: Measured, assumed_seconds: float) -> Estimate:
+    """The median of what was measured on that machine type, else on any, else what the step says,
+    else what the project assumes."""
+    by_machine = {
+        machine: Figure(median(times), "s", f"median of {len(times)} run(s) on {machine}")
+        for machine, times in measured.seconds.items()
+        if machine and times
+    }
+    every = [time for times in measured.seconds.values() for time in times]
+    if every:
+        seconds = Figure(median(every), "s", f"median of {len(every)} run(s) on other machines")
+    elif step.expected_seconds:
+        seconds = Figure(step.expected_seconds, "s", f"stated by the step at {step.where}")
+    else:
+        seconds = Figure(assumed_seconds, "s", "assumed: it never ran and states nothing")
+    return Estimate(seconds, by_machine, _outputs(step, measured))
+
+
+def _outputs(step: StepDefinition, measured: Measured) -> tuple[Figure, ...]:
+    count = len(step.returns)
+    if len(measured.output_bytes) == count:
+        told = f"as run {measured.run} made"
+        return tuple(Figure(float(size), "B", told) for size in measured.output_bytes)
+    if step.expected_bytes:
+        told = f"stated by the step at {step.where}"
+        return tuple(Figure(step.expected_bytes / count, "B", told) for _ in range(count))
+    return tuple(Figure(0.0, "B", "unknown: it never ran and states nothing") for _ in range(count))
+
+
+@dataclass(frozen=True)
+class Occupation:
+    """Of one machine by one step."""
+
+    seconds: float
+    """From asking for the machine to the step's end."""
+    money: float
+    carbon: float
+    """kgCO2e."""
+    formula: str
+    """How the money comes about, with its figures."""
+
+
+def occupation(offer: Offer, work: Figure, currency: str) -> Occupation:
+    """Boot, work and, on spot, expected rework: each interruption costs another boot and half of
+    the time between two checkpoints, or half of the work where that is less."""
+    hours, rework, told = work.value / 3600, 0.0, ""
+    if offer.spot and offer.interruptions is not None:
+        lost = min(CHECKPOINT_SECONDS, work.value) / 2
+        rework = offer.interruptions.value * hours * (offer.boot + lost)
+        told = f" + {rework:.0f} s expected rework at {offer.interruptions.value:g} interruptions/h"
+    seconds = offer.boot + work.value + rework
+    carbon = 0.0 if offer.carbon is None else offer.carbon.value * seconds / 3600
+    return Occupation(
+        seconds,
+        offer.price.value * seconds / 3600,
+        carbon,
+        f"({offer.boot:.0f} s boot + {work.value:.0f} s work{told})"
+        f" × {offer.price.value:g} {currency}/h",
+    )
