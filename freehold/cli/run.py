@@ -1,9 +1,12 @@
 """`freehold run`"""
 
+from pathlib import Path
+from time import sleep
 from typing import Any
 
 import click
 
+from freehold.app.plan.applying import plan_again, read_plan
 from freehold.app.run.plan import plan_run
 from freehold.app.run.run import FinishedRun, plan_resume, resume_run, run
 from freehold.app.site.opening import open_site
@@ -27,6 +30,13 @@ LATEST = "latest"
     metavar="[RUN]",
     help="Go on with the latest run that waits, or with RUN.",
 )
+@click.option(
+    "--plan",
+    "saved",
+    type=click.Path(path_type=Path),
+    help="Carry out this plan, which `freehold plan --save` wrote; not if the world has moved.",
+)
+@click.option("--now", is_flag=True, help="Begin at once, though cleaner power is near.")
 @click.option("--at", metavar="SITE", default="", help="Ask this site's agent to run it.")
 @output.yes
 @output.as_json
@@ -35,10 +45,19 @@ def command(
     pairs: tuple[str, ...],
     no_cache: bool,
     resumed: str | None,
+    saved: Path | None,
+    now: bool,
     at: str,
     yes: bool,
     as_json: bool,
 ) -> None:
+    if saved is not None and (pipeline or pairs or no_cache or at or resumed is not None):
+        raise WrongUsage(
+            "--plan goes with nothing that would change the plan",
+            why="a saved plan says its pipeline, parameters and places",
+            hint=f"freehold run --plan {saved}",
+            code="usage.plan",
+        )
     with open_site() as site:
         if at and at != site.name:
             if resumed is not None or no_cache:
@@ -56,6 +75,8 @@ def command(
             planned = resumption.planned
             if not as_json:
                 click.echo(f"going on with run {resumption.run}")
+        elif saved is not None:
+            resumption, planned = None, plan_again(site, read_plan(saved))
         else:
             resumption = None
             planned = plan_run(site, pipeline, parameters.values_of(pairs), cache=not no_cache)
@@ -64,6 +85,9 @@ def command(
         output.confirm("Run it?" if resumption is None else "Go on with it?", yes)
         with RunProgress(quiet=as_json) as progress:
             if resumption is None:
+                if planned.plan.wait is not None and not now:
+                    output.note(f"waiting {planned.plan.wait.hours:g} h for cleaner power")
+                    sleep(planned.plan.wait.hours * 3600)
                 finished = run(site, planned, progress.step, progress.stage)
             else:
                 finished = resume_run(site, resumption, progress.step, progress.stage)

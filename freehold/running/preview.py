@@ -29,6 +29,8 @@ class Forecast:
     reasons: tuple[str, ...]
     """`never run`, `new code`, `cache off`, `bytes missing`, `after prepare`, …"""
     where: str
+    outputs: tuple[Artifact, ...] = ()
+    """Of a step that is cached."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -50,30 +52,26 @@ def preview(
     outputs: dict[str, tuple[Artifact, ...]] = {}
     forecasts = []
     while (node := agenda.next()) is not None:
-        forecast, made = _forecast(node, desk, outputs)
+        forecast = _forecast(node, desk, outputs)
         forecasts.append(forecast)
-        if made is not None:
-            outputs[node.name] = made
+        if forecast.action == "cached":
+            outputs[node.name] = forecast.outputs
         agenda.done(node.name)
     return tuple(forecasts)
 
 
-def _forecast(
-    node: Node, desk: Desk, outputs: Mapping[str, tuple[Artifact, ...]]
-) -> tuple[Forecast, tuple[Artifact, ...] | None]:
-    def say(action: Literal["run", "cached", "depends"], reasons: tuple[str, ...]) -> Forecast:
-        return Forecast(node.name, node.step.address, action, reasons, node.where)
-
+def _forecast(node: Node, desk: Desk, outputs: Mapping[str, tuple[Artifact, ...]]) -> Forecast:
     latest = desk.state.get("recent_steps", f"{desk.graph.name}/{node.name}")
     known = latest["components"] if latest else None
     unmade = sorted({f.node for _, f in node.references() if f.node not in outputs})
     if unmade:
-        return _forecast_of_dependent(node, desk, known, unmade), None
+        return _forecast_of_dependent(node, desk, known, unmade)
     ready = desk.ready(node, outputs)
     made = desk.made_before(ready)
     if made is not None:
-        return say("cached", ()), made
-    return say("run", tuple(_reasons(ready, desk, known))), None
+        return Forecast(node.name, node.step.address, "cached", (), node.where, made)
+    reasons = tuple(_reasons(ready, desk, known))
+    return Forecast(node.name, node.step.address, "run", reasons, node.where)
 
 
 def _forecast_of_dependent(

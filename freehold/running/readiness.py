@@ -6,7 +6,7 @@ from typing import Any
 
 from freehold.domain.artifact import Artifact
 from freehold.domain.graph import Graph, Node, Reference, substitute
-from freehold.domain.labels import inherited
+from freehold.domain.labels import inherited, lowered
 from freehold.domain.projection import State
 from freehold.ports.artifact_store import ArtifactStore
 from freehold.running.cache_key import CacheKey, cache_key
@@ -34,7 +34,8 @@ class Ready:
     key: CacheKey
     inputs: Mapping[Reference, Artifact]
     labels: Mapping[str, str]
-    """Of its outputs: those of its inputs, and the step's own."""
+    """Of its outputs: those of its inputs and the step's own, less those that it lowers. That a
+    policy consents is asked before anything runs."""
     cacheable: bool
 
 
@@ -59,7 +60,10 @@ class Desk:
             node,
             self.key(node, arguments),
             inputs,
-            inherited([*(one.labels for one in inputs.values()), node.step.labels]),
+            lowered(
+                inherited([*(one.labels for one in inputs.values()), node.step.labels]),
+                node.step.lowers,
+            ),
             node.step.cache and self.options.cache,
         )
 

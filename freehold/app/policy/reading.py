@@ -13,10 +13,16 @@ def engine() -> PolicyEngine:
 
 
 def read_policies(project: OpenProject) -> PolicySet:
-    """Empty if the project names no folder. Raises ProjectInvalid with the faults of all files."""
-    if not project.spec.policies:
+    """Those that are asked about versions. Empty if the project names no folder. Raises
+    ProjectInvalid with the faults of all files."""
+    return read_policy_folder(project, project.spec.policies)
+
+
+def read_policy_folder(project: OpenProject, named: str) -> PolicySet:
+    """Empty if no folder is named. Raises ProjectInvalid with the faults of all files."""
+    if not named:
         return PolicySet({}, {})
-    folder = project.root / project.spec.policies
+    folder = project.root / named
     texts: dict[str, str] = {}
     faults: list[Fault] = []
     for path in sorted(folder.rglob("*")):
@@ -33,7 +39,7 @@ def read_policies(project: OpenProject) -> PolicySet:
     faults += [*found.faults, *engine().check(found.modules)]
     if faults:
         raise ProjectInvalid(
-            f"{len(faults)} faults in {project.spec.policies}/",
+            f"{len(faults)} faults in {named}/",
             faults=faults,
             hint="mend them and run `freehold check` again",
             code="policy.invalid",

@@ -1,11 +1,14 @@
-"""`freehold plan`: what a run of a pipeline would do."""
+"""`freehold plan`: what a run of a pipeline would do, where, and what that costs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
 from freehold.app.contract.gate import contracts_of, unknown_steps
+from freehold.app.plan.choosing import Chosen, Forecasts, choose, recorded_labels
+from freehold.app.plan.ground import is_placed, prices_digest, sites_digest
+from freehold.app.plan.laws import laws_of, policies_digest, require_consent, require_home
 from freehold.app.project.loading import load_pipelines, require_readable, stand_ins, traced
 from freehold.app.run.world import codecs, options_of
 from freehold.app.site.opening import Site
@@ -15,8 +18,9 @@ from freehold.domain.errors import ProjectInvalid, WrongUsage
 from freehold.domain.graph import Graph
 from freehold.domain.json_value import plain
 from freehold.domain.placement import Place
+from freehold.planning.labelling import Labels, StepLabels, labels_of
 from freehold.planning.run_plan import PlannedStep, RunPlan
-from freehold.running.preview import preview
+from freehold.running.preview import Forecast, preview
 from freehold.running.readiness import Options
 
 
@@ -29,6 +33,8 @@ class PlannedRun:
     options: Options
     places: Mapping[str, Place] = field(default_factory=dict)
     """Step → where it runs; what is not named runs here."""
+    lowered: Mapping[str, Labels] = field(default_factory=dict)
+    """Step → the labels that a policy consented to lower."""
 
 
 def plan_run(
@@ -38,8 +44,10 @@ def plan_run(
     *,
     cache: bool = True,
     cause: tuple[str, ...] = (),
+    what_if: Sequence[str] = (),
 ) -> PlannedRun:
-    """Trace and check a pipeline. Raises WrongUsage, ProjectInvalid, PipelineInvalid."""
+    """Trace, check and place a pipeline. Raises WrongUsage, ProjectInvalid, PipelineInvalid,
+    PlacementImpossible, PolicyDenied `label.lowering`."""
     spec = site.project.spec
     name = pipeline or _only_pipeline(site)
     if name not in spec.pipelines:
@@ -60,17 +68,56 @@ def plan_run(
     except SyntaxError:
         require_readable(graph, options.sources)
         raise
+    known = Forecasts(
+        graph,
+        frozenset(one.step for one in forecasts if one.action != "cached"),
+        {one.step: one.outputs for one in forecasts if one.action == "cached"},
+    )
+    code = digest_of({m: sha256(data).hexdigest() for m, data in options.sources.items()})
+    chosen, labels = _placed(site, known, what_if)
+    lowered = require_consent(site.project, graph, code, labels)
+    places = {} if chosen is None else chosen.placed.places
+    assumed = {
+        "code": code,
+        "environment": options.environment,
+        "labels": digest_of({step: dict(one.makes) for step, one in labels.items()}),
+        "policies": policies_digest(site.project),
+    }
+    if chosen is not None:
+        assumed["prices"] = prices_digest(site.project)
+        assumed["sites"] = sites_digest(spec)
     plan = RunPlan(
         pipeline=name,
         parameters=plain(graph.parameters),
-        steps=tuple(
-            PlannedStep(f.step, f.function, f.action, f.reasons, f.where, spec.site)
-            for f in forecasts
-        ),
+        steps=tuple(_planned(one, places.get(one.step, Place(spec.site))) for one in forecasts),
         model=next((m for m, one in spec.models.items() if one.pipeline == name), ""),
-        code=digest_of({m: sha256(data).hexdigest() for m, data in options.sources.items()}),
+        assumed=assumed,
+        placed=None if chosen is None else chosen.placed,
+        wait=None if chosen is None else chosen.wait,
     )
-    return PlannedRun(plan, graph, options)
+    return PlannedRun(plan, graph, options, places, lowered)
+
+
+def _placed(
+    site: Site, known: Forecasts, what_if: Sequence[str]
+) -> tuple[Chosen | None, Mapping[str, StepLabels]]:
+    if is_placed(site.project.spec):
+        chosen = choose(site, known, what_if)
+        return chosen, chosen.labels
+    if what_if:
+        raise WrongUsage(
+            "there is nothing to choose",
+            why="no site of the project states its machines, so every step runs here",
+            hint="add `machines:` to the sites in freehold.yaml",
+            code="usage.what-if",
+        )
+    labels = labels_of(known.graph, recorded_labels(known))
+    require_home(laws_of(site.project, known.graph), known.graph, labels, site.name)
+    return None, labels
+
+
+def _planned(one: Forecast, place: Place) -> PlannedStep:
+    return PlannedStep(one.step, one.function, one.action, one.reasons, one.where, place)
 
 
 def _require_contracts(

@@ -7,6 +7,7 @@ from typing import Any
 
 from freehold.app.contract.gate import Check, ContractGate
 from freehold.app.model.register import register
+from freehold.app.plan.applying import apply_plan
 from freehold.app.run.plan import PlannedRun, plan_run
 from freehold.app.run.runs import parameters_of
 from freehold.app.run.waiting import waiting_runs
@@ -40,7 +41,9 @@ class FinishedRun:
 def run(
     site: Site, planned: PlannedRun, observer: Observer | None = None, stage: Stage | None = None
 ) -> FinishedRun:
-    """Raises StepFailed, ContractFailed, StorageFailed; the run can then be resumed."""
+    """Raises Conflict `plan.moved` before anything runs; StepFailed, ContractFailed,
+    StorageFailed: the run can then be resumed."""
+    planned = apply_plan(site, planned)
     gate = ContractGate(site)
     with surroundings(site) as world:
         outcome = execute(planned.graph, world, planned.options, observer=observer, gate=gate)

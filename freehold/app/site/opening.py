@@ -19,6 +19,7 @@ from freehold.domain.numbering import Numbering
 from freehold.domain.projection import State
 from freehold.monitoring import assessments
 from freehold.monitoring.proposals import PROPOSALS
+from freehold.planning import applied
 from freehold.ports.artifact_store import ArtifactStore
 from freehold.ports.attachment_store import AttachmentStore
 from freehold.ports.clock import Clock
@@ -31,6 +32,7 @@ from freehold.running import projection as running
 
 PROJECTIONS = (
     running.projection,
+    applied.projection,
     versions.projection,
     checks.projection,
     traffic.projection,

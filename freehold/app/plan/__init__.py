@@ -1,0 +1,1 @@
+"""What plans stand on, and how they are carried out."""

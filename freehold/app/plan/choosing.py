@@ -1,0 +1,142 @@
+"""Places the steps of a run that are to be run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from freehold.app import adapters
+from freehold.app.contract.gate import contracts_of
+from freehold.app.plan.ground import ground_of, profiles_of
+from freehold.app.plan.laws import laws_of
+from freehold.app.plan.measured import measured_of
+from freehold.app.site.opening import Site
+from freehold.domain.artifact import Artifact
+from freehold.domain.candidate import Candidate
+from freehold.domain.graph import Graph, Reference, references
+from freehold.domain.labels import inherited
+from freehold.domain.offer import Figure
+from freehold.domain.placement import Objective, Problem, Solution
+from freehold.domain.project import PlacementSpec
+from freehold.planning.change import Changes, read_changes
+from freehold.planning.estimate import Estimate, Measured, estimate
+from freehold.planning.labelling import Labels, StepLabels, labels_of
+from freehold.planning.options import Question, situations
+from freehold.planning.placed import Placed
+from freehold.planning.placing import Wish, place
+from freehold.planning.problem import Limits, Reading
+from freehold.planning.waiting import Wait, best_wait
+from freehold.ports.solver import Solver
+
+SECONDS, GAP = 60.0, 0.01
+"""That a plan is thought about at most, and how near to the best it may stop."""
+MICROSECONDS_AN_HOUR = 3_600_000_000
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """What is known of a graph before it is placed."""
+
+    graph: Graph
+    to_run: frozenset[str]
+    made: Mapping[str, tuple[Artifact, ...]]
+    """Outputs of steps that are cached."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    placed: Placed
+    labels: Mapping[str, StepLabels]
+    wait: Wait | None
+
+
+def choose(site: Site, known: Forecasts, what_if: Sequence[str] = ()) -> Chosen:
+    """Raises ProjectInvalid, PlacementImpossible, WrongUsage `usage.what-if`."""
+    project, graph = site.project, known.graph
+    spec = project.spec.placement
+    ground = ground_of(project)
+    own: dict[str, Labels] = {node.name: node.step.labels for node in graph.nodes}
+    changes = read_changes(what_if, ground, own)
+    labels = labels_of(graph, recorded_labels(known), changes.ignored_of(own))
+    objective = objective_of(spec)
+    question = Question(changes.on(ground), laws_of(project, graph), objective)
+    measured = measured_of(site.state, graph)
+    estimates = {
+        node.name: estimate(node.step, measured.get(node.name, Measured()), spec.assumed_seconds)
+        for node in graph.nodes
+    }
+    nodes = [node for node in graph.nodes if node.name in known.to_run]
+    found = situations(nodes, labels, estimates, question)
+    wish = Wish(
+        graph,
+        labels,
+        _sizes(known, estimates),
+        _reading(site, graph),
+        _limits(spec, changes),
+        _minimises(spec),
+    )
+    solver: Solver = adapters.load("solver", spec.solver)()
+
+    def solve(problem: Problem) -> Solution:
+        return solver.solve(problem, SECONDS, GAP)
+
+    placed = place(wish, found, question, solve)
+    return Chosen(placed, labels, _wait(site, placed, wish.limits))
+
+
+def objective_of(spec: PlacementSpec) -> Objective:
+    return {
+        "money": Objective(1.0, 0.0),
+        "carbon": Objective(0.0, 1.0),
+        "both": Objective(1.0, spec.carbon_price),
+    }[spec.minimise]
+
+
+def _minimises(spec: PlacementSpec) -> str:
+    both = f"money, and carbon at {spec.carbon_price:g} a kg"
+    return both if spec.minimise == "both" else spec.minimise
+
+
+def _limits(spec: PlacementSpec, changes: Changes) -> Limits:
+    deadline = spec.deadline_hours * 3600 if spec.deadline_hours else None
+    return changes.limits(Limits(deadline, spec.budget or None))
+
+
+def recorded_labels(known: Forecasts) -> dict[str, Labels]:
+    return {name: inherited(one.labels for one in outputs) for name, outputs in known.made.items()}
+
+
+def _sizes(known: Forecasts, estimates: Mapping[str, Estimate]) -> dict[Reference, Figure]:
+    found = {}
+    for node in known.graph.nodes:
+        made = known.made.get(node.name)
+        for number, expected in enumerate(estimates[node.name].outputs):
+            if made is not None:
+                size = made[number].size
+                expected = Figure(float(size), "B", f"{made[number].digest}, which lies here")
+            found[Reference(node.name, number)] = expected
+    return found
+
+
+def _reading(site: Site, graph: Graph) -> Reading:
+    """Contracts are checked, and a model is registered, where the run is driven from."""
+    driver: dict[str, frozenset[Reference]] = {}
+    checked = contracts_of(site.project)
+    for node in graph.nodes:
+        if node.step.name in checked:
+            driver[f"contract on {node.name}"] = frozenset({Reference(node.name, 0)})
+    if isinstance(graph.result, Candidate):
+        driver["registration"] = frozenset(references(graph.result))
+    return Reading(driver)
+
+
+def _wait(site: Site, placed: Placed, limits: Limits) -> Wait | None:
+    """Only where there is a deadline, and carbon is to be made small."""
+    spec = site.project.spec
+    if limits.deadline is None or spec.placement.minimise == "money":
+        return None
+    by_site: dict[str, float] = {}
+    for step in placed.steps:
+        by_site[step.place.site] = by_site.get(step.place.site, 0.0) + step.carbon
+    hours = placed.cost.seconds / 3600
+    now = site.clock() / MICROSECONDS_AN_HOUR % 24
+    slack = limits.deadline / 3600 - hours
+    return best_wait(by_site, profiles_of(spec), now, hours, slack)

@@ -1,0 +1,136 @@
+"""What a project's sites offer, with the figures of its price source and its own."""
+
+from collections.abc import Iterator, Mapping
+
+from freehold.app.plan.offers import offers_of, price_source
+from freehold.app.project.reading import OpenProject
+from freehold.domain.canonical import digest_of
+from freehold.domain.errors import Fault, NotFound, ProjectInvalid
+from freehold.domain.offer import Figure
+from freehold.domain.project import Project, SiteSpec
+from freehold.planning.ground import Ground, Way
+from freehold.ports.price_source import PriceSource
+
+NETWORK = Figure(
+    0.001,
+    "kWh/GB",
+    "Cloud Carbon Footprint, methodology, networking: 0.001 kWh/GB",
+    "2024-05-01",
+)
+SECONDS = Figure(8.0, "s/GB", "assumed: 1 Gbit/s between any two sites")
+
+
+def is_placed(spec: Project) -> bool:
+    """Whether plans choose: some site states its machines."""
+    return any(site.machines for site in spec.sites.values())
+
+
+def ground_of(project: OpenProject) -> Ground:
+    """Raises ProjectInvalid with every fault of machines, regions and prices."""
+    spec = project.spec
+    source = price_source(project)
+    faults: list[Fault] = []
+    missing: list[str] = []
+    offers = {}
+    for name, site in spec.sites.items():
+        found, wrong = offers_of(project, name, site, source)
+        offers[name] = tuple(found)
+        faults += wrong
+        missing += [f"{name} {one.name}: its carbon" for one in found if one.carbon is None]
+    ways, unknown = _ways(spec, source, faults, project)
+    missing += unknown
+    storage = {}
+    for name, site in spec.sites.items():
+        price = source.storage(site.provider, site.region) if site.provider else None
+        if price is not None:
+            storage[name] = price
+    faults = list(dict.fromkeys(faults))
+    if faults:
+        raise ProjectInvalid(
+            f"{len(faults)} faults in what the sites offer",
+            faults=faults,
+            hint="mend them and run `freehold check` again",
+            code="plan.offers",
+        )
+    return Ground(
+        here=spec.site,
+        sites=tuple(spec.sites),
+        offers=offers,
+        ways=ways,
+        storage=storage,
+        quotas=dict(_quotas(spec)),
+        currency=spec.currency,
+        keep_days=float(spec.retention.runs_days),
+        replicas={
+            name: frozenset(site.keeps) & {"models", "results"}
+            for name, site in spec.sites.items()
+            if set(site.keeps) & {"models", "results"}
+        },
+        missing=tuple(missing),
+    )
+
+
+def prices_digest(project: OpenProject) -> str:
+    return price_source(project).digest()
+
+
+def sites_digest(spec: Project) -> str:
+    """Of all that the project file says about sites and placement."""
+    placement = spec.placement
+    return digest_of({"sites": repr(sorted(spec.sites.items())), "placement": repr(placement)})
+
+
+def _quotas(spec: Project) -> Iterator[tuple[str, float]]:
+    for name, site in spec.sites.items():
+        for pool, units in site.quota.items():
+            yield f"{name} {pool}", units
+        for machine, one in site.machines.items():
+            if one.count:
+                yield f"{name}/{machine}", float(one.count)
+
+
+def _ways(
+    spec: Project, source: PriceSource, faults: list[Fault], project: OpenProject
+) -> tuple[dict[tuple[str, str], Way], list[str]]:
+    """Direct ones, by the store of either end; where both stores are private there is none."""
+    found: dict[tuple[str, str], Way] = {}
+    missing: list[str] = []
+    for origin, one in spec.sites.items():
+        for destination, other in spec.sites.items():
+            if origin == destination or (one.private and other.private):
+                continue
+            try:
+                money = source.transfer((one.provider, one.region), (other.provider, other.region))
+            except NotFound as error:
+                where = project.where("sites", origin, "region")
+                faults.append(Fault(error.code, error.what, where, error.hint))
+                continue
+            if money is None:
+                missing.append(f"{origin} to {destination}: what a GB costs")
+                money = Figure(0.0, f"{spec.currency}/GB", "unknown, and so not counted")
+            found[origin, destination] = Way(money, _network_carbon(one, source), SECONDS)
+    return found, missing
+
+
+def _network_carbon(site: SiteSpec, source: PriceSource) -> Figure:
+    """At the sender's grid; nothing where that is unknown."""
+    grid = grid_of(site, source)
+    if grid is None:
+        return Figure(0.0, "kgCO2e/GB", "unknown grid, and so not counted")
+    told = f"{NETWORK.value:g} kWh/GB ({NETWORK.source}) × {grid.value:g} g/kWh ({grid.source})"
+    return Figure(NETWORK.value * grid.value / 1000, "kgCO2e/GB", told, grid.date)
+
+
+def grid_of(site: SiteSpec, source: PriceSource) -> Figure | None:
+    """g/kWh: what the project says, else the table of regions."""
+    if site.carbon is not None:
+        return Figure(site.carbon, "g/kWh", "the project file, `carbon`")
+    if site.carbon_hours:
+        mean = sum(site.carbon_hours) / len(site.carbon_hours)
+        return Figure(mean, "g/kWh", "the project file, average of `carbon_hours`")
+    return source.grid_carbon(site.provider, site.region) if site.provider else None
+
+
+def profiles_of(spec: Project) -> Mapping[str, tuple[float, ...]]:
+    """By site, g/kWh of each hour of a day, where the project says them."""
+    return {name: site.carbon_hours for name, site in spec.sites.items() if site.carbon_hours}

@@ -1,0 +1,33 @@
+"""Plans that were carried out.
+
+Facts
+  plan.applied {pipeline, plan, attachment, assumed, currency, money, carbon, seconds, steps,
+                lowered}
+    plan: digest of the plan; attachment: the plan's JSON, whose parameters may be text; money,
+    carbon, seconds: the estimate, or null where nothing was placed; steps: by step, its place and
+    estimate; lowered: by step, the labels that a policy consented to lower. The run follows from
+    it.
+
+Table `applied_plans`, by pipeline: the latest in the common order, with the fact's name.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from freehold.domain.fact import Fact
+from freehold.domain.projection import Change, Projection, State
+
+APPLIED = "plan.applied"
+TABLE = "applied_plans"
+
+
+def _fold(fact: Fact, _: State) -> Iterable[Change]:
+    yield Change(TABLE, str(fact.body["pipeline"]), {**fact.body, "fact": fact.name})
+
+
+projection = Projection(name="applied_plans", version=1, types=frozenset({APPLIED}), fold=_fold)
+
+
+def last_applied(state: State, pipeline: str) -> dict[str, Any] | None:
+    row: dict[str, Any] | None = state.get(TABLE, pipeline)
+    return row

@@ -1,0 +1,128 @@
+"""A placement for people and machines: the winner of every step, the runner-up, who was refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from freehold.domain.offer import Figure
+from freehold.domain.placement import Cost, Place, Solution
+from freehold.planning.labelling import Labels
+from freehold.planning.refusal import Refusal
+
+
+@dataclass(frozen=True)
+class RunnerUp:
+    """The next best option of a step while all others stay; what it costs more, crossings and
+    keeping included."""
+
+    place: Place
+    money: float
+    carbon: float
+    """kgCO2e."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"place": self.place.as_json(), "more": {"carbon": self.carbon, "money": self.money}}
+
+
+@dataclass(frozen=True)
+class PlacedStep:
+    step: str
+    place: Place
+    money: float
+    """Of the machine and of keeping what it makes."""
+    carbon: float
+    """kgCO2e."""
+    seconds: float
+    labels: Labels
+    """That it handles."""
+    lowers: Labels
+    figures: Mapping[str, Figure]
+    """What the money, carbon and seconds were made of, by name."""
+    formula: str
+    runner_up: RunnerUp | None
+    """None where there is no other option."""
+    refused: tuple[Refusal, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "carbon": self.carbon,
+            "figures": {name: figure.as_json() for name, figure in self.figures.items()},
+            "formula": self.formula,
+            "labels": dict(self.labels),
+            "lowers": dict(self.lowers),
+            "money": self.money,
+            "place": self.place.as_json(),
+            "refused": [one.as_json() for one in self.refused],
+            "runner_up": None if self.runner_up is None else self.runner_up.as_json(),
+            "seconds": self.seconds,
+            "step": self.step,
+        }
+
+
+@dataclass(frozen=True)
+class PlacedCrossing:
+    """An artifact that leaves a site."""
+
+    output: str
+    """`load.0`: step and number."""
+    origin: str
+    destination: str
+    size: Figure
+    """Bytes."""
+    money: float
+    carbon: float
+    labels: Labels
+    price: Figure
+    """Money per GB."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "bytes": self.size.as_json(),
+            "carbon": self.carbon,
+            "from": self.origin,
+            "labels": dict(self.labels),
+            "money": self.money,
+            "output": self.output,
+            "price": self.price.as_json(),
+            "to": self.destination,
+        }
+
+
+@dataclass(frozen=True)
+class Placed:
+    currency: str
+    minimises: str
+    """`money`, `carbon`, or both with the price of carbon."""
+    steps: tuple[PlacedStep, ...]
+    crossings: tuple[PlacedCrossing, ...]
+    cost: Cost
+    copies: float
+    """Of the money: for what sites keep unasked, without its crossings."""
+    solution: Solution
+    missing: tuple[str, ...] = ()
+    """What is not known and so not counted."""
+
+    @property
+    def places(self) -> dict[str, Place]:
+        return {one.step: one.place for one in self.steps}
+
+    @property
+    def crossing_money(self) -> float:
+        return sum(one.money for one in self.crossings)
+
+    def step(self, name: str) -> PlacedStep:
+        return next(one for one in self.steps if one.step == name)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "carbon": self.cost.carbon,
+            "copies": self.copies,
+            "crossings": [one.as_json() for one in self.crossings],
+            "currency": self.currency,
+            "minimises": self.minimises,
+            "missing": list(self.missing),
+            "money": self.cost.money,
+            "seconds": self.cost.seconds,
+            "solution": self.solution.as_json(),
+            "steps": [one.as_json() for one in self.steps],
+        }

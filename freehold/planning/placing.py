@@ -1,0 +1,200 @@
+"""From situations to a placement: pose, solve, hold against the labels' law, explain."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from freehold.domain.errors import Fault, PlacementImpossible
+from freehold.domain.graph import Graph, Reference
+from freehold.domain.offer import Figure
+from freehold.domain.placement import Place, Problem, Solution
+from freehold.planning.ground import Ground
+from freehold.planning.labelling import StepLabels
+from freehold.planning.neighbours import Neighbours, used_ways
+from freehold.planning.options import Choice, Question, Situation
+from freehold.planning.placed import Placed, PlacedCrossing, PlacedStep, RunnerUp
+from freehold.planning.problem import COPIES, Limits, Posed, Reading, pose
+from freehold.planning.refusal import Refusal
+
+Solve = Callable[[Problem], Solution]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A run that is to be placed."""
+
+    graph: Graph
+    labels: Mapping[str, StepLabels]
+    sizes: Mapping[Reference, Figure]
+    """Of every output, bytes."""
+    reading: Reading
+    limits: Limits
+    minimises: str = "money"
+
+
+def place(wish: Wish, found: Sequence[Situation], question: Question, solve: Solve) -> Placed:
+    """Raises PlacementImpossible: what the solver says, and `plan.no-site` where the driver may
+    not read what it must, or labels leave no way between the sites that may run the steps."""
+    _require_readable(wish, question)
+    refused: list[tuple[str, Refusal]] = []
+    while True:
+        posed = _pose(wish, found, question)
+        solution = solve(posed.problem)
+        sites = _sites(posed.problem, solution)
+        barred = _barred_reader(posed, sites, wish, question)
+        if barred is None:
+            found = [
+                replace(
+                    one, refused=(*one.refused, *(r for step, r in refused if step == one.step))
+                )
+                for one in found
+            ]
+            return _placed(wish, found, question, (posed, solution, sites))
+        step, refusal = barred
+        refused.append(barred)
+        found = [_without(one, refusal) if one.step == step else one for one in found]
+        if any(not one.choices for one in found):
+            raise PlacementImpossible(
+                f"no site may run '{step}'",
+                why=str(refusal),
+                hint="give one of these sites a store of its own that the label allows",
+                code="plan.no-site",
+            )
+
+
+def _pose(wish: Wish, found: Sequence[Situation], question: Question) -> Posed:
+    stands = (question.ground, question.laws, question.objective, wish.limits)
+    return pose(wish.graph, found, wish.labels, wish.sizes, wish.reading, stands)
+
+
+def _without(one: Situation, refusal: Refusal) -> Situation:
+    left = tuple(choice for choice in one.choices if choice.offer.site != refusal.site)
+    return replace(one, choices=left)
+
+
+def _require_readable(wish: Wish, question: Question) -> None:
+    """What the driver reads outside of steps comes to its site: labels must allow it."""
+    here, faults = question.ground.here, []
+    for name, outputs in sorted(wish.reading.driver.items()):
+        for output in sorted(outputs, key=lambda one: (one.node, one.output)):
+            rule = question.laws.barred(wish.labels[output.node].makes, here)
+            if rule:
+                what = f"{name} reads what '{output.node}' makes at {here}: {rule}"
+                faults.append(Fault("plan.no-site", what, wish.graph.node(output.node).where))
+    if faults:
+        raise PlacementImpossible(
+            f"the run cannot be driven from {here}",
+            why="contracts are checked and models registered where it is driven from",
+            faults=faults,
+            hint="plan it at a site that may read this: FREEHOLD_SITE=…, or `freehold run --at`",
+            code="plan.no-site",
+        )
+
+
+def _sites(problem: Problem, solution: Solution) -> dict[str, str]:
+    return {one.name: one.options[solution.chosen[one.name]].site for one in problem.tasks}
+
+
+def _barred_reader(
+    posed: Posed, sites: Mapping[str, str], wish: Wish, question: Question
+) -> tuple[str, Refusal] | None:
+    """A step that reads what no store may carry to it."""
+    for flow, origin, destination, _ in used_ways(posed.problem, sites):
+        labels = wish.labels[posed.outputs[flow.name].node].makes
+        rule = question.laws.barred_way(labels, origin, destination)
+        if not rule:
+            continue
+        placed = {node.name for node in wish.graph.nodes}
+        for step in [*flow.readers, flow.maker]:
+            site = sites.get(step, "")
+            if step in placed and site in (origin, destination):
+                return step, Refusal(site, "way", f"from {origin} to {destination}: {rule}")
+        raise PlacementImpossible(
+            f"what '{posed.outputs[flow.name].node}' makes cannot reach {destination}",
+            why=f"from {origin}: {rule}",
+            hint="give one of these sites a store of its own that the label allows",
+            code="plan.no-site",
+        )
+    return None
+
+
+def _placed(
+    wish: Wish,
+    found: Sequence[Situation],
+    question: Question,
+    solved: tuple[Posed, Solution, Mapping[str, str]],
+) -> Placed:
+    posed, solution, sites = solved
+    neighbours = Neighbours(posed.problem, sites)
+    steps = tuple(_placed_step(one, solution, neighbours, question.ground) for one in found)
+    crossings = tuple(
+        PlacedCrossing(
+            flow.name,
+            origin,
+            destination,
+            posed.sizes[flow.name],
+            way.money * flow.gigabytes,
+            way.carbon * flow.gigabytes,
+            wish.labels[posed.outputs[flow.name].node].makes,
+            question.ground.ways[origin, destination].money,
+        )
+        for flow, origin, destination, way in used_ways(posed.problem, sites)
+    )
+    copies = sum(one.options[0].money for one in posed.problem.tasks if one.name.startswith(COPIES))
+    return Placed(
+        question.ground.currency,
+        wish.minimises,
+        steps,
+        crossings,
+        solution.cost,
+        copies,
+        solution,
+        question.ground.missing,
+    )
+
+
+def _placed_step(
+    one: Situation, solution: Solution, neighbours: Neighbours, ground: Ground
+) -> PlacedStep:
+    chosen = solution.chosen[one.step]
+    choice = one.choices[chosen]
+    alternatives = neighbours.of(one.step)
+    now = next(each for each in alternatives if each.number == chosen)
+    following = next((each for each in alternatives if each.number != chosen), None)
+    runner_up = None
+    if following is not None:
+        runner_up = RunnerUp(
+            _place_of(one.choices[following.number]),
+            following.money - now.money,
+            following.carbon - now.carbon,
+        )
+    return PlacedStep(
+        one.step,
+        _place_of(choice),
+        choice.option.money,
+        choice.option.carbon,
+        choice.option.seconds,
+        one.labels.bears,
+        one.labels.lowers,
+        _figures(one, choice, ground),
+        choice.occupation.formula,
+        runner_up,
+        one.refused,
+    )
+
+
+def _place_of(choice: Choice) -> Place:
+    return Place(choice.offer.site, choice.offer.machine, choice.offer.spot)
+
+
+def _figures(one: Situation, choice: Choice, ground: Ground) -> dict[str, Figure]:
+    offer = choice.offer
+    found = {"price": offer.price, "work": one.estimate.on(offer.machine)}
+    if offer.carbon is not None:
+        found["carbon"] = offer.carbon
+    if offer.spot and offer.interruptions is not None:
+        found["interruptions"] = offer.interruptions
+    if offer.site in ground.storage:
+        found["storage"] = ground.storage[offer.site]
+    for number, size in enumerate(one.estimate.outputs):
+        found[f"output {number}"] = size
+    return found

@@ -1,0 +1,141 @@
+"""Situations as a problem for a solver.
+
+Beside the steps, the problem has tasks that stand still: what the run's driver reads (contracts are
+checked and models registered where it runs), and sites that get copies unasked.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from freehold.domain.graph import Graph, Reference, references
+from freehold.domain.offer import Figure
+from freehold.domain.placement import Flow, Objective, Option, Problem, Task
+from freehold.planning.ground import GIGABYTE, Ground, Laws
+from freehold.planning.labelling import StepLabels
+from freehold.planning.options import Situation
+
+COPIES = "(copies at "
+
+
+@dataclass(frozen=True)
+class Limits:
+    deadline: float | None = None
+    """Seconds."""
+    budget: float | None = None
+    """Money."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read outside of steps, and where."""
+
+    driver: Mapping[str, frozenset[Reference]] = field(default_factory=dict)
+    """Name of what reads it → outputs: `contract flights`, `registration`."""
+
+
+@dataclass(frozen=True)
+class Posed:
+    problem: Problem
+    sizes: Mapping[str, Figure]
+    """Of each flow, bytes."""
+    outputs: Mapping[str, Reference]
+    """Flow → the output that it is."""
+
+
+def pose(
+    graph: Graph,
+    found: Sequence[Situation],
+    labels: Mapping[str, StepLabels],
+    sizes: Mapping[Reference, Figure],
+    reading: Reading,
+    question: tuple[Ground, Laws, Objective, Limits],
+) -> Posed:
+    """`sizes`: of every output of the graph, those of cached steps as they are. What no situation
+    makes lies here."""
+    ground, laws, objective, limits = question
+    placed = {one.step for one in found}
+    fixed = dict(_fixed(placed, graph, labels, reading, (ground, laws)))
+    tasks = [
+        Task(
+            one.step,
+            tuple(choice.option for choice in one.choices),
+            tuple(p for p in graph.parents()[one.step] if p in placed),
+        )
+        for one in found
+    ]
+    for name, (site, outputs) in fixed.items():
+        money = _keeping(outputs, sizes, ground, site) if name.startswith(COPIES) else 0.0
+        tasks.append(Task(name, (Option(site, "", money, 0.0, 0.0),)))
+    readers: dict[Reference, dict[str, None]] = {}
+    for node in graph.nodes:
+        for _, output in node.references():
+            if node.name in placed:
+                readers.setdefault(output, {})[node.name] = None
+    for name, (_, outputs) in fixed.items():
+        for output in outputs:
+            readers.setdefault(output, {})[name] = None
+    flows, names = [], {}
+    for output, tasks_that_read in sorted(readers.items(), key=lambda one: _name(one[0])):
+        name = _name(output)
+        names[name] = output
+        made = output.node in placed
+        flows.append(
+            Flow(
+                name,
+                sizes[output].value / GIGABYTE,
+                tuple(tasks_that_read),
+                output.node if made else "",
+                () if made else (ground.here,),
+            )
+        )
+    problem = Problem(
+        tuple(tasks),
+        tuple(flows),
+        {pair: way.crossing for pair, way in ground.ways.items()},
+        objective,
+        limits.deadline,
+        limits.budget,
+        ground.quotas,
+    )
+    return Posed(problem, {name: sizes[output] for name, output in names.items()}, names)
+
+
+def _name(output: Reference) -> str:
+    return f"{output.node}.{output.output}"
+
+
+def _keeping(
+    outputs: frozenset[Reference], sizes: Mapping[Reference, Figure], ground: Ground, site: str
+) -> float:
+    size = sum(sizes[one].value for one in outputs)
+    return 0.0 if site not in ground.storage else ground.keeping(site, size)
+
+
+def _fixed(
+    placed: set[str],
+    graph: Graph,
+    labels: Mapping[str, StepLabels],
+    reading: Reading,
+    stands: tuple[Ground, Laws],
+) -> Iterator[tuple[str, tuple[str, frozenset[Reference]]]]:
+    """Name → site and what it reads there."""
+    ground, laws = stands
+    for name, outputs in reading.driver.items():
+        if outputs:
+            yield f"({name})", (ground.here, outputs)
+    result = frozenset(references(graph.result))
+    every = frozenset(
+        Reference(node.name, number)
+        for node in graph.nodes
+        if node.name in placed
+        for number in range(len(node.step.returns))
+    )
+    for site, kinds in ground.replicas.items():
+        wanted = every if "results" in kinds else result & every
+        allowed = frozenset(
+            one
+            for one in wanted
+            if not laws.barred(labels[one.node].makes, site) and site not in ground.down
+        )
+        if allowed:
+            yield f"{COPIES}{site})", (site, allowed)
