@@ -14,6 +14,7 @@ EMBEDDED: Mapping[str, str] = {
     "model_signing": "signing",
     "object_store": "disk",
     "policy_engine": "rego",
+    "price_source": "shipped",
     "signer": "keys",
     "store_encryption": "envelope",
 }
