@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 PARALLEL ?= -n auto --dist loadfile
 CEPH ?=
 
-.PHONY: help demo demo-short demo-sites test test-servers test-all check lint types imports format lock clean
+.PHONY: help demo demo-short demo-sites test test-servers test-all check lint types imports format lock prices clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -70,10 +70,17 @@ format: .venv/dev ## put the code in its standard form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+prices: .venv/uv requirements/prices.txt ## make the shipped price tables anew
+	@test -x .environments/prices/bin/python || $(BIN)/uv venv --quiet .environments/prices
+	@$(BIN)/uv pip install --quiet --python .environments/prices/bin/python --require-hashes -r requirements/prices.txt
+	@.environments/prices/bin/python -m tools.prices
+
 lock: .venv/uv ## choose versions anew
 	@for set in core: demo:--extra=demo dev:--extra=dev; do \
 	  $(BIN)/uv pip compile pyproject.toml $${set#*:} --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --upgrade --quiet -o requirements/$${set%%:*}.txt; done
+	@$(BIN)/uv pip compile tools/prices/packages.txt --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --upgrade --quiet -o requirements/prices.txt
 
 clean: ## remove what was made here, the environment too
 	@rm -rf .venv .environments .mypy_cache .ruff_cache .import_linter_cache demo-flights

@@ -1,0 +1,1 @@
+"""Prices, power and carbon from tables that are shipped: nothing is asked of a network."""

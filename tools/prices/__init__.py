@@ -1,0 +1,1 @@
+"""Makes the shipped price tables from apache-libcloud's price file: `make prices`."""
