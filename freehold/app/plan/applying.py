@@ -50,6 +50,7 @@ def read_plan(path: Path) -> SavedPlan:
     except FileNotFoundError:
         raise NotFound(
             f"there is no file {path}",
+            why="nothing is there, or no longer",
             hint="`freehold plan --save FILE` writes one",
             code="plan.no-file",
         ) from None

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from freehold.app import adapters
 from freehold.app.contract.gate import contracts_of
-from freehold.app.plan.ground import ground_of, profiles_of
+from freehold.app.plan.grid import profiles_of
+from freehold.app.plan.ground import ground_of
 from freehold.app.plan.laws import laws_of
 from freehold.app.plan.measured import measured_of
 from freehold.app.site.opening import Site

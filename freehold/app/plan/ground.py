@@ -1,7 +1,8 @@
 """What a project's sites offer, with the figures of its price source and its own."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from freehold.app.plan.grid import grid_of
 from freehold.app.plan.offers import offers_of, price_source
 from freehold.app.project.reading import OpenProject
 from freehold.domain.canonical import digest_of
@@ -42,12 +43,14 @@ def ground_of(project: OpenProject) -> Ground:
     storage = {}
     for name, site in spec.sites.items():
         price = source.storage(site.provider, site.region) if site.provider else None
-        if price is not None:
+        if price is not None and price.unit.startswith(spec.currency):
             storage[name] = price
+        elif site.provider:
+            missing.append(f"{name}: what keeping a GB costs")
     faults = list(dict.fromkeys(faults))
     if faults:
         raise ProjectInvalid(
-            f"{len(faults)} faults in what the sites offer",
+            f"{len(faults)} fault{'s'[: len(faults) > 1]} in what the sites offer",
             faults=faults,
             hint="mend them and run `freehold check` again",
             code="plan.offers",
@@ -105,7 +108,7 @@ def _ways(
                 where = project.where("sites", origin, "region")
                 faults.append(Fault(error.code, error.what, where, error.hint))
                 continue
-            if money is None:
+            if money is None or (money.value and not money.unit.startswith(spec.currency)):
                 missing.append(f"{origin} to {destination}: what a GB costs")
                 money = Figure(0.0, f"{spec.currency}/GB", "unknown, and so not counted")
             found[origin, destination] = Way(money, _network_carbon(one, source), SECONDS)
@@ -119,18 +122,3 @@ def _network_carbon(site: SiteSpec, source: PriceSource) -> Figure:
         return Figure(0.0, "kgCO2e/GB", "unknown grid, and so not counted")
     told = f"{NETWORK.value:g} kWh/GB ({NETWORK.source}) × {grid.value:g} g/kWh ({grid.source})"
     return Figure(NETWORK.value * grid.value / 1000, "kgCO2e/GB", told, grid.date)
-
-
-def grid_of(site: SiteSpec, source: PriceSource) -> Figure | None:
-    """g/kWh: what the project says, else the table of regions."""
-    if site.carbon is not None:
-        return Figure(site.carbon, "g/kWh", "the project file, `carbon`")
-    if site.carbon_hours:
-        mean = sum(site.carbon_hours) / len(site.carbon_hours)
-        return Figure(mean, "g/kWh", "the project file, average of `carbon_hours`")
-    return source.grid_carbon(site.provider, site.region) if site.provider else None
-
-
-def profiles_of(spec: Project) -> Mapping[str, tuple[float, ...]]:
-    """By site, g/kWh of each hour of a day, where the project says them."""
-    return {name: site.carbon_hours for name, site in spec.sites.items() if site.carbon_hours}

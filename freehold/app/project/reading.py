@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from freehold.app.project.schema import Reader, invalid
+from freehold.app.project.site_faults import placement_faults
 from freehold.domain.errors import Fault, NotFound, ProjectInvalid
 from freehold.domain.project import Project
 
@@ -74,6 +75,7 @@ def read_project(root: Path, site: str = "") -> OpenProject:
         raise invalid(faults, FILE)
     project = OpenProject(root, spec, reader)
     faults += [*_missing_names(project), *_odd_numbers(project), *_odd_sites(project)]
+    faults += placement_faults(spec, project.where)
     if faults:
         raise invalid(faults, FILE)
     wanted = site or os.environ.get(SITE_VARIABLE, "") or spec.site
@@ -128,8 +130,12 @@ def _missing_files(root: Path, reader: Reader) -> Iterator[Fault]:
                     missing = f"no file {module.replace('.', '/')}.py for pipeline '{name}'"
             case ("contracts", _, "suite") if not (root / value).is_file():
                 missing = f"no file {value}"
-            case ("policies",) if value and not (root / value).is_dir():
+            case ("policies",) | ("placement", "policies" | "consent") if (
+                value and not (root / value).is_dir()
+            ):
                 missing = f"no folder {value}"
+            case ("prices",) if value and not (root / value).is_file():
+                missing = f"no file {value}"
         if missing:
             yield Fault("project.missing-file", missing, where)
 

@@ -1,37 +1,37 @@
 """What of a site's machines and figures can be seen to be wrong in the project file alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from math import isfinite
 
-from freehold.app.project.reading import OpenProject
 from freehold.domain.errors import Fault
-from freehold.domain.project import MachineSpec, SiteSpec
+from freehold.domain.project import MachineSpec, Project, SiteSpec
 from freehold.domain.size import bytes_of
 from freehold.planning.waiting import HOURS
 
 PROVIDERS = ("aws", "azure", "gcp")
 POOLS = ("cpus", "accelerators")
+Where = Callable[..., str]
+"""The place of a value, by its path."""
 
 
-def site_faults(project: OpenProject) -> Iterator[Fault]:
-    spec = project.spec
+def placement_faults(spec: Project, where: Where) -> Iterator[Fault]:
     if not (len(spec.currency) == 3 and spec.currency.isalpha() and spec.currency.isupper()):
         what = f"'{spec.currency}' is no currency: three capital letters, as USD"
-        yield Fault("project.wrong-value", what, project.where("currency"))
+        yield Fault("project.wrong-value", what, where("currency"))
     placement = spec.placement
     for name in ("carbon_price", "deadline_hours", "budget", "assumed_seconds"):
         value = getattr(placement, name)
         if not (isfinite(value) and value >= 0):
             what = f"'placement.{name}' must be at least 0"
-            yield Fault("project.wrong-value", what, project.where("placement", name))
+            yield Fault("project.wrong-value", what, where("placement", name))
     for name, site in spec.sites.items():
-        yield from _of_site(project, name, site)
+        yield from _of_site(where, name, site)
 
 
-def _of_site(project: OpenProject, name: str, site: SiteSpec) -> Iterator[Fault]:
+def _of_site(where: Where, name: str, site: SiteSpec) -> Iterator[Fault]:
     def fault(what: str, *path: str, hint: str = "") -> Fault:
-        return Fault("project.wrong-value", what, project.where("sites", name, *path), hint)
+        return Fault("project.wrong-value", what, where("sites", name, *path), hint)
 
     if site.provider and site.provider not in PROVIDERS:
         close = get_close_matches(site.provider, PROVIDERS, n=1) or PROVIDERS
