@@ -15,6 +15,7 @@ EMBEDDED: Mapping[str, str] = {
     "object_store": "disk",
     "policy_engine": "rego",
     "signer": "keys",
+    "solver": "highs",
     "store_encryption": "envelope",
 }
 """Port → name of its adapter."""
