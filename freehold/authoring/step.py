@@ -8,7 +8,9 @@ from typing import (
     Any,
     Generic,
     ParamSpec,
+    TypedDict,
     TypeVar,
+    Unpack,
     cast,
     get_args,
     get_origin,
@@ -24,6 +26,23 @@ from freehold.domain.step import REQUIRED, Needs, Parameter, StepDefinition
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class StepSettings(TypedDict, total=False):
+    """What `@step(…)` takes; `step` says what each means."""
+
+    cpus: float
+    memory: str | int
+    accelerators: int
+    retries: int
+    timeout: float | None
+    cache: bool
+    labels: Mapping[str, str] | None
+    lowers: Sequence[str]
+    resumes: bool
+    seconds: float
+    output: str | int
+    after: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -66,21 +85,7 @@ def step(function: Callable[P, R], /) -> Step[P, R]: ...
 
 
 @overload
-def step(
-    *,
-    cpus: float = 1,
-    memory: str | int = 0,
-    accelerators: int = 0,
-    retries: int = 0,
-    timeout: float | None = None,
-    cache: bool = True,
-    labels: Mapping[str, str] | None = None,
-    lowers: Sequence[str] = (),
-    resumes: bool = False,
-    seconds: float = 0.0,
-    output: str | int = 0,
-    after: Sequence[str] = (),
-) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+def step(**settings: Unpack[StepSettings]) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 
 
 def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
@@ -173,7 +178,7 @@ def _bytes(memory: str | int, fault: Callable[[str, str], None]) -> int:
     try:
         return bytes_of(memory)
     except ValueError as exc:
-        fault("step.memory", str(exc))
+        fault("step.memory", f"{exc}")
         return 0
 
 
