@@ -20,17 +20,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from freehold.domain.artifact import Artifact, object_key
+from freehold.domain.artifact import Artifact
 from freehold.domain.errors import (
     Conflict,
     FreeholdError,
     StepFailed,
-    StorageFailed,
-    Unreachable,
 )
 from freehold.domain.fact import Draft
 from freehold.domain.graph import Graph, Node, substitute
-from freehold.domain.labels import inherited
 from freehold.domain.placement import Place
 from freehold.domain.run import (
     INTERRUPTED,
@@ -45,11 +42,10 @@ from freehold.ports.artifact_store import ArtifactStore
 from freehold.ports.locks import Held, Locks
 from freehold.running import record
 from freehold.running.agenda import Agenda
-from freehold.running.checkpoints import newest_first, record_notes, starting_point
-from freehold.running.projection import attempts_ended, run_row, steps_of
+from freehold.running.dispatch import Dispatch
+from freehold.running.projection import run_row, steps_of
 from freehold.running.readiness import Desk, Options, Ready
-from freehold.running.surroundings import Attempt, Gate, Observer, Surroundings
-from freehold.running.work import StepTask, Workplace, manifest_of
+from freehold.running.surroundings import Gate, Observer, Surroundings
 
 LOCK_POLL = 0.02
 """Seconds between two looks at a lock that another run holds."""
@@ -163,16 +159,7 @@ class _Execution:
         self._graph, self._world, self._facts = graph, world, facts
         self._observer, self._gate = observer, gate
         self._desk = Desk(graph, options, world.ledger.state, ArtifactStore(world.objects))
-        self._makers = {node.name: node.step for node in graph.nodes}
-        steps = {node.step.address: node.step for node in graph.nodes}
-        self._workplace = Workplace(
-            world.objects,
-            world.codecs,
-            world.clock,
-            world.workspace,
-            steps.__getitem__,
-            world.keeping,
-        )
+        self._dispatch = Dispatch(graph, world, self._desk, facts)
         self._finished_before = {
             step: row
             for step, row in steps_of(world.ledger.state, facts.run).items()
@@ -280,10 +267,7 @@ class _Execution:
 
     def _submit(self, attempt: _Attempt) -> None:
         ready, name = attempt.ready, attempt.ready.node.name
-        manifest = self._manifest(attempt)
-        if ready.node.step.resumes:
-            manifest["resumes"] |= self._starting_point(ready)
-        task = StepTask(name, ready.node.step.timeout, manifest, self._workplace)
+        task = self._dispatch.task(ready, attempt.number)
         self._running[name] = attempt
         self._tell(name, "started")
         self._expect(name, self._world.engine_for(ready.node).submit(task))
@@ -295,13 +279,8 @@ class _Execution:
         assert others is not None  # else every place is here
         self._running[name] = attempt
         self._tell(name, "asked", site=attempt.place.site, machine=attempt.place.machine)
-        self._expect(name, others.ask(self._as_asked(attempt)))
-
-    def _as_asked(self, attempt: _Attempt) -> Attempt:
-        run, name = self._facts.run, attempt.ready.node.name
-        ordinal = 1 + attempts_ended(self._world.ledger.state, run, name)
-        return Attempt(
-            run, attempt.ready, attempt.number, ordinal, attempt.place, self._manifest(attempt)
+        self._expect(
+            name, others.ask(self._dispatch.attempt(attempt.ready, attempt.number, attempt.place))
         )
 
     def _bring(self, attempt: _Attempt) -> bool:
@@ -323,40 +302,6 @@ class _Execution:
     def _expect(self, name: str, future: Future[Result]) -> None:
         future.add_done_callback(lambda done: self._events.put((name, done)))
 
-    def _manifest(self, attempt: _Attempt) -> dict[str, Any]:
-        ready = attempt.ready
-        reads = inherited([*(one.labels for one in ready.inputs.values()), ready.labels])
-        about = {
-            "attempt": attempt.number,
-            "labels": dict(ready.labels),
-            "modules": list(self._desk.modules(ready.node)),
-            "run": self._facts.run,
-            "started": self._world.clock(),
-        }
-        if ready.node.step.resumes:
-            # Where it begins is for the site to say that runs it.
-            about["resumes"] = {"key": ready.key.digest, "labels": reads}
-        inputs = {found: (one, self._makers[found.node]) for found, one in ready.inputs.items()}
-        return manifest_of(ready.node, inputs, about)
-
-    def _starting_point(self, ready: Ready) -> dict[str, Any]:
-        world, run, step = self._world, self._facts.run, ready.node.name
-        self._record_checkpoints()
-        if world.others is not None:
-            found = newest_first(world.ledger.state, run, step, ready.key.digest)
-            lacking = [
-                one.digest for one in found if world.objects.size(object_key(one.digest)) is None
-            ]
-            if lacking:
-                world.others.look_for(lacking)
-        about = {"key": ready.key.digest, "run": run, "step": step}
-        return starting_point(about, ArtifactStore(world.objects), world.ledger.state)
-
-    def _record_checkpoints(self) -> None:
-        """A store that fails meanwhile fails no step: what was not recorded is tried again."""
-        with suppress(StorageFailed, Unreachable):
-            record_notes(self._world.ledger, self._world.objects, self._facts.actor)
-
     def _await(self) -> None:
         """Take in the next event and whatever has come with it."""
         try:
@@ -368,7 +313,7 @@ class _Execution:
                 self._wait_for_turn(attempt)
             self._locked_out.clear()
         if self._resuming():
-            self._record_checkpoints()
+            self._dispatch.record_checkpoints()
 
     def _patience(self) -> float | None:
         if self._locked_out:
@@ -406,7 +351,7 @@ class _Execution:
             return
         result = done.result()
         if attempt.ready.node.step.resumes and self._is_here(attempt):
-            self._record_checkpoints()
+            self._dispatch.record_checkpoints()
         how = record.Done(
             result.microseconds,
             result.cached,
@@ -448,7 +393,7 @@ class _Execution:
             self._pending.append(self._facts.finished(ready, outputs, how))
         for unread in self._agenda.done(name):
             for artifact in self._outputs[unread]:
-                self._workplace.values.forget(artifact.digest)
+                self._dispatch.workplace.values.forget(artifact.digest)
         told: dict[str, Any] = {"microseconds": how.microseconds}
         if how.site != self._world.here:
             told |= {"machine": how.machine, "site": how.site}
@@ -460,7 +405,7 @@ class _Execution:
         """Only this step is redone, from its newest checkpoint, and no retry is used up."""
         name, lost, others = attempt.ready.node.name, attempt.place, self._world.others
         assert others is not None  # nobody else gives this failure
-        place = others.replace(self._as_asked(attempt))
+        place = others.replace(self._dispatch.attempt(attempt.ready, attempt.number, attempt.place))
         self._pending.append(self._facts.interrupted(name, lost, attempt.number))
         self._flush()
         self._tell(name, "interrupted", site=lost.site, machine=lost.machine, goes_on=place.site)

@@ -97,6 +97,13 @@ class World:
     folder: Path
     machines: dict[str, Machine]
     seen: list[Progress] = field(default_factory=list)
+    quick: Elsewhere = QUICK
+
+    def kill(self, process: "subprocess.Popen[bytes]") -> None:
+        """As a power cut does."""
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+        process.wait()
 
     def __getitem__(self, name: str) -> Machine:
         return self.machines[name]
@@ -120,11 +127,13 @@ class World:
                 site, replace(found, planned=planned), self.seen.append, elsewhere=settings
             )
 
-    def drive(self, pipeline: str, places: Mapping[str, Place]) -> "subprocess.Popen[bytes]":
+    def drive(
+        self, pipeline: str, places: Mapping[str, Place], patience: float = 1.0
+    ) -> "subprocess.Popen[bytes]":
         """As a process that may be killed."""
         told = json.dumps({name: place.as_json() for name, place in places.items()})
         command = [sys.executable, str(HERE / "driver.py"), str(self["onprem"].root), pipeline]
-        driver = subprocess.Popen([*command, told])
+        driver = subprocess.Popen([*command, told, str(patience)])
         self["onprem"].agents.append(driver)
         return driver
 
@@ -190,9 +199,3 @@ def eventually() -> Callable[[Callable[[], Any]], Any]:
         raise AssertionError("it did not happen")
 
     return wait
-
-
-def kill(process: "subprocess.Popen[bytes]") -> None:
-    with suppress(ProcessLookupError):
-        os.kill(process.pid, signal.SIGKILL)
-    process.wait()
