@@ -12,8 +12,8 @@ A checkpoint belongs to the step's cache key: other code, or other inputs, begin
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from time import perf_counter
@@ -144,7 +144,7 @@ def _note(manifest: Mapping[str, Any], digest: str, size: int, number: int) -> t
 def record_notes(ledger: Ledger, objects: ObjectStore, actor: str) -> int:
     """Append what notes say, then take them away: once each, whoever else does so. Returns how
     many were recorded. Those of a step that has finished are taken away only."""
-    found = dict(_notes(objects))
+    found = noted(objects)
     if not found:
         return 0
 
@@ -161,12 +161,13 @@ def record_notes(ledger: Ledger, objects: ObjectStore, actor: str) -> int:
     return len(recorded)
 
 
-def _notes(objects: ObjectStore) -> Iterator[tuple[str, dict[str, Any]]]:
+def noted(objects: ObjectStore) -> dict[str, dict[str, Any]]:
+    """What notes say that nobody has recorded: bodies of the fact, by key of the note."""
+    found = {}
     for key in objects.keys(NOTES):
-        try:
-            yield key, json.loads(objects.get(key))
-        except KeyError:
-            continue
+        with suppress(KeyError):
+            found[key] = json.loads(objects.get(key))
+    return found
 
 
 def _cause(state: State, body: Mapping[str, Any]) -> tuple[str, ...]:

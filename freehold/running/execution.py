@@ -334,6 +334,8 @@ class _Execution:
                 self._to_release.append(attempt.held)
             return
         attempt = self._running.pop(name)
+        if attempt.ready.node.step.resumes and self._is_here(attempt):
+            self._dispatch.record_checkpoints()
         error = done.exception()
         if error is None and (failure := done.result().failure) is not None:
             if failure.code == INTERRUPTED:
@@ -350,8 +352,6 @@ class _Execution:
             self._problem = self._problem or error
             return
         result = done.result()
-        if attempt.ready.node.step.resumes and self._is_here(attempt):
-            self._dispatch.record_checkpoints()
         how = record.Done(
             result.microseconds,
             result.cached,

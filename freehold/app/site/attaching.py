@@ -105,17 +105,25 @@ def _take_away(site: Site, meeting: Meeting) -> None:
         for work in all_work(site.state)
         if work.parameters_attachment and not work.open and _asked_here(site, work)
     }
-    over |= {
-        attachment_key(work.completion.failure)
-        for work in all_work(site.state)
-        if work.step is not None
-        and work.completion is not None
-        and work.completion.failure
-        and _asked_here(site, work)
-        and attempts_ended(site.state, work.step.run, work.step.step) >= work.step.ordinal
-    }
+    over |= _failures_recorded(site)
     for name in list(meeting.stores) if over else ():
         with meeting.at(name):
             store = meeting.stores[name]
             for key in over.intersection(store.keys(ATTACHMENTS)):
                 store.delete(key)
+
+
+def _failures_recorded(site: Site) -> set[str]:
+    """Keys of what was said of attempts that the run has recorded: it keeps that by itself, so that
+    neither who asked nor who was asked keeps a copy."""
+    found = set()
+    for work in all_work(site.state):
+        end, step = work.completion, work.step
+        if step is None or end is None or not end.failure:
+            continue
+        if attempts_ended(site.state, step.run, step.step) >= step.ordinal:
+            key = attachment_key(end.failure)
+            site.objects.delete(key)
+            if _asked_here(site, work):
+                found.add(key)
+    return found

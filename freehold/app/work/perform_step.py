@@ -8,6 +8,7 @@ from typing import Any
 
 from freehold.app.project.loading import make_importable, module_sources
 from freehold.app.run.world import environment_digest, surroundings
+from freehold.app.site.copying import lend
 from freehold.app.site.labelled import Labelled
 from freehold.app.site.opening import Site
 from freehold.app.site.ways import no_way
@@ -19,7 +20,7 @@ from freehold.domain.errors import FreeholdError, StorageFailed, Unreachable
 from freehold.domain.run import Failure, Result
 from freehold.replication.work import AskedStep, Completion
 from freehold.running.cache_key import digest_of_environment
-from freehold.running.checkpoints import record_notes, starting_point
+from freehold.running.checkpoints import noted, record_notes, starting_point
 from freehold.running.code import Code
 from freehold.running.work import StepTask, Workplace
 
@@ -149,7 +150,11 @@ def _recording(site: Site, manifest: Mapping[str, Any], meet: Callable[[], None]
 
     def record() -> None:
         try:
-            if record_notes(site.ledger, site.objects, site.actor):
+            found = noted(site.objects).values()
+            if found:
+                # First the bytes, then the fact: whoever hears of it can have it.
+                lend(site, [one["artifact"] for one in found], manifest["resumes"]["labels"])
+                record_notes(site.ledger, site.objects, site.actor)
                 meet()
         except (StorageFailed, Unreachable):
             return  # the notes are still there

@@ -3,11 +3,13 @@
 import json
 import signal
 from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 
+from freehold.domain.errors import StepFailed
 from freehold.domain.placement import Place
 
 AWS, AZURE = Place("aws", "m5.xlarge", spot=True), Place("azure", "D4s", spot=True)
@@ -19,20 +21,35 @@ def in_the_middle(world: Any, eventually: Any, machine: str = "aws") -> None:
     eventually(lambda: len(world.bodies("step.checkpointed")) == 3)
 
 
+def has_ended(machine: Any) -> bool:
+    """Whether the process that held a step is gone; one that nobody waits for is a zombie."""
+    try:
+        said = Path(f"/proc/{(machine.root / 'pid').read_text()}/stat").read_text()
+    except FileNotFoundError:
+        return True
+    return said.rpartition(")")[2].split()[0] == "Z"
+
+
 class Driven:
     """A run that is driven in a thread of this process."""
 
     def __init__(self, world: Any, pipeline: str, places: Any, settings: Any) -> None:
         self.finished: Any = None
+        self._error: StepFailed | None = None
 
         def drive() -> None:
-            self.finished = world.run(pipeline, places, settings)
+            try:
+                self.finished = world.run(pipeline, places, settings)
+            except StepFailed as error:
+                self._error = error
 
         self._thread = Thread(target=drive)
         self._thread.start()
 
     def value(self, world: Any) -> Any:
         self._thread.join()
+        if self._error is not None:
+            raise self._error
         return world.value(self.finished)
 
 
@@ -132,6 +149,7 @@ def test_a_step_that_runs_here_resumes_from_its_checkpoint(world: Any, eventuall
     driver = world.drive("counting", {})
     eventually(lambda: "held" in world["onprem"].marks)
     world.kill(driver)
+    eventually(lambda: has_ended(world["onprem"]))
     (world["onprem"].root / "hold").unlink()
     finished = world.resume({})
     assert world.value(finished) == [3, 3, 15]
@@ -161,20 +179,21 @@ def test_a_checkpoint_of_other_code_is_not_gone_on_with(
     assert world.value(finished) == ([3, 3, 15] if same else [0, 6, 30])
 
 
+def keep_numbers_in_the_eu(world: Any) -> None:
+    for machine in world.machines.values():
+        file = machine.root / "steps.py"
+        label = '@step(labels={"residency": "EU"})'
+        file.write_text(file.read_text().replace("@step\ndef numbers", f"{label}\ndef numbers"))
+
+
 def test_checkpoints_bear_labels_and_stay_where_these_keep_them(
     world: Any, eventually: Any
 ) -> None:
     """Made at azure of data that stays in the EU: aws, which may read the EU's stores, never gets
     it, and the step goes on at home."""
-    steps = world["onprem"].root / "steps.py"
-    for machine in world.machines.values():
-        text = steps.read_text().replace(
-            "@step\ndef numbers", '@step(labels={"residency": "EU"})\ndef numbers'
-        )
-        (machine.root / "steps.py").write_text(text)
+    keep_numbers_in_the_eu(world)
     (world["azure"].root / "hold").touch()
     agent = world["azure"].start()
-    settings = replace(world.quick, replace=lambda _step, _lost: Place("aws"))
     driven = Driven(world, "counting", {"counted": AZURE}, world.quick)
     in_the_middle(world, eventually, "azure")
     assert {json.dumps(one["labels"]) for one in world.bodies("step.checkpointed")} == {
@@ -182,5 +201,19 @@ def test_checkpoints_bear_labels_and_stay_where_these_keep_them(
     }
     world.kill(agent)
     assert driven.value(world) == [3, 3, 15]
-    assert settings.replace("counted", AZURE) == Place("aws")
     assert world.stored("aws/artifacts") == world.stored("aws/packs") == []
+
+
+def test_a_planner_that_answers_with_a_barred_place_is_refused(world: Any, eventually: Any) -> None:
+    keep_numbers_in_the_eu(world)
+    (world["azure"].root / "hold").touch()
+    agent = world["azure"].start()
+    settings = replace(world.quick, replace=lambda _step, _lost: Place("aws"))
+    driven = Driven(world, "counting", {"counted": AZURE}, settings)
+    in_the_middle(world, eventually, "azure")
+    world.kill(agent)
+    with pytest.raises(StepFailed) as caught:
+        driven.value(world)
+    assert caught.value.code == "label.barred"
+    assert world.stored("aws/artifacts") == world.stored("aws/packs") == []
+    assert world.value(world.resume({})) == [3, 3, 15]
