@@ -114,8 +114,8 @@ def _take_away(site: Site, meeting: Meeting) -> None:
 
 
 def _failures_recorded(site: Site) -> set[str]:
-    """Keys of what was said of attempts that the run has recorded: it keeps that by itself, so that
-    neither who asked nor who was asked keeps a copy."""
+    """Keys of what was said, to this site, of attempts that its runs have recorded: they keep it by
+    themselves. Who said it keeps no copy; a name that others gave is nothing to delete here by."""
     found = set()
     for work in all_work(site.state):
         end, step = work.completion, work.step
@@ -123,7 +123,8 @@ def _failures_recorded(site: Site) -> set[str]:
             continue
         if attempts_ended(site.state, step.run, step.step) >= step.ordinal:
             key = attachment_key(end.failure)
-            site.objects.delete(key)
+            if end.writer == site.ledger.writer:
+                site.objects.delete(key)
             if _asked_here(site, work):
                 found.add(key)
     return found
