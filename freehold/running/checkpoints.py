@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from time import perf_counter
 from typing import Any
 
 from freehold.domain.checkpoints import Checkpoints, Saved
@@ -24,6 +23,7 @@ from freehold.domain.errors import IntegrityError, StorageFailed, Unreachable, W
 from freehold.domain.fact import Draft
 from freehold.domain.projection import State
 from freehold.ports.artifact_store import ArtifactStore
+from freehold.ports.clock import Clock
 from freehold.ports.ledger import Ledger
 from freehold.ports.object_store import ObjectStore
 
@@ -74,8 +74,8 @@ def starting_point(
 class StoredCheckpoints(Checkpoints):
     """Within the process that runs the step, by its manifest."""
 
-    def __init__(self, manifest: Mapping[str, Any], objects: ObjectStore) -> None:
-        self._manifest, self._objects = manifest, objects
+    def __init__(self, manifest: Mapping[str, Any], objects: ObjectStore, clock: Clock) -> None:
+        self._manifest, self._objects, self._clock = manifest, objects, clock
         self._artifacts = ArtifactStore(objects)
         self._from: Mapping[str, Any] = manifest["resumes"]
         self._number = int(self._from["number"])
@@ -93,7 +93,7 @@ class StoredCheckpoints(Checkpoints):
             return None
 
     def save(self, data: bytes) -> Saved:
-        began, fault = perf_counter(), ""
+        began, fault = self._clock(), ""
         self._number += 1
         try:
             digest = self._artifacts.put(data)
@@ -102,7 +102,7 @@ class StoredCheckpoints(Checkpoints):
         except (StorageFailed, Unreachable) as error:
             fault = str(error)
             self.faults.append(fault)
-        return Saved(self._number, len(data), perf_counter() - began, fault)
+        return Saved(self._number, len(data), (self._clock() - began) / 1e6, fault)
 
 
 class NoCheckpoints(Checkpoints):

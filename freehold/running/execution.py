@@ -165,6 +165,7 @@ class _Execution:
             for step, row in steps_of(world.ledger.state, facts.run).items()
             if row["status"] == "finished"
         }
+        self._asked_before = world.others.asked_before(facts.run) if world.others else {}
         self._agenda = Agenda(graph)
         self._misses: deque[_Attempt] = deque()
         self._far: deque[_Attempt] = deque()
@@ -235,6 +236,8 @@ class _Execution:
                 return
         made = self._desk.made_before(ready)
         if made is None:
+            key, standing = self._asked_before.get(node.name, ("", place))
+            place = standing if key == ready.key.digest else place
             self._wait_for_turn(_Attempt(ready, None, place))
         else:
             self._complete(ready, made, record.Done(cached=True, site=self._world.here))
@@ -339,7 +342,10 @@ class _Execution:
         error = done.exception()
         if error is None and (failure := done.result().failure) is not None:
             if failure.code == INTERRUPTED:
-                self._interrupted(attempt)
+                told = done.result()
+                self._interrupted(
+                    attempt, replace(attempt.place, site=told.site, machine=told.machine)
+                )
             else:
                 self._fail(attempt, failure)
             return
@@ -401,9 +407,9 @@ class _Execution:
             told["warnings"] = warnings
         self._tell(name, "cached" if how.cached else "finished", **told)
 
-    def _interrupted(self, attempt: _Attempt) -> None:
+    def _interrupted(self, attempt: _Attempt, lost: Place) -> None:
         """Only this step is redone, from its newest checkpoint, and no retry is used up."""
-        name, lost, others = attempt.ready.node.name, attempt.place, self._world.others
+        name, others = attempt.ready.node.name, self._world.others
         assert others is not None  # nobody else gives this failure
         place = others.replace(self._dispatch.attempt(attempt.ready, attempt.number, attempt.place))
         self._pending.append(self._facts.interrupted(name, lost, attempt.number))

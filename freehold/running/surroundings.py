@@ -71,6 +71,11 @@ class OtherSites(ABC):
         """Where a step goes on whose machine at the attempt's place was taken away."""
 
     @abstractmethod
+    def asked_before(self, run: str) -> Mapping[str, tuple[str, Place]]:
+        """Step → the digest of its cache key, and where it was asked for: attempts that are under
+        way, or have ended and were not recorded, since the run was interrupted."""
+
+    @abstractmethod
     def needs_here(self, step: str) -> bool:
         """Whether the step's outputs are read at this site."""
 

@@ -147,7 +147,7 @@ def _checkpoints(
 ) -> StoredCheckpoints | NoCheckpoints:
     if manifest.get("resumes") is None:
         return NoCheckpoints(manifest["step"])
-    return StoredCheckpoints(manifest, workplace.objects)
+    return StoredCheckpoints(manifest, workplace.objects, workplace.clock)
 
 
 def _ended(

@@ -27,6 +27,7 @@ from freehold.replication import leases
 from freehold.replication.asking import asked_for
 from freehold.replication.leases import Sightings, steps_asked, work_of
 from freehold.replication.work import AskedStep, Completion, Work
+from freehold.running.projection import attempts_ended
 from freehold.running.surroundings import Attempt, OtherSites
 
 Replace = Callable[[str, Place], Place | None]
@@ -110,6 +111,16 @@ class RemoteSteps(OtherSites):
             self._changed.notify_all()
         self._thread.join()
 
+    def asked_before(self, run: str) -> dict[str, tuple[str, Place]]:
+        found = {}
+        for work in steps_asked(self._site.state, run):
+            step = work.step
+            if step is None or (work.cancelled and work.completion is None):
+                continue
+            if step.ordinal > attempts_ended(self._site.state, run, step.step):
+                found[step.step] = (step.key, step.place)
+        return found
+
     def needs_here(self, step: str) -> bool:
         return step in self._needed
 
@@ -123,8 +134,10 @@ class RemoteSteps(OtherSites):
         self._withdraw(attempt, name)
         manifest = {**attempt.manifest, "world": _world_of(attempt)}
         self._request(name, asked, manifest)
+        # What was asked before an interruption stands, whatever is planned today.
+        standing = work_of(self._site.state, name).step or asked
         with self._changed:
-            self._asked[name] = _Asked(name, asked, future)
+            self._asked[name] = _Asked(name, standing, future)
             self._changed.notify_all()
         return future
 
