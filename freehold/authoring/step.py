@@ -18,6 +18,7 @@ from typing import (
     overload,
 )
 
+from freehold.authoring.checkpoint import in_memory
 from freehold.authoring.source import line_of, place_of
 from freehold.authoring.tracing import current
 from freehold.domain.errors import Fault
@@ -71,7 +72,10 @@ class Step(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         tracer = current.get()
         if tracer is None:
-            return self._function(*args, **kwargs)
+            if not self._settings.resumes:
+                return self._function(*args, **kwargs)
+            with in_memory(f"{self._function.__module__}:{self._function.__name__}"):
+                return self._function(*args, **kwargs)
         return cast(R, tracer.record(self.definition, line_of(1), (args, kwargs)))
 
     @functools.cached_property

@@ -1,13 +1,15 @@
 """`freehold run`: execute a plan; a candidate that it makes becomes a model version."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from freehold.app.contract.gate import Check, ContractGate
 from freehold.app.model.register import register
 from freehold.app.run.applying import apply_plan
+from freehold.app.run.elsewhere import USUAL, Elsewhere, RemoteSteps
 from freehold.app.run.plan import PlannedRun, plan_run
 from freehold.app.run.runs import parameters_of
 from freehold.app.run.waiting import waiting_runs
@@ -21,6 +23,7 @@ from freehold.domain.graph import references, substitute
 from freehold.domain.run import Progress, RunOutcome
 from freehold.running.execution import execute, resume
 from freehold.running.projection import run_row, steps_of
+from freehold.running.surroundings import Surroundings
 
 Observer = Callable[[Progress], None]
 Stage = Callable[[str], None]
@@ -39,13 +42,17 @@ class FinishedRun:
 
 
 def run(
-    site: Site, planned: PlannedRun, observer: Observer | None = None, stage: Stage | None = None
+    site: Site,
+    planned: PlannedRun,
+    observer: Observer | None = None,
+    stage: Stage | None = None,
+    elsewhere: Elsewhere = USUAL,
 ) -> FinishedRun:
     """Raises Conflict `plan.moved` before anything runs; StepFailed, ContractFailed,
     StorageFailed: the run can then be resumed."""
     planned = apply_plan(site, planned)
     gate = ContractGate(site)
-    with surroundings(site) as world:
+    with _world(site, planned, elsewhere) as world:
         outcome = execute(planned.graph, world, planned.options, observer=observer, gate=gate)
     return _finish(site, planned, outcome, gate, stage)
 
@@ -72,17 +79,51 @@ def resume_run(
     resumption: PlannedResumption,
     observer: Observer | None = None,
     stage: Stage | None = None,
+    elsewhere: Elsewhere = USUAL,
 ) -> FinishedRun:
     """Raises what `run` raises, and Conflict when another process drives it."""
     gate, planned = ContractGate(site), resumption.planned
     if resumption.steps_are_through:
         outcome = _recorded(site, resumption.run, planned, gate)
         return _finish(site, planned, outcome, gate, stage)
-    with surroundings(site) as world:
+    with _world(site, planned, elsewhere) as world:
         outcome = resume(
             resumption.run, planned.graph, world, planned.options, observer=observer, gate=gate
         )
     return _finish(site, planned, outcome, gate, stage)
+
+
+@contextmanager
+def _world(site: Site, planned: PlannedRun, elsewhere: Elsewhere) -> Iterator[Surroundings]:
+    """Other sites are part of it where the project has any: a step may have read there before."""
+    if not site.project.spec.sites:
+        with surroundings(site, planned.places) as world:
+            yield world
+        return
+    needed = needed_here(site, planned)
+    with (
+        RemoteSteps(site, needed, elsewhere) as others,
+        surroundings(site, planned.places, others) as world,
+    ):
+        yield world
+
+
+def needed_here(site: Site, planned: PlannedRun) -> set[str]:
+    """Steps whose outputs are read at this site: by a step, by a contract, by the registration of
+    the model, or by people."""
+    graph = planned.graph
+    contracts = {one.step for one in site.project.spec.contracts}
+    needed = {found.node for found in references(graph.result)}
+    read = set(needed)
+    for node in graph.nodes:
+        place = planned.places.get(node.name)
+        found = {reference.node for _, reference in node.references()}
+        read |= found
+        if place is None or place.site == site.name:
+            needed |= found
+        if node.step.name in contracts:
+            needed.add(node.name)
+    return needed | {node.name for node in graph.nodes if node.name not in read}
 
 
 def _recorded(site: Site, run: str, planned: PlannedRun, gate: ContractGate) -> RunOutcome:
