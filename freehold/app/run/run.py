@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from freehold.app.contract.gate import Check, ContractGate
@@ -20,6 +20,7 @@ from freehold.domain.artifact import Artifact
 from freehold.domain.candidate import Candidate
 from freehold.domain.errors import Conflict, NotFound
 from freehold.domain.graph import references, substitute
+from freehold.domain.placement import Place
 from freehold.domain.run import Progress, RunOutcome
 from freehold.running.execution import execute, resume
 from freehold.running.projection import run_row, steps_of
@@ -101,11 +102,27 @@ def _world(site: Site, planned: PlannedRun, elsewhere: Elsewhere) -> Iterator[Su
             yield world
         return
     needed = needed_here(site, planned)
+    if elsewhere.replace is USUAL.replace:
+        elsewhere = replace(elsewhere, replace=NextBest(planned.otherwise))
     with (
         RemoteSteps(site, needed, elsewhere) as others,
         surroundings(site, planned.places, others) as world,
     ):
         yield world
+
+
+class NextBest:
+    """Where a step goes on whose machine was taken away: the best place that it has not lost."""
+
+    def __init__(self, otherwise: Mapping[str, tuple[Place, ...]]) -> None:
+        self._otherwise = otherwise
+        self._lost: dict[str, set[Place]] = {}
+
+    def __call__(self, step: str, lost: Place) -> Place | None:
+        """None where the plan knows of no other."""
+        known = self._lost.setdefault(step, set())
+        known.add(lost)
+        return next((one for one in self._otherwise.get(step, ()) if one not in known), None)
 
 
 def needed_here(site: Site, planned: PlannedRun) -> set[str]:
