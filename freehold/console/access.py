@@ -6,6 +6,7 @@ so that no other site's page can have it changed.
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from hmac import compare_digest
@@ -112,15 +113,16 @@ def _all(headers: Headers, name: bytes) -> list[bytes]:
 
 
 def _is_loopback(host: str) -> bool:
-    bracketed = host.startswith("[")
-    name, _, port = host[1:].partition("]") if bracketed else host.partition(":")
-    port = port.removeprefix(":") if bracketed else port
-    if port and not (port.isascii() and port.isdigit()):
+    """Of a name with or without a port; an address of version 6 stands in brackets."""
+    found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([0-9a-zA-Z.-]+))(?::[0-9]{1,5})?", host)
+    if found is None:
         return False
-    if name.lower() == "localhost" and not bracketed:
+    bracketed, plain = found.groups()
+    if plain is not None and plain.lower() == "localhost":
         return True
     try:
-        address = ipaddress.ip_address(name)
+        if plain is not None:
+            return ipaddress.IPv4Address(plain).is_loopback
+        return ipaddress.IPv6Address(bracketed).is_loopback
     except ValueError:
         return False
-    return address.is_loopback and (address.version == 6) == bracketed

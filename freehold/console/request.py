@@ -169,7 +169,8 @@ def _json(body: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as exc:
-        raise malformed([Fault("request.field", f"is not JSON: {exc.msg}", "body")]) from exc
+        what = f"is not JSON: {exc.msg}, line {exc.lineno} column {exc.colno}"
+        raise malformed([Fault("request.field", what, "body")]) from exc
     if not isinstance(value, dict):
         raise malformed([Fault("request.field", "must be an object", "body")])
     return value

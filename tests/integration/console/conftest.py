@@ -15,9 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from time import sleep
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 
 from freehold.app.release.release import plan_release, release
@@ -29,10 +32,12 @@ from freehold.console.loop import Loop
 from freehold.console.opened import OpenedSite
 from freehold.console.settings import Limits
 from freehold.console.token import token_of
+from freehold.domain.canonical import canonical
 from freehold.domain.fact import Draft
 from freehold.domain.package import Admission
 from freehold.domain.verdict import Verdict
 from freehold.monitoring.proposals import Proposal, made
+from freehold.training.evidence import evaluate
 
 PROJECT = """\
 project: orchard
@@ -77,6 +82,14 @@ ALIASES = ("autumn", "spring", "winter")
 PROPOSALS = ("delay/2024-01-14", "delay/2024-02-14")
 
 
+def evidence() -> bytes:
+    chance = np.random.default_rng(7)
+    scores = chance.random(400)
+    labels = (chance.random(400) < scores).astype(np.float64)
+    found = evaluate(scores, labels, pl.DataFrame({"distance": scores}).select())
+    return canonical(found.as_json())
+
+
 def register(site: Site, version: int) -> None:
     """A version of a tiny package, that policy allowed."""
     payload = pack({"part/weights.bin": bytes([version]) * 2000})
@@ -88,7 +101,10 @@ def register(site: Site, version: int) -> None:
         **about,
         "run": f"run-{version}",
         "package": {"digest": site.artifacts.put(payload.data), "size": len(payload.data)},
-        "attestations": {"model.sig": signature},
+        "attestations": {
+            "model.sig": signature,
+            "evidence.json": site.artifacts.put(evidence()),
+        },
         "headline": {"auc": 0.7 + version / 100, "auc_low": 0.69, "auc_high": 0.78},
         "champion": None,
         "rows": {"training": 1, "evaluation": 1},
@@ -192,7 +208,7 @@ class Client:
             "method": method,
             "path": where,
             "query_string": query.encode(),
-            "headers": [(k.encode(), v.encode("latin-1")) for k, v in given.items() if v],
+            "headers": [(k.lower().encode(), v.encode("latin-1")) for k, v in given.items() if v],
         }
         chunks = [data[at : at + chunk] for at in range(0, len(data), chunk)] or [b""]
         messages = iter(
@@ -234,6 +250,15 @@ def facts(site: Site, *types: str) -> list[dict[str, Any]]:
 def count(site: Site) -> Counter[str]:
     """Facts of the own log, by type."""
     return Counter(json.loads(line)["type"] for _, line in site.ledger.lines())
+
+
+def until(look: Callable[[], bool]) -> None:
+    """Looks again and again, for as long as what is waited for may take on a slow machine."""
+    for _ in range(6000):
+        if look():
+            return
+        sleep(0.02)
+    raise AssertionError("what was waited for did not come")
 
 
 @contextmanager
@@ -288,4 +313,5 @@ def console() -> Any:
         proposals=PROPOSALS,
         aliases=ALIASES,
         connect=connected,
+        until=until,
     )
