@@ -22,7 +22,9 @@ from freehold.monitoring.proposals import Proposal, settle
 Tell = Callable[[str], None]
 BY_POLICY = "policy"
 """The actor where the project's own rule approves."""
-BUSY = frozenset({"model.busy", "release.busy", "release.running", "run.in-progress"})
+BUSY = frozenset(
+    {"model.busy", "release.busy", "release.moved", "release.running", "run.in-progress"}
+)
 """What another process does meanwhile: the next turn comes back to it."""
 
 
