@@ -15,6 +15,7 @@ JUDGED = frozenset(
     {
         "alias.moved",
         "attachment.erased",
+        "bill.imported",
         "contract.checked",
         "endpoint.loaded",
         "endpoint.log-failed",
@@ -47,6 +48,7 @@ JUDGED = frozenset(
         "storage.collected",
         "tracking.failed",
         "tracking.recorded",
+        "usage.recorded",
     }
 )
 """Types whose digests are references that `freehold.catalog.retention` weighs, or are none."""
