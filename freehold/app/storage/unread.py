@@ -49,6 +49,7 @@ JUDGED = frozenset(
         "tracking.failed",
         "tracking.recorded",
         "usage.recorded",
+        "usage.metered",
     }
 )
 """Types whose digests are references that `freehold.catalog.retention` weighs, or are none."""

@@ -14,9 +14,8 @@ from freehold.adapters.sqlite.ledger import SqliteLedger
 from freehold.app.drill.exit.leaving import Written, write
 from freehold.app.site.opening import Site, open_site
 from freehold.domain.errors import Refused
-from freehold.domain.fact import Draft
+from freehold.domain.fact import Draft, writer_name
 from freehold.ports.ledger import Stretch
-from freehold.replication.trust import writer_name
 
 
 def contents(folder: Path) -> dict[str, bytes]:
