@@ -1,23 +1,26 @@
-"""What was consumed and is not metered yet, and up to where a log has been metered.
+"""What was consumed and is not metered yet, up to where a log has been metered, what it came to.
 
 Fact
-  usage.metered {until, rows, unpriced, costs: {currency: money}, carbon, storage, replicas, moved}
-`until` is a moment, microseconds since 1970 UTC. `storage` is the sample that was taken last:
-{at, stores: {name: bytes}}, or null; `replicas`: the endpoint replicas that were looked at, and up
-to which moment each is metered; `moved`: names of the spooled counters that are in. Its rows are
-those of the `usage.recorded` that stands beside it; without rows there is none.
+  usage.metered {until, rows, spent, tags, storage, replicas, moved}
+`until` is a moment, microseconds since 1970 UTC. `spent`: the rows, summed: [{day, site, kind,
+model, version, pipeline, run, currency, money, carbon, rows, unpriced}], where `unpriced` counts
+rows of unknown price, `carbon` is kgCO2e or null, and what is not known is empty; `tags`: those of
+the project then. `storage`: {name: {at, bytes}} as it was looked at last; `replicas`: {file: {beat,
+seconds: {version: seconds}}}, `moved`: {file: {until, moves}}: up to where each is metered. The
+rows are those of the `usage.recorded` that stands beside it; without rows there is none.
 
 Law. It covers all that its writer's log, and the logs that this one went on from, had told before
 it: so a log may be left, and what was cut off be told again under another name, and every fact
 still stands in one part.
 
-Tables: `unmetered`, by writer and sequence: {fact, type, wall, …} of what waits; `metered`, by
+Tables: `unmetered`, by writer and sequence: {fact, type, wall, body} of what waits; `metered`, by
 writer: the body of its last `usage.metered`, with the fact's name; `logs_left`, by writer: the logs
-that it went on from, the latest first.
+that it went on from, the latest first; `spent`, by day, and `spent_by_run`: what was summed;
+`spent_months`: those of which there is anything.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from freehold.domain.fact import Fact, site_of, writer_name
@@ -27,6 +30,9 @@ from freehold.domain.projection import Change, Projection, State
 WAITING = "unmetered"
 METERED = "metered"
 LEFT = "logs_left"
+SPENT = "spent"
+MONTHS = "spent_months"
+SPENT_BY_RUN = "spent_by_run"
 KEPT: Mapping[str, tuple[str, ...]] = {
     "log.recorded": ("model", "file", "rows", "answered", "variants"),
     "step.failed": ("run", "step", "attempt", "microseconds", "site", "machine", "spot"),
@@ -44,6 +50,49 @@ class Consumed:
     wall: int
     """When it was recorded, microseconds since 1970 UTC."""
     body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Rows of one metering that agree in all but their amounts."""
+
+    day: str
+    """ISO date, UTC."""
+    site: str
+    kind: str
+    model: str
+    version: str
+    pipeline: str
+    run: str
+    currency: str
+    money: float
+    carbon: float | None
+    """kgCO2e; None where it is unknown of all rows."""
+    rows: int
+    unpriced: int
+    tags: Mapping[str, str]
+    """The project's."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "tags"}
+
+
+def spent_in(state: State, since: str = "", until: str = "9999") -> Iterator[Spent]:
+    """By day, ISO dates from `since` to before `until`; of all sites."""
+    for month in _months(state, since, until):
+        for _, row in state.scan(SPENT, f"{month}-"):
+            if since <= row["day"] < until:
+                yield Spent(**row)
+
+
+def spent_by(state: State, run: str) -> tuple[Spent, ...]:
+    """What a run has come to, so far as it is metered."""
+    return tuple(Spent(**row) for _, row in state.scan(SPENT_BY_RUN, f"{run}/"))
+
+
+def _months(state: State, since: str, until: str) -> list[str]:
+    months = [key for key, _ in state.scan(MONTHS)]
+    return [one for one in months if since[:7] <= one <= until[:7]]
 
 
 def unmetered(state: State, writer: str) -> tuple[Consumed, ...]:
@@ -72,8 +121,10 @@ def _logs_left(state: State, writer: str) -> tuple[str, ...]:
 def _fold(fact: Fact, state: State) -> Iterable[Change]:
     body = fact.body
     if fact.type == "usage.metered":
-        yield Change(METERED, fact.writer, {**body, "fact": fact.name})
+        kept = {name: body[name] for name in ("until", "storage", "replicas", "moved")}
+        yield Change(METERED, fact.writer, {**kept, "fact": fact.name})
         yield from _covered(fact, state, (fact.writer, *_logs_left(state, fact.writer)))
+        yield from _spent(fact)
     elif fact.type == "log.continued":
         left = (str(body["left"]), *_logs_left(state, str(body["left"])))
         yield Change(LEFT, fact.writer, list(left))
@@ -88,6 +139,15 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
         kept = {name: body[name] for name in KEPT[fact.type] if name in body}
         row = {"body": kept, "fact": fact.name, "type": fact.type, "wall": fact.time.wall}
         yield Change(WAITING, f"{fact.writer}/{fact.sequence:012d}", row)
+
+
+def _spent(fact: Fact) -> Iterator[Change]:
+    for place, one in enumerate(fact.body["spent"]):
+        row = {**one, "tags": fact.body["tags"]}
+        yield Change(MONTHS, row["day"][:7], {})
+        yield Change(SPENT, f"{row['day']}/{fact.name}/{place:06d}", row)
+        if row["run"]:
+            yield Change(SPENT_BY_RUN, f"{row['run']}/{fact.name}/{place:06d}", row)
 
 
 def _covered(fact: Fact, state: State, writers: Iterable[str]) -> Iterator[Change]:

@@ -136,6 +136,7 @@ OWN: tuple[Column, ...] = (
     Column("x_Source", "text", "custom", nullable=False, allowed=("metered", "bill", "opencost")),
     Column("x_Kind", "text", "custom"),
     Column("x_Estimated", "flag", "custom", nullable=False),
+    Column("x_Unpriced", "flag", "custom"),
     Column("x_CarbonKilograms", "decimal", "custom"),
     Column("x_Site", "text", "custom"),
     Column("x_Project", "text", "custom"),
@@ -147,7 +148,8 @@ OWN: tuple[Column, ...] = (
     Column("x_Step", "text", "custom"),
 )
 """`x_RowId` is the same for the same row wherever it is made; `x_Kind` is what a metered row is
-about; the last eight repeat tags, so that a query need not read JSON."""
+about; where `x_Unpriced` is true nobody knows the price, and the costs are 0 only because they may
+not be null; the last eight repeat tags, so that a query need not read JSON."""
 
 COLUMNS: tuple[Column, ...] = FOCUS + OWN
 TAGGED: Mapping[str, str] = {

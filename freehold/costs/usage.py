@@ -90,6 +90,8 @@ class Usage:
     left out. `site` is filled in."""
     carbon: float | None = None
     """kgCO2e over the whole time; None if unknown."""
+    priced: bool = True
+    """Whether the price is known; if not, `unit_price` is 0 and the row says that it is unknown."""
     estimated: bool = True
     """Whether the price is a table's, not a bill's."""
     spot: bool = False
@@ -108,6 +110,7 @@ class Usage:
         for name, number in numbers.items():
             yield not math.isfinite(number) or number < 0, f"its {name} is {number}"
         yield self.quantity == 0, "its quantity is nothing"
+        yield not self.priced and self.unit_price != 0, "its price is both unknown and stated"
         yield not _CURRENCY.fullmatch(self.currency), f"'{self.currency}' is no ISO 4217 code"
         yield not _UNIT.fullmatch(self.unit), f"'{self.unit}' is no unit of FOCUS"
         for name in ("site", "provider", "sku"):
@@ -191,6 +194,7 @@ class Usage:
             "x_Source": "metered",
             "x_Kind": self.kind,
             "x_Estimated": self.estimated,
+            "x_Unpriced": not self.priced,
             **{TAGGED[key]: value for key, value in tags.items() if key in TAGGED},
         }
 
