@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from freehold.app.costs.moved import Counter, Moves
 from freehold.app.costs.replicas import ReplicaTime
-from freehold.app.costs.stored import Sample
 from freehold.app.costs.tariff import HOURS_OF_A_MONTH, Tariff
+from freehold.app.site.moved import Counter, Moves
 from freehold.app.site.opening import Site
+from freehold.app.site.stored import Sample
 from freehold.catalog.metering import Consumed
 from freehold.catalog.versions import versions_of
 from freehold.costs.usage import Usage

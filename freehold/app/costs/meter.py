@@ -5,20 +5,23 @@ rows were made from: if that has moved, the rows are made anew. Files of counter
 says that they are in; one that a crash left is known by that fact.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from freehold.app.costs import moved, replicas, stored
+from freehold.app.costs import replicas
 from freehold.app.costs.consumption import Metering, Waiting
 from freehold.app.costs.rows import usage_draft
-from freehold.app.costs.stored import OBJECTS, STORE, Sample
 from freehold.app.costs.tariff import Tariff, tariff_of
+from freehold.app.site import moved, stored
 from freehold.app.site.opening import Site
+from freehold.app.site.stored import OBJECTS, STORE, Sample
 from freehold.catalog.metering import last_metering, unmetered
 from freehold.costs.usage import frame_of_usage
+from freehold.domain.errors import FreeholdError
 from freehold.domain.fact import Draft
 from freehold.domain.projection import State
 
@@ -66,6 +69,25 @@ def meter(site: Site, tariff: Tariff | None = None) -> Metered | None:
     return None
 
 
+def metered(site: Site) -> list[str]:
+    """Meters beside something that must not fail because this does: what went wrong, for people."""
+    try:
+        meter(site)
+    except FreeholdError as error:
+        return [f"what was used is metered later: [{error.code}] {error.what}"]
+    return []
+
+
+@contextmanager
+def metering(site: Site) -> Iterator[list[str]]:
+    """Meters at the end, however that comes; gives what went wrong with that, for people."""
+    warnings: list[str] = []
+    try:
+        yield warnings
+    finally:
+        warnings += metered(site)
+
+
 def _look(site: Site) -> Waiting:
     writer = site.ledger.writer
     last = last_metering(site.state, writer) or {}
@@ -90,7 +112,8 @@ def _samples(site: Site, last: Mapping[str, Any]) -> dict[str, Sample]:
 
 def _is_worth(waiting: Waiting, now: int) -> bool:
     """Not every beat of an idle agent: what is recorded is published, which moves bytes."""
-    if waiting.facts or waiting.samples:
+    stands = any(one.bytes for one in waiting.samples.values())
+    if waiting.facts or stands or (waiting.samples and _stood(waiting)):
         return True
     moves = [waiting.moved(one).total for one in waiting.counters]
     if sum(moves) >= WORTH_BYTES or len(moves) >= WORTH_FILES:
@@ -100,6 +123,11 @@ def _is_worth(waiting: Waiting, now: int) -> bool:
         return True
     is_late = now - int(waiting.last.get("until", 0)) >= HOUR
     return is_late and (any(moves) or any(seconds for _, seconds in served))
+
+
+def _stood(waiting: Waiting) -> bool:
+    """Whether anything was stored at the last look."""
+    return any(one["bytes"] for one in waiting.last.get("storage", {}).values())
 
 
 def _is_as_seen(site: Site, state: State, waiting: Waiting) -> bool:

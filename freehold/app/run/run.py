@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from freehold.app.contract.gate import Check, ContractGate
+from freehold.app.costs.meter import metering
 from freehold.app.model.register import register
 from freehold.app.plan.applying import apply_plan
 from freehold.app.run.plan import PlannedRun, plan_run
@@ -45,9 +46,11 @@ def run(
     StorageFailed: the run can then be resumed."""
     planned = apply_plan(site, planned)
     gate = ContractGate(site)
-    with surroundings(site) as world:
-        outcome = execute(planned.graph, world, planned.options, observer=observer, gate=gate)
-    return _finish(site, planned, outcome, gate, stage)
+    with metering(site) as warnings:
+        with surroundings(site) as world:
+            outcome = execute(planned.graph, world, planned.options, observer=observer, gate=gate)
+        finished = _finish(site, planned, outcome, gate, stage)
+    return replace(finished, warnings=(*finished.warnings, *warnings))
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,13 @@ def resume_run(
     if resumption.steps_are_through:
         outcome = _recorded(site, resumption.run, planned, gate)
         return _finish(site, planned, outcome, gate, stage)
-    with surroundings(site) as world:
-        outcome = resume(
-            resumption.run, planned.graph, world, planned.options, observer=observer, gate=gate
-        )
-    return _finish(site, planned, outcome, gate, stage)
+    with metering(site) as warnings:
+        with surroundings(site) as world:
+            outcome = resume(
+                resumption.run, planned.graph, world, planned.options, observer=observer, gate=gate
+            )
+        finished = _finish(site, planned, outcome, gate, stage)
+    return replace(finished, warnings=(*finished.warnings, *warnings))
 
 
 def _recorded(site: Site, run: str, planned: PlannedRun, gate: ContractGate) -> RunOutcome:

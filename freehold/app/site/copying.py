@@ -6,10 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from freehold.app.costs.moved import Tally
 from freehold.app.site.attaching import Route, copy_attachments
 from freehold.app.site.labelled import Labelled
 from freehold.app.site.meeting import Meeting
+from freehold.app.site.moved import Tally
 from freehold.app.site.opening import Site
 from freehold.app.site.wanted import is_here, wanted_at
 from freehold.ports.object_store import Moved

@@ -11,10 +11,11 @@ from typing import Any
 
 import orjson
 
-from freehold.app.costs.moved import Moves, Tally, tally
 from freehold.app.site.copying import Copied, copy_artifacts
 from freehold.app.site.meeting import Meeting, meet
+from freehold.app.site.moved import Moves, Tally, tally
 from freehold.app.site.opening import Site
+from freehold.app.site.stored import look_at_store
 from freehold.app.site.witnessing import accuse, suspicious
 from freehold.domain.fact import Draft, Fact, site_of
 from freehold.domain.projection import State
@@ -122,6 +123,9 @@ def _exchange(site: Site, done: Exchanged, manner: _Manner) -> None:
     suspects = strange | suspicious(ledger, done.faults, sightings) | set(keys if verify else ())
     suspected = {writer: keys[writer] for writer in suspects & keys.keys()}
     done.accusations = accuse(site, meeting, suspected, sightings)
+    if site.name in meeting.stores:
+        with meeting.at(site.name):
+            look_at_store(site, meeting.stores[site.name])
     done.copied = copy_artifacts(site, meeting, manner.counted, manner.tell, manner.moved)
     done.unreachable = {name: str(error.what) for name, error in meeting.unreachable.items()}
 

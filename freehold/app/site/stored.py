@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from freehold.app.costs.moved import write_json
+from freehold.app.site.moved import write_json
 from freehold.app.site.opening import Site
 from freehold.ports.object_store import ObjectStore
 
