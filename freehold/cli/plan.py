@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from freehold.app.plan.applying import difference_to_last
-from freehold.app.plan.whatif import what_would_change
+from freehold.app.run.applying import difference_to_last
 from freehold.app.run.plan import plan_run
+from freehold.app.run.whatif import what_would_change
 from freehold.app.site.opening import open_site
 from freehold.cli import drawing, explaining, output, parameters
 from freehold.cli.amounts import gap, kilograms, money, seconds, size

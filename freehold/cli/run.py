@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from freehold.app.plan.applying import plan_again, read_plan
+from freehold.app.run.applying import plan_again, read_plan
 from freehold.app.run.plan import plan_run
 from freehold.app.run.run import FinishedRun, plan_resume, resume_run, run
 from freehold.app.site.opening import open_site

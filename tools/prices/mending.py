@@ -1,82 +1,59 @@
 """Finds entries that are the price of a dedicated machine, and what the shared one costs.
 
 libcloud takes whichever on-demand entry of AWS's list comes last for a type and region. In about
-one of seven that is the dedicated tenancy, which costs 5 to 11 % more. AWS prices a family's sizes
-in the same proportions in every region, so a family is a table of types × regions that is a product
-of one factor for the type and one for the region; medians find the factors, and an entry that lies
-above its product by that much is a dedicated one.
+one of six that is the dedicated tenancy, which costs 6 to 13 % more. AWS prices a family's sizes
+in proportion (`xlarge` is twice `large`, `metal` apart), so a family's entries of one region, each
+divided by its size, are the same number, but for the dedicated ones, which lie above. Families with
+accelerators are not priced so, and are left as they are.
 """
 
-import math
-import statistics
+import re
 from collections import defaultdict
+from itertools import pairwise
 
-DEDICATED = (0.04, 0.125)
-"""Natural logarithm of what a dedicated machine costs over the shared one: from, to."""
-ENOUGH = 3
-"""Prices in a row and a column below which nothing is known of its factor."""
-SETTLED = 0.004
-"""What rounding in the list leaves between an entry and the product of its factors."""
-TENTH = math.log(1.1)
-NEAR = 0.025
+DEDICATED = (1.04, 1.135)
+"""What a dedicated machine costs over the shared one: from, to."""
+SAME = 0.006
+"""What rounding in the list leaves between two entries that are the same per unit of size."""
+PROPORTIONAL = 0.9
+"""Share of a family's entries that must be as said above before any of them is mended."""
+SMALL = {"nano": 0.25, "micro": 0.5, "small": 1.0, "medium": 2.0, "large": 4.0}
 Key = tuple[str, str]
+
+
+def size(name: str) -> float | None:
+    """AWS's normalisation factor: `m5.large` → 4, `m5.2xlarge` → 16."""
+    called = name.partition(".")[2]
+    many = re.fullmatch(r"(\d*)xlarge", called)
+    return 8.0 * int(many.group(1) or 1) if many else SMALL.get(called)
 
 
 def mended(prices: dict[Key, float]) -> dict[Key, float]:
     """(type, region) → the better price, of those entries only that are dedicated ones."""
     families: dict[str, dict[Key, float]] = defaultdict(dict)
     for (name, region), price in prices.items():
-        families[name.partition(".")[0]][name, region] = math.log(price)
+        if (units := size(name)) is not None:
+            families[name.partition(".")[0]][name, region] = price / units
     return {
-        key: round(math.exp(better), 5)
+        key: round(unit * (size(key[0]) or 0), 5)
         for family in families.values()
-        for key, better in _of_family(family).items()
+        for key, unit in _of_family(family).items()
     }
 
 
-def _of_family(entries: dict[Key, float]) -> dict[Key, float]:
-    types, regions = _factors(entries)
-    rest = {
-        key: value - types[key[0]] - regions[key[1]]
-        for key, value in entries.items()
-        if key[0] in types and key[1] in regions
-    }
-    sound = {key for key, left in rest.items() if abs(left) <= SETTLED}
-    return {
-        key: _shared(entries[key], left)
-        for key, left in rest.items()
-        if DEDICATED[0] <= left <= DEDICATED[1]
-        and sum(one[0] == key[0] for one in sound) >= ENOUGH
-        and sum(one[1] == key[1] for one in sound) >= ENOUGH - 1
-    }
+def _of_family(units: dict[Key, float]) -> dict[Key, float]:
+    """Key → price of a unit of size, where that is not what the entry says."""
+    shared = {region: _shared(units, region) for region in {region for _, region in units}}
+    known = {key: low for key in units if (low := shared[key[1]]) is not None}
+    above = {key: units[key] / low for key, low in known.items()}
+    dedicated = [key for key, ratio in above.items() if DEDICATED[0] <= ratio <= DEDICATED[1]]
+    same = sum(abs(ratio - 1) <= SAME for ratio in above.values())
+    if same + len(dedicated) < PROPORTIONAL * len(above):
+        return {}
+    return {key: known[key] for key in dedicated}
 
 
-def _shared(listed: float, left: float) -> float:
-    """A tenth less where that is about what the family says: newer families cost exactly that."""
-    return listed - (TENTH if abs(left - TENTH) <= NEAR else left)
-
-
-def _factors(entries: dict[Key, float]) -> tuple[dict[str, float], dict[str, float]]:
-    """Logarithms of the factors of types and regions, by turns until they rest."""
-    by_type: dict[str, list[Key]] = defaultdict(list)
-    by_region: dict[str, list[Key]] = defaultdict(list)
-    for key in entries:
-        by_type[key[0]].append(key)
-        by_region[key[1]].append(key)
-    types = {name: _low(entries[key] for key in keys) for name, keys in by_type.items()}
-    regions = dict.fromkeys(by_region, 0.0)
-    for _ in range(60):
-        regions = {
-            region: _low(entries[key] - types[key[0]] for key in keys)
-            for region, keys in by_region.items()
-        }
-        types = {
-            name: _low(entries[key] - regions[key[1]] for key in keys)
-            for name, keys in by_type.items()
-        }
-    return types, regions
-
-
-def _low(values: object) -> float:
-    """The lower median: dedicated entries only ever lie above."""
-    return statistics.median_low(list(values))  # type: ignore[call-overload, no-any-return]
+def _shared(units: dict[Key, float], region: str) -> float | None:
+    """The lowest unit price that another entry agrees with. None where no two agree."""
+    here = sorted(unit for (_, at), unit in units.items() if at == region)
+    return next((low for low, above in pairwise(here) if above / low - 1 <= SAME), None)

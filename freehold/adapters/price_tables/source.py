@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import cache
 
 from freehold.adapters.price_tables import tables
 from freehold.adapters.price_tables.tables import Listed, Row, Size, figure
@@ -10,6 +11,7 @@ from freehold.domain.offer import Figure
 from freehold.ports.price_source import MachineType, PriceSource
 
 PROVIDERS = ("aws", "azure", "gcp")
+Place = tuple[str, str, str]
 OVERRIDE = "a project says its own in prices.yaml"
 
 
@@ -18,25 +20,11 @@ class ShippedPrices(PriceSource):
         return tables.digest()
 
     def machine(self, provider: str, region: str, name: str) -> MachineType:
-        self._check(provider, region)
-        row = tables.keyed("listed", "provider", "region", "machine").get((provider, region, name))
-        entry = tables.listed(provider, region).get(name)
-        if row is None and entry is None:
-            raise self._unknown_machine(provider, region, name)
-        size = tables.sizes(provider)[name]
-        on_demand = _own(row, name, region) or _of_price_file(entry, provider, name, region)
-        return MachineType(
-            name=name,
-            hardware=size.hardware,
-            on_demand=on_demand,
-            spot=_own_spot(row, name, region)
-            or _spot_of_price_file(entry, provider, name, region)
-            or _assumed_spot(provider, on_demand),
-            watts=_watts(provider, size),
-        )
+        _check(provider, region)
+        return _machine(provider, region, name)
 
     def grid_carbon(self, provider: str, region: str) -> Figure | None:
-        self._check(provider, region)
+        _check(provider, region)
         row = tables.keyed("grid", "provider", "region").get((provider, region))
         if row is None:
             return None
@@ -44,13 +32,13 @@ class ShippedPrices(PriceSource):
         return figure(grams, "g/kWh", row["source"], about=region, note=row["note"])
 
     def overhead(self, provider: str) -> Figure:
-        self._check_provider(provider)
+        _check_provider(provider)
         row = tables.keyed("providers", "provider")[(provider,)]
         about = f"power usage effectiveness of {provider}"
         return figure(float(row["overhead"]), "1", row["source"], about=about)
 
     def storage(self, provider: str, region: str) -> Figure | None:
-        self._check(provider, region)
+        _check(provider, region)
         known = tables.keyed("storage", "provider", "region")
         row = known.get((provider, region)) or known.get((provider, "*"))
         if row is None:
@@ -61,7 +49,7 @@ class ShippedPrices(PriceSource):
     def transfer(self, origin: tuple[str, str], destination: tuple[str, str]) -> Figure | None:
         for provider, region in (origin, destination):
             if provider:
-                self._check(provider, region)
+                _check(provider, region)
         if not origin[0]:
             whereto = f"into {destination[0]}" if destination[0] else "between places of one's own"
             return Figure(0.0, "USD/GB", f"nothing is charged {whereto}; {OVERRIDE}")
@@ -76,38 +64,8 @@ class ShippedPrices(PriceSource):
             float(row["usd_per_gb"]), "USD/GB", row["source"], about=about, note=row["note"]
         )
 
-    def _check_provider(self, provider: str) -> None:
-        if provider not in PROVIDERS:
-            raise NotFound(
-                f"no prices are known of a provider '{provider}'",
-                why=_nearest(provider, PROVIDERS),
-                hint=f"use one of these names; {OVERRIDE}",
-                code="price.unknown-provider",
-            )
 
-    def _check(self, provider: str, region: str) -> None:
-        self._check_provider(provider)
-        known = regions(provider)
-        if region not in known:
-            raise NotFound(
-                f"{provider} has no region '{region}' in the price tables",
-                why=_nearest(region, known),
-                hint=f"use the provider's own name of the region; {OVERRIDE}",
-                code="price.unknown-region",
-            )
-
-    def _unknown_machine(self, provider: str, region: str, name: str) -> NotFound:
-        elsewhere = name in tables.sizes(provider)
-        return NotFound(
-            f"{provider} has no machine type '{name}' in {region} in the price tables",
-            why=f"it is sold in other regions; {_nearest(name, machines(provider, region))}"
-            if elsewhere
-            else _nearest(name, machines(provider, region)),
-            hint=f"use the provider's own name of the type; {OVERRIDE}",
-            code="price.unknown-machine",
-        )
-
-
+@cache
 def regions(provider: str) -> frozenset[str]:
     """Every region that a table names."""
     ours = {
@@ -119,6 +77,7 @@ def regions(provider: str) -> frozenset[str]:
     return tables.price_file_regions(provider) | ours
 
 
+@cache
 def machines(provider: str, region: str) -> frozenset[str]:
     """Every type that is sold there, of unknown price too."""
     ours = {
@@ -127,6 +86,58 @@ def machines(provider: str, region: str) -> frozenset[str]:
         if row["provider"] == provider and row["region"] == region
     }
     return frozenset(tables.listed(provider, region)) | ours
+
+
+def _check_provider(provider: str) -> None:
+    if provider not in PROVIDERS:
+        raise NotFound(
+            f"no prices are known of a provider '{provider}'",
+            why=_nearest(provider, PROVIDERS),
+            hint=f"use one of these names; {OVERRIDE}",
+            code="price.unknown-provider",
+        )
+
+
+def _check(provider: str, region: str) -> None:
+    _check_provider(provider)
+    known = regions(provider)
+    if region not in known:
+        raise NotFound(
+            f"{provider} has no region '{region}' in the price tables",
+            why=_nearest(region, known),
+            hint=f"use the provider's own name of the region; {OVERRIDE}",
+            code="price.unknown-region",
+        )
+
+
+@cache
+def _machine(provider: str, region: str, name: str) -> MachineType:
+    row = tables.keyed("listed", "provider", "region", "machine").get((provider, region, name))
+    entry = tables.listed(provider, region).get(name)
+    if row is None and entry is None:
+        raise _unknown_machine(provider, region, name)
+    size, place = tables.sizes(provider)[name], (provider, region, name)
+    on_demand = _own(row, name, region) or _of_price_file(entry, place, size)
+    return MachineType(
+        name=name,
+        hardware=size.hardware,
+        on_demand=on_demand,
+        spot=_own_spot(row, name, region)
+        or _spot_of_price_file(entry, place)
+        or _assumed_spot(provider, on_demand),
+        watts=_watts(provider, size),
+    )
+
+
+def _unknown_machine(provider: str, region: str, name: str) -> NotFound:
+    nearest = _nearest(name, machines(provider, region))
+    elsewhere = "it is sold in other regions; " if name in tables.sizes(provider) else ""
+    return NotFound(
+        f"{provider} has no machine type '{name}' in {region} in the price tables",
+        why=elsewhere + nearest,
+        hint=f"use the provider's own name of the type; {OVERRIDE}",
+        code="price.unknown-machine",
+    )
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -152,25 +163,27 @@ def _own_spot(row: Row | None, name: str, region: str) -> Figure | None:
     return figure(float(row["spot"]), "USD/h", row["spot_source"], about=about)
 
 
-def _of_price_file(entry: Listed | None, provider: str, name: str, region: str) -> Figure | None:
+def _of_price_file(entry: Listed | None, place: Place, size: Size) -> Figure | None:
     if entry is None or entry.on_demand is None:
         return None
+    provider, region, name = place
     words = f"{tables.origin()['name']}, {provider}, Linux, {name} in {region}"
     if provider == "gcp":
         words += " (cores × price of a core + GiB × price of a GiB)"
-    if entry.before_mending is not None:
+    elif entry.before_mending is not None:
         words += (
-            f" (mended: its entry, {entry.before_mending:g}, lies above what the family's other "
-            "sizes and regions come to by what a dedicated machine costs more)"
+            f" (mended: its entry, {entry.before_mending:g}, is that of a dedicated machine; this "
+            "is what the family's other sizes there come to)"
         )
+    elif provider == "aws" and size.hardware.accelerators:
+        words += " (it may be that of a dedicated machine, 6 to 13 % above the shared one)"
     return Figure(entry.on_demand, "USD/h", words, tables.origin()["date"])
 
 
-def _spot_of_price_file(
-    entry: Listed | None, provider: str, name: str, region: str
-) -> Figure | None:
+def _spot_of_price_file(entry: Listed | None, place: Place) -> Figure | None:
     if entry is None or entry.spot is None:
         return None
+    provider, region, name = place
     called = {"azure": "low priority", "gcp": "preemptible"}.get(provider, "spot")
     words = f"{tables.origin()['name']}, {provider}, Linux, {called}, {name} in {region}"
     return Figure(entry.spot, "USD/h", words, tables.origin()["date"])

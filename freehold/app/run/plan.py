@@ -6,10 +6,10 @@ from hashlib import sha256
 from typing import Any
 
 from freehold.app.contract.gate import contracts_of, unknown_steps
-from freehold.app.plan.choosing import Chosen, Forecasts, choose, recorded_labels
-from freehold.app.plan.ground import is_placed, prices_digest, sites_digest
-from freehold.app.plan.laws import laws_of, policies_digest, require_consent, require_home
 from freehold.app.project.loading import load_pipelines, require_readable, stand_ins, traced
+from freehold.app.run.placement.choosing import Chosen, Forecasts, choose, recorded_labels
+from freehold.app.run.placement.ground import is_placed, prices_digest, sites_digest
+from freehold.app.run.placement.laws import laws_of, policies_digest, require_consent, require_home
 from freehold.app.run.world import codecs, options_of
 from freehold.app.site.opening import Site
 from freehold.authoring.pipeline import Pipeline

@@ -8,7 +8,7 @@ from typing import Any
 from freehold.app.contract.gate import Check, ContractGate
 from freehold.app.costs.meter import metering
 from freehold.app.model.register import register
-from freehold.app.plan.applying import apply_plan
+from freehold.app.run.applying import apply_plan
 from freehold.app.run.plan import PlannedRun, plan_run
 from freehold.app.run.runs import parameters_of
 from freehold.app.run.waiting import waiting_runs

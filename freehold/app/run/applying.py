@@ -7,10 +7,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from freehold.app.plan.ground import prices_digest, sites_digest
-from freehold.app.plan.laws import policies_digest
 from freehold.app.project.loading import module_sources
 from freehold.app.project.reading import read_project
+from freehold.app.run.placement.ground import prices_digest, sites_digest
+from freehold.app.run.placement.laws import policies_digest
 from freehold.app.run.plan import PlannedRun, plan_run
 from freehold.app.run.world import environment_digest
 from freehold.app.site.opening import Site

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from freehold.app import adapters
 from freehold.app.contract.gate import contracts_of
-from freehold.app.plan.grid import profiles_of
-from freehold.app.plan.ground import ground_of
-from freehold.app.plan.laws import laws_of
-from freehold.app.plan.measured import measured_of
+from freehold.app.run.placement.grid import profiles_of
+from freehold.app.run.placement.ground import ground_of
+from freehold.app.run.placement.laws import laws_of
+from freehold.app.run.placement.measured import measured_of
 from freehold.app.site.opening import Site
 from freehold.domain.artifact import Artifact
 from freehold.domain.candidate import Candidate

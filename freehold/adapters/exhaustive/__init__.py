@@ -1,0 +1,1 @@
+"""Every choice, one after the other."""

@@ -1,0 +1,128 @@
+"""A good placement without limits, quickly: from several beginnings, task by task downhill."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from freehold.adapters.highs.question import Choice, Figures, Question, Stream, scaled
+
+
+def descended(question: Question, ends: Callable[[], bool]) -> list[Choice] | None:
+    """`question`: with one choice for each task and site. None where barred crossings are not got
+    round; `ends`: whether time is out."""
+    descent = _Descent(question)
+    found: list[tuple[float, list[int]]] = []
+    for begin in descent.beginnings():
+        if found and ends():
+            break
+        found.append(descent.down(begin, ends))
+    cost, sites = min(found)
+    return descent.picked(sites) if np.isfinite(cost) else None
+
+
+class _Descent:
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        count = len(question.sites)
+        self.alone: Figures = np.full((len(question.names), count), np.inf)
+        for task, choices in enumerate(question.choices):
+            for choice in choices:
+                self.alone[task, choice.site] = choice.cost
+        self.made: list[list[int]] = [[] for _ in question.names]
+        self.read: list[list[int]] = [[] for _ in question.names]
+        for number, stream in enumerate(question.streams):
+            if stream.maker >= 0:
+                self.made[stream.maker].append(number)
+            for reader in stream.readers:
+                self.read[reader].append(number)
+        self.prices = [scaled(s.prices.cost, s.gigabytes) for s in question.streams]
+        self.where: list[int] = []
+        self.there: list[Counter[int]] = []
+        """By stream: site → readers there."""
+
+    def picked(self, sites: Sequence[int]) -> list[Choice]:
+        return [
+            next(choice for choice in choices if choice.site == site)
+            for choices, site in zip(self.question.choices, sites, strict=True)
+        ]
+
+    def beginnings(self) -> list[list[int]]:
+        """Each alone, each after what it reads, and everything at one site as far as possible."""
+        alone = [int(np.argmin(row)) for row in self.alone]
+        found = [alone, self._onward()]
+        costs = np.where(np.isfinite(self.alone), self.alone, 0.0).sum(axis=0)
+        missing = np.isinf(self.alone).sum(axis=0)
+        for site in sorted(range(len(costs)), key=lambda s: (missing[s], costs[s]))[:3]:
+            here = np.isfinite(self.alone[:, site])
+            found.append([site if h else a for h, a in zip(here, alone, strict=True)])
+        return found
+
+    def _onward(self) -> list[int]:
+        sites = [0] * len(self.question.names)
+        for task in self.question.order:
+            cost = self.alone[task].copy()
+            for number in self.read[task]:
+                maker = self.question.streams[number].maker
+                cost += self.prices[number] if maker < 0 else self.prices[number][sites[maker]]
+            best = cost if np.isfinite(cost).any() else self.alone[task]
+            sites[task] = int(np.argmin(best))
+        return sites
+
+    def down(self, begin: Sequence[int], ends: Callable[[], bool]) -> tuple[float, list[int]]:
+        """To where no task alone can be moved for the better."""
+        self.where = list(begin)
+        self.there = [
+            Counter(self.where[reader] for reader in stream.readers)
+            for stream in self.question.streams
+        ]
+        changed = True
+        while changed and not ends():
+            changed = False
+            for task in range(len(self.where)):
+                changed |= self._move(task)
+        return self._total(), list(self.where)
+
+    def _move(self, task: int) -> bool:
+        now = self.where[task]
+        cost = self._costs(task)
+        best = int(np.argmin(cost))
+        least, present = float(cost[best]), float(cost[now])
+        if least >= present - 1e-9 * least:
+            return False
+        for number in self.read[task]:
+            there = self.there[number]
+            there[best] += 1
+            there[now] -= 1
+            if not there[now]:
+                del there[now]
+        self.where[task] = best
+        return True
+
+    def _costs(self, task: int) -> Figures:
+        """By site, all that depends on where this task runs."""
+        cost = self.alone[task].copy()
+        now = self.where[task]
+        for number in self.made[task]:
+            there = list(self.there[number])
+            prices = self.prices[number]
+            cost += prices[:, there[0]] if len(there) == 1 else prices[:, there].sum(axis=1)
+        for number in self.read[task]:
+            stream: Stream = self.question.streams[number]
+            prices = self.prices[number]
+            row = prices if stream.maker < 0 else prices[self.where[stream.maker]]
+            there_now = self.there[number]
+            if len(stream.readers) > 1:
+                shared = [s for s, c in there_now.items() if c > (1 if s == now else 0)]
+                row = row.copy()
+                row[shared] = np.where(np.isinf(row[shared]), np.inf, 0.0)
+            cost += row
+        return np.asarray(cost)
+
+    def _total(self) -> float:
+        cost = sum(float(self.alone[task, site]) for task, site in enumerate(self.where))
+        for number, stream in enumerate(self.question.streams):
+            prices = self.prices[number]
+            row = prices if stream.maker < 0 else prices[self.where[stream.maker]]
+            cost += float(row[list(self.there[number])].sum())
+        return cost

@@ -1,0 +1,206 @@
+"""A problem in numbers, in an order that does not depend on that of its parts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freehold.domain.placement import Crossing, Flow, Problem, Task
+from freehold.domain.placement_cost import cheapest_source, waits_of
+
+Figures = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Of crossings, per gigabyte; infinite where barred, 0 within a site. Of a stream with a maker
+    (sites, sites), source × destination; of one that lies at fixed places (sites,)."""
+
+    cost: Figures
+    """As the objective counts it."""
+    money: Figures
+    seconds: Figures
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An option, with what its task alone reads from fixed places folded into it."""
+
+    site: int
+    cost: float
+    """As the objective counts it."""
+    money: float
+    seconds: float
+    uses: tuple[tuple[str, float], ...]
+    """Of limited pools only."""
+    index: int
+    """In the task's options."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A flow whose crossings depend on more than one task."""
+
+    name: str
+    gigabytes: float
+    maker: int
+    """Or -1: it lies at fixed places, and several tasks read it."""
+    readers: tuple[int, ...]
+    prices: Prices
+
+
+@dataclass(frozen=True)
+class Question:
+    problem: Problem
+    names: tuple[str, ...]
+    """Of the tasks; elsewhere a task is its number here."""
+    sites: tuple[str, ...]
+    choices: tuple[tuple[Choice, ...], ...]
+    """By task; none where every option was barred."""
+    streams: tuple[Stream, ...]
+    waits: tuple[tuple[int, ...], ...]
+    """By task, those that must have ended."""
+    release: Figures
+    """(tasks, sites): seconds until what lies at fixed places has arrived."""
+    order: tuple[int, ...]
+    """Every task after what it waits for."""
+
+    def with_choices(self, choices: Sequence[Sequence[Choice]]) -> "Question":
+        return replace(self, choices=tuple(tuple(of_task) for of_task in choices))
+
+    def for_money(self) -> "Question":
+        """The same, with money alone as its objective; crossings start where they did."""
+        priced: dict[int, Prices] = {}
+        for stream in self.streams:
+            kept = stream.prices
+            priced.setdefault(id(kept), replace(kept, cost=kept.money))
+        return replace(
+            self,
+            choices=tuple(tuple(replace(c, cost=c.money) for c in cs) for cs in self.choices),
+            streams=tuple(replace(s, prices=priced[id(s.prices)]) for s in self.streams),
+        )
+
+    def sites_of(self, task: int) -> tuple[int, ...]:
+        return tuple(sorted({choice.site for choice in self.choices[task]}))
+
+    def chosen(self, picked: Sequence[Choice]) -> dict[str, int]:
+        return {name: choice.index for name, choice in zip(self.names, picked, strict=True)}
+
+
+def question_of(problem: Problem) -> Question:
+    tasks = sorted(problem.tasks, key=lambda task: task.name)
+    number = {task.name: at for at, task in enumerate(tasks)}
+    lying = {site for flow in problem.flows for site in flow.at}
+    sites = tuple(sorted({o.site for task in tasks for o in task.options} | lying))
+    flows = sorted((flow for flow in problem.flows if flow.readers), key=lambda flow: flow.name)
+    between = _between(problem, sites)
+    alone = [Prices(*np.zeros((3, len(sites)))) for _ in tasks]
+    streams = []
+    for flow in flows:
+        readers = tuple(sorted(number[reader] for reader in flow.readers))
+        if flow.maker:
+            maker = number[flow.maker]
+            streams.append(Stream(flow.name, flow.gigabytes, maker, readers, between))
+            continue
+        prices = _from(problem, flow, sites)
+        for reader in readers:
+            _fold(alone[reader], prices, flow.gigabytes, whole=len(readers) == 1)
+        if len(readers) > 1:
+            streams.append(Stream(flow.name, flow.gigabytes, -1, readers, prices))
+    waits = waits_of(problem)
+    numbered = [tuple(sorted(number[name] for name in waits[task.name])) for task in tasks]
+    return Question(
+        problem=problem,
+        names=tuple(task.name for task in tasks),
+        sites=sites,
+        choices=tuple(_choices(problem, task, sites, alone[at]) for at, task in enumerate(tasks)),
+        streams=tuple(streams),
+        waits=tuple(numbered),
+        release=np.array([prices.seconds for prices in alone]).reshape(len(tasks), len(sites)),
+        order=_order(numbered),
+    )
+
+
+def _between(problem: Problem, sites: Sequence[str]) -> Prices:
+    """Per gigabyte."""
+    figures = np.full((3, len(sites), len(sites)), np.inf)
+    for at, source in enumerate(sites):
+        for to, destination in enumerate(sites):
+            crossing = problem.crossings.get((source, destination))
+            if source == destination:
+                figures[:, at, to] = 0.0
+            elif crossing is not None:
+                figures[:, at, to] = _priced(problem, crossing)
+    return Prices(*figures)
+
+
+def _from(problem: Problem, flow: Flow, sites: Sequence[str]) -> Prices:
+    """Of a flow that lies at fixed places, by destination."""
+    figures = np.full((3, len(sites)), np.inf)
+    for to, destination in enumerate(sites):
+        way = cheapest_source(problem, flow.at, destination)
+        if destination in flow.at:
+            figures[:, to] = 0.0
+        elif way is not None:
+            figures[:, to] = _priced(problem, way[1])
+    return Prices(*figures)
+
+
+def _priced(problem: Problem, crossing: Crossing) -> tuple[float, float, float]:
+    cost = problem.objective.of(crossing.money, crossing.carbon)
+    return cost, crossing.money, crossing.seconds
+
+
+def scaled(figures: Figures, gigabytes: float) -> Figures:
+    """What is barred stays so however little it is; infinity times zero would be no number."""
+    open_ = np.isfinite(figures)
+    return np.where(open_, np.where(open_, figures, 0.0) * gigabytes, np.inf)
+
+
+def _fold(into: Prices, prices: Prices, gigabytes: float, whole: bool) -> None:
+    """Time and bars hold for every reader; the price is one reader's only if it is the only one."""
+    np.maximum(into.seconds, scaled(prices.seconds, gigabytes), out=into.seconds)
+    if whole:
+        np.add(into.cost, scaled(prices.cost, gigabytes), out=into.cost)
+        np.add(into.money, scaled(prices.money, gigabytes), out=into.money)
+
+
+def _choices(
+    problem: Problem, task: Task, sites: Sequence[str], alone: Prices
+) -> tuple[Choice, ...]:
+    """Sorted by what they are; without those that cannot be reached."""
+    number = {site: at for at, site in enumerate(sites)}
+    ranked = sorted(
+        (o.site, o.machine, o.money, o.carbon, o.seconds, sorted(o.uses.items()), index)
+        for index, o in enumerate(task.options)
+    )
+    found = []
+    for site, _, money, carbon, seconds, uses, index in ranked:
+        at = number[site]
+        if np.isinf(alone.seconds[at]):
+            continue
+        limited = tuple((pool, units) for pool, units in uses if pool in problem.quotas and units)
+        cost = problem.objective.of(money, carbon) + float(alone.cost[at])
+        found.append(Choice(at, cost, money + float(alone.money[at]), seconds, limited, index))
+    return tuple(found)
+
+
+def _order(waits: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    left = [len(before) for before in waits]
+    followers: list[list[int]] = [[] for _ in waits]
+    for task, before in enumerate(waits):
+        for one in before:
+            followers[one].append(task)
+    ready = [task for task, count in enumerate(left) if count == 0]
+    heapify(ready)
+    done = []
+    while ready:
+        task = heappop(ready)
+        done.append(task)
+        for follower in followers[task]:
+            left[follower] -= 1
+            if left[follower] == 0:
+                heappush(ready, follower)
+    return tuple(done)

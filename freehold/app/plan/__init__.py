@@ -1,1 +1,0 @@
-"""What plans stand on, and how they are carried out."""

@@ -1,0 +1,151 @@
+"""Solvers, and that they agree wherever each placement can be looked at."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from random import Random
+from typing import TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freehold.adapters.exhaustive.solver import ExhaustiveSolver
+from freehold.adapters.highs.solver import HighsSolver
+from freehold.domain.errors import NotSupported, PlacementImpossible
+from freehold.domain.placement import (
+    Crossing,
+    Flow,
+    Objective,
+    Option,
+    Problem,
+    Solution,
+    Task,
+)
+from freehold.domain.placement_cost import cost_of, faults_of
+from freehold.ports.contracts.solver import PROBLEM, SolverContract
+from freehold.ports.solver import Solver
+
+Part = TypeVar("Part")
+SITES = ("a", "b", "c")
+POOLS = ("p", "q")
+SIZES = st.sampled_from([0.0, 0.5, 1.0, 3.3])
+FIGURES = st.sampled_from([0.0, 0.3, 1.0, 1.1, 2.0, 4.0, 7.0])
+
+
+class TestExhaustive(SolverContract):
+    def make(self) -> Solver:
+        return ExhaustiveSolver()
+
+    def test_too_many_choices_are_refused(self) -> None:
+        tasks = tuple(replace(PROBLEM.tasks[1], name=f"t{number}") for number in range(11))
+        with pytest.raises(NotSupported):
+            ExhaustiveSolver().solve(Problem(tasks))
+
+
+class TestHighs(SolverContract):
+    def make(self) -> Solver:
+        return HighsSolver()
+
+
+@st.composite
+def options(draw: st.DrawFn) -> Option:
+    uses = draw(st.dictionaries(st.sampled_from(POOLS), st.sampled_from([0.0, 1.0, 2.0, 3.0])))
+    site, machine = draw(st.sampled_from(SITES)), draw(st.sampled_from(["small", "large"]))
+    return Option(site, machine, draw(FIGURES), draw(FIGURES), draw(FIGURES), uses)
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    names = [f"t{number}" for number in range(draw(st.integers(1, 4)))]
+    tasks = []
+    for number, name in enumerate(names):
+        after = draw(st.sets(st.sampled_from(names[:number]), max_size=1)) if number else ()
+        tasks.append(
+            Task(name, tuple(draw(st.lists(options(), min_size=1, max_size=3))), (*after,))
+        )
+    flows = []
+    for number in range(draw(st.integers(0, 4))):
+        maker = draw(st.integers(-1, len(names) - 2))
+        readers = draw(st.sets(st.sampled_from(names[maker + 1 :]), min_size=1, max_size=3))
+        lies = draw(st.sets(st.sampled_from(SITES), min_size=1)) if maker < 0 else ()
+        made_by = names[maker] if maker >= 0 else ""
+        size = draw(SIZES)
+        flows.append(Flow(f"f{number}", size, tuple(sorted(readers)), made_by, tuple(lies)))
+    pairs = [(a, b) for a in SITES for b in SITES if a != b]
+    listed = draw(st.lists(st.sampled_from(pairs), min_size=3, unique=True))
+    return Problem(
+        tuple(tasks),
+        tuple(flows),
+        {pair: Crossing(draw(FIGURES), draw(FIGURES), draw(FIGURES)) for pair in listed},
+        draw(st.sampled_from([Objective(), Objective(0.0, 1.0), Objective(1.0, 0.5)])),
+        draw(st.none() | st.sampled_from([1.0, 4.0, 7.0, 12.0, 20.0])),
+        draw(st.none() | st.sampled_from([1.0, 4.0, 8.0, 15.0, 30.0])),
+        draw(st.dictionaries(st.sampled_from(POOLS), st.sampled_from([1.0, 2.0, 3.0, 4.0]))),
+    )
+
+
+def answer(solver: Solver, problem: Problem, gap: float = 0.0) -> Solution | PlacementImpossible:
+    try:
+        return solver.solve(problem, gap=gap)
+    except PlacementImpossible as refused:
+        return refused
+
+
+def contents(problem: Problem, found: Solution) -> dict[str, Option]:
+    return {task.name: task.options[found.chosen[task.name]] for task in problem.tasks}
+
+
+@settings(max_examples=300, deadline=None)
+@given(problems())
+def test_the_program_finds_what_looking_at_everything_finds(problem: Problem) -> None:
+    best, found = answer(ExhaustiveSolver(), problem), answer(HighsSolver(), problem)
+    if isinstance(best, PlacementImpossible) or isinstance(found, PlacementImpossible):
+        assert isinstance(best, PlacementImpossible), found
+        assert isinstance(found, PlacementImpossible), best
+        assert (found.code, found.hint) == (best.code, best.hint)
+        assert len(found.faults) == len(best.faults)
+        return
+    assert found.objective == pytest.approx(best.objective, rel=1e-9, abs=1e-12)
+    assert found.gap == 0.0
+    assert found.cost == cost_of(problem, found.chosen)
+    assert faults_of(problem, found.chosen) == ()
+
+
+@settings(max_examples=150, deadline=None)
+@given(problems(), st.sampled_from([0.01, 0.1, 0.5]))
+def test_the_bound_is_never_above_the_best(problem: Problem, gap: float) -> None:
+    best, found = answer(ExhaustiveSolver(), problem), answer(HighsSolver(), problem, gap)
+    if isinstance(best, Solution):
+        assert isinstance(found, Solution)
+        assert found.bound <= best.objective * (1 + 1e-7) + 1e-12
+        assert best.objective * (1 - 1e-9) <= found.objective
+        assert found.gap <= gap
+
+
+@settings(max_examples=150, deadline=None)
+@given(problems(), st.randoms(use_true_random=False))
+def test_the_order_of_parts_changes_nothing(problem: Problem, random: Random) -> None:
+    turned = shuffled(problem, random)
+    for solver in (ExhaustiveSolver(), HighsSolver()):
+        one, other = answer(solver, problem), answer(solver, turned)
+        if isinstance(one, Solution):
+            assert isinstance(other, Solution)
+            assert contents(problem, one) == contents(turned, other)
+            assert (one.objective, one.bound) == (other.objective, other.bound)
+        else:
+            assert str(one) == str(other)
+
+
+def shuffled(problem: Problem, random: Random) -> Problem:
+    def turned(parts: Iterable[Part]) -> tuple[Part, ...]:
+        found = list(parts)
+        random.shuffle(found)
+        return tuple(found)
+
+    return replace(
+        problem,
+        tasks=turned(replace(t, options=turned(t.options)) for t in problem.tasks),
+        flows=turned(replace(f, readers=turned(f.readers), at=turned(f.at)) for f in problem.flows),
+        crossings=dict(turned(problem.crossings.items())),
+        quotas=dict(turned(problem.quotas.items())),
+    )
