@@ -15,8 +15,10 @@ from threading import Lock
 from freehold.agent.endpoint_keeper import EndpointKeeper
 from freehold.agent.events import Event, Notices, Tell
 from freehold.agent.stopping import Interrupted, Stopping
+from freehold.app.costs.budgets import standings, today_of
 from freehold.app.costs.meter import meter
-from freehold.app.loop.advance import advance
+from freehold.app.costs.watch import watch_costs
+from freehold.app.loop.advance import advance, said
 from freehold.app.loop.turns import LoopBusy
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.exchange import Exchanged
@@ -213,6 +215,8 @@ class Agent:
 
     def _meter(self) -> None:
         done = meter(self._site)
+        for signal in watch_costs(self._site, standings(self._site), today_of(self._site)):
+            self._tell(Event("signal", said(signal), signal.as_json()))
         if done is not None and done.rows:
             money = ", ".join(f"{sum_:.2f} {currency}" for currency, sum_ in done.money.items())
             text = f"{done.rows} rows of usage metered: {money}"

@@ -20,7 +20,7 @@ that it went on from, the latest first; `spent`, by day, and `spent_by_run`: wha
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from freehold.domain.fact import Fact, site_of, writer_name
@@ -72,9 +72,14 @@ class Spent:
     unpriced: int
     tags: Mapping[str, str]
     """The project's."""
+    by: str
+    """The site that metered it."""
 
-    def as_json(self) -> dict[str, Any]:
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "tags"}
+    @property
+    def all_tags(self) -> dict[str, str]:
+        named = ("site", "model", "version", "pipeline", "run")
+        known = {name: getattr(self, name) for name in named}
+        return {**self.tags, **{name: value for name, value in known.items() if value}}
 
 
 def spent_in(state: State, since: str = "", until: str = "9999") -> Iterator[Spent]:
@@ -143,7 +148,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
 
 def _spent(fact: Fact) -> Iterator[Change]:
     for place, one in enumerate(fact.body["spent"]):
-        row = {**one, "tags": fact.body["tags"]}
+        row = {**one, "by": site_of(fact.writer), "tags": fact.body["tags"]}
         yield Change(MONTHS, row["day"][:7], {})
         yield Change(SPENT, f"{row['day']}/{fact.name}/{place:06d}", row)
         if row["run"]:

@@ -46,13 +46,13 @@ class Metered:
 def meter(site: Site, tariff: Tariff | None = None) -> Metered | None:
     """None where nothing was consumed that is worth a row yet, and where other processes append so
     fast that the next call has to do it. Raises StorageFailed."""
-    priced = tariff or tariff_of(site.project)
     for _ in range(TRIES):
         waiting = _look(site)
         _tidy(site, waiting)
         if not _is_worth(waiting, site.clock()):
             return None
-        frame = frame_of_usage(Metering(site, priced, waiting).usages())
+        tariff = tariff or tariff_of(site.project)
+        frame = frame_of_usage(Metering(site, tariff, waiting).usages())
         spent = _spent(frame)
         drafts = [_metered(site, waiting, frame.height, spent)]
         if frame.height:

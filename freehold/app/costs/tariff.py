@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from freehold.app.costs.offers import offers_of, price_source
 from freehold.app.project.reading import OpenProject
+from freehold.domain.errors import FreeholdError, NotFound
 from freehold.domain.offer import Figure
 from freehold.domain.project import SiteSpec
 
@@ -48,24 +50,66 @@ class Tariff:
 
 
 def tariff_of(project: OpenProject) -> Tariff:
-    """By the project file; what it does not say is unknown."""
-    spec = project.spec
+    """By the project file and the tables behind it. What neither says, or what is wrong with them,
+    is unknown: `freehold check` tells it, and metering goes on."""
+    try:
+        return _Known(project).tariff()
+    except FreeholdError:
+        return Tariff(currency=project.spec.currency)
 
-    def price_of(site: str, machine: str, spot: bool) -> Figure | None:
-        found = spec.sites[site].machines.get(machine) if site in spec.sites else None
-        stated = found and (found.spot_price if spot else found.price)
-        if not stated:
+
+class _Known:
+    def __init__(self, project: OpenProject) -> None:
+        """Raises ProjectInvalid, AdapterMissing."""
+        self._project, self._spec = project, project.spec
+        self._source = price_source(project)
+
+    def tariff(self) -> Tariff:
+        offers = {
+            (one.site, one.machine, one.spot): one
+            for name, site in self._spec.sites.items()
+            for one in offers_of(self._project, name, site, self._source)[0]
+        }
+
+        def price_of(site: str, machine: str, spot: bool) -> Figure | None:
+            found = offers.get((site, machine, spot))
+            return None if found is None else found.price
+
+        def carbon_of(site: str, machine: str) -> Figure | None:
+            found = offers.get((site, machine, False))
+            return None if found is None else found.carbon
+
+        return Tariff(
+            currency=self._spec.currency,
+            sites={n: (one.provider or OWN, one.region) for n, one in self._spec.sites.items()},
+            price_of=price_of,
+            carbon_of=carbon_of,
+            storage_of=self._storage,
+            transfer_of=self._transfer,
+            machine=_machine_here(self._spec.sites.get(self._spec.site)),
+        )
+
+    def _storage(self, site: str) -> Figure | None:
+        provider, region = self._place(site)
+        return self._asked(lambda: self._source.storage(provider, region)) if provider else None
+
+    def _transfer(self, origin: str, destination: str) -> Figure | None:
+        ends = self._place(origin), self._place(destination)
+        return self._asked(lambda: self._source.transfer(*ends))
+
+    def _place(self, site: str) -> tuple[str, str]:
+        found = self._spec.sites.get(site)
+        return (found.provider, found.region) if found else ("", "")
+
+    def _asked(self, question: Callable[[], Figure | None]) -> Figure | None:
+        """A figure in another currency than the project's is none: nothing here knows rates."""
+        try:
+            found = question()
+        except NotFound:
             return None
-        key = "spot_price" if spot else "price"
-        where = project.where("sites", site, "machines", machine, key)
-        return Figure(stated, f"{spec.currency}/h", where)
-
-    return Tariff(
-        currency=spec.currency,
-        sites={name: (one.provider or OWN, one.region) for name, one in spec.sites.items()},
-        price_of=price_of,
-        machine=_machine_here(spec.sites.get(spec.site)),
-    )
+        if found is None or not found.unit.startswith(f"{self._spec.currency}/"):
+            return None
+        return found
 
 
 def _machine_here(site: SiteSpec | None) -> str:

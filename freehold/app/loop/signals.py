@@ -14,6 +14,10 @@ def signals(site: Site, model: str = "") -> dict[str, Any]:
     return {
         "shape": 1,
         "assessments": [row for name in names for row in assessments(state, site.name, name)],
-        "signals": [one.as_json() for name in names for one in signals_of(state, name)],
+        "signals": [
+            one.as_json()
+            for name in (names if model else ["", *names])
+            for one in signals_of(state, name)
+        ],
         "proposals": [one.as_json() for name in names for one in proposals_of(state, name)],
     }
