@@ -103,7 +103,7 @@ def _money(whole: Fields) -> Money:
     elif currency == "USD" and usd not in (None, 1.0):
         whole.fault("prices.rate", "one USD is one USD", "usd")
     elif currency != "USD" and usd is None and whole.values.get("usd") is None:
-        what = f"what one {currency} costs in USD is missing: all plans are in USD"
+        what = f"what one {currency} costs in USD is missing: the tables are in USD"
         whole.fault("prices.rate", what, "currency")
     return Money(currency, usd or 1.0)
 
