@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from threading import Lock
 
 from freehold.agent.endpoint_keeper import EndpointKeeper
@@ -64,6 +65,8 @@ class Agent:
         self._notices = Notices(world.tell)
         self._published: tuple[str, int] = ("", 0)
         self._meeting = Lock()
+        self._watched: date | None = None
+        """The day on which costs were looked at last."""
 
     def run(self, every: float = EVERY) -> None:
         """Until asked to stop. Raises Conflict: `agent.running` if there is one already, LOG_LEFT
@@ -214,9 +217,11 @@ class Agent:
             advance(self._site, spec.model, self._said("loop"))
 
     def _meter(self) -> None:
-        done = meter(self._site)
-        for signal in watch_costs(self._site, standings(self._site), today_of(self._site)):
-            self._tell(Event("signal", said(signal), signal.as_json()))
+        done, today = meter(self._site), today_of(self._site)
+        if done is not None or today != self._watched:
+            for signal in watch_costs(self._site, standings(self._site), today):
+                self._tell(Event("signal", said(signal), signal.as_json()))
+            self._watched = today
         if done is not None and done.rows:
             money = ", ".join(f"{sum_:.2f} {currency}" for currency, sum_ in done.money.items())
             text = f"{done.rows} rows of usage metered: {money}"

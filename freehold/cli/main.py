@@ -25,6 +25,7 @@ COMMANDS = {
     "approve": "act on a proposal that waits",
     "replay": "play a recorded period against the endpoint, as if it were live",
     "labels": "bring labels that arrived, joined by prediction id",
+    "costs": "what was spent, by site, model, team, day or tag; estimate against actual",
     "budgets": "what may still be spent this month, and what waits for a person's word",
     "bills": "bring bills of providers, and list them",
     "compare": "what served, by month, beside a version that stayed as it was",

@@ -20,7 +20,7 @@ from freehold.domain.errors import BudgetExceeded, Fault, NotFound
 from freehold.domain.fact import Draft
 from freehold.domain.project import BudgetSpec
 from freehold.domain.projection import State
-from freehold.planning.applied import TABLE as APPLIED
+from freehold.planning.applied import estimate_of
 
 LATEST = 5
 """Runs of a pipeline by which the next one's cost is told."""
@@ -35,6 +35,8 @@ def standings(site: Site) -> list[Standing]:
     """Of every budget in this month, by name; of all that this site knows to be metered, other
     sites' too."""
     today = today_of(site)
+    if not site.project.spec.budgets:
+        return []
     since = min(today - LOOK_BACK, today.replace(day=1)).isoformat()
     spent = list(spent_in(site.state, since, (today + timedelta(days=1)).isoformat()))
     committed = _committed(site, month_of(today))
@@ -168,10 +170,9 @@ def _standing(
 def _committed(site: Site, month: str) -> list[Charge]:
     """What plans that were carried out this month are still expected to spend: their estimates,
     less what is metered of their runs."""
-    applied = {row["fact"]: row for _, row in site.state.scan(APPLIED)}
     charges = []
     for run, row in site.state.scan("runs"):
-        plan = next((applied[name] for name in row["cause"] if name in applied), None)
+        plan = estimate_of(site.state, row["cause"])
         begun = datetime.fromtimestamp(row["started"] / 1e6, UTC)
         if plan is None or row["status"] != "running" or month_of(begun.date()) != month:
             continue
@@ -182,11 +183,11 @@ def _committed(site: Site, month: str) -> list[Charge]:
     return charges
 
 
-def tags_of(site: Site, pipeline: str, **more: str) -> dict[str, str]:
-    """Of what a run of a pipeline will spend."""
+def tags_of(site: Site, pipeline: str, at: str = "", **more: str) -> dict[str, str]:
+    """Of what a run of a pipeline will spend, at a site if that is known."""
     spec = site.project.spec
     model = next((name for name, one in spec.models.items() if one.pipeline == pipeline), "")
-    told = {"model": model, "pipeline": pipeline, "project": spec.project, **more}
+    told = {"model": model, "pipeline": pipeline, "project": spec.project, "site": at, **more}
     return {**spec.tags, **{name: value for name, value in told.items() if value}}
 
 

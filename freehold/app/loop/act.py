@@ -49,8 +49,9 @@ def act(site: Site, model: str, tell: Tell) -> Acted | None:
     """Carry out the oldest proposal that is approved, or that the project approves by itself.
 
     Waits while a release is running: one change of a model's traffic at a time. A retraining that
-    fails, or that a budget refuses, ends its proposal, and the cool-down begins. For whoever holds the model's turn. Raises
-    what publishing raises, after the release stands: the next turn publishes it.
+    fails, or that a budget refuses, ends its proposal, and the cool-down begins. For whoever holds
+    the model's turn. Raises what publishing raises, after the release stands: the next turn
+    publishes it.
     """
     if running_release(site.state, model, site.name) is not None:
         return None

@@ -44,8 +44,8 @@ class FinishedRun:
 def run(
     site: Site, planned: PlannedRun, observer: Observer | None = None, stage: Stage | None = None
 ) -> FinishedRun:
-    """Raises BudgetExceeded and Conflict `plan.moved` before anything runs; StepFailed, ContractFailed,
-    StorageFailed: the run can then be resumed."""
+    """Raises BudgetExceeded and Conflict `plan.moved` before anything runs; StepFailed,
+    ContractFailed, StorageFailed: the run can then be resumed."""
     require_budget(site, charges_of(site, planned), planned.plan.digest)
     planned = apply_plan(site, planned)
     gate = ContractGate(site)
@@ -63,9 +63,9 @@ def charges_of(site: Site, planned: PlannedRun) -> list[Charge]:
     if plan.placed is None:
         is_new = any(step.action != "cached" for step in plan.steps)
         typical = typical_cost(site, plan.pipeline) if is_new else 0.0
-        return [Charge(tags_of(site, plan.pipeline, site=site.name), typical)]
+        return [Charge(tags_of(site, plan.pipeline, at=site.name), typical)]
     found = [
-        Charge(tags_of(site, plan.pipeline, site=one.place.site, step=one.step), one.money)
+        Charge(tags_of(site, plan.pipeline, at=one.place.site, step=one.step), one.money)
         for one in plan.placed.steps
     ]
     rest = plan.placed.cost.money - sum(one.money for one in plan.placed.steps)
