@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from freehold.authoring import checkpoint
 from freehold.authoring.pipeline import pipeline
 from freehold.authoring.step import step
 from freehold.domain.candidate import Candidate
@@ -17,6 +18,7 @@ __all__ = [
     "Column",
     "Columns",
     "FeatureView",
+    "checkpoint",
     "pipeline",
     "point_in_time",
     "step",

@@ -26,6 +26,7 @@ from freehold.app.site.exchange import Exchanged
 from freehold.app.site.opening import Site
 from freehold.app.work.claim import Claimed, Claims, give_back
 from freehold.app.work.perform import Performed, perform
+from freehold.app.work.perform_step import perform_step
 from freehold.app.work.renewal import Renewal
 from freehold.domain.errors import Conflict, FreeholdError
 
@@ -185,6 +186,11 @@ class Agent:
             self._notices.stands("parameters", text, Event("work.waiting", text))
         else:
             self._notices.ended("parameters")
+        if claims.lacking:
+            text = f"what steps read has not come yet: {', '.join(claims.lacking)}"
+            self._notices.stands("inputs", text, Event("work.lacking", text))
+        else:
+            self._notices.ended("inputs")
         if claimed is None:
             return
         self._tell(_claimed(claimed))
@@ -197,9 +203,10 @@ class Agent:
         self._meet()
         try:
             with Renewal(site, claimed, self._meet, say):
-                return perform(
-                    site, claimed, around=stopping.breakable(), meet=self._meet, tell=say
-                )
+                around, step = stopping.breakable(), claimed.work.step
+                if step is None:
+                    return perform(site, claimed, around=around, meet=self._meet, tell=say)
+                return perform_step(site, claimed, step, around=around, meet=self._meet, tell=say)
         except Interrupted:
             if give_back(site, claimed):
                 text = f"work {claimed.work.name} is given back, unfinished"
@@ -241,7 +248,8 @@ class Agent:
 def _claimed(claimed: Claimed) -> Event:
     work, lease = claimed.work, claimed.lease
     how = "goes on" if claimed.continued else "taken over" if claimed.taken_over else "taken"
-    text = f"work {work.name} {how}: pipeline {work.pipeline}, fence {lease.fence}"
+    what = f"pipeline {work.pipeline}" if work.step is None else f"step {work.step.step}"
+    text = f"work {work.name} {how}: {what}, fence {lease.fence}"
     return Event("work.claimed", text, {"work": work.name, "fence": lease.fence, "how": how})
 
 

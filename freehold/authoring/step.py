@@ -8,7 +8,9 @@ from typing import (
     Any,
     Generic,
     ParamSpec,
+    TypedDict,
     TypeVar,
+    Unpack,
     cast,
     get_args,
     get_origin,
@@ -16,6 +18,7 @@ from typing import (
     overload,
 )
 
+from freehold.authoring.checkpoint import in_memory
 from freehold.authoring.source import line_of, place_of
 from freehold.authoring.tracing import current
 from freehold.domain.errors import Fault
@@ -24,6 +27,23 @@ from freehold.domain.step import REQUIRED, Needs, Parameter, StepDefinition
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class StepSettings(TypedDict, total=False):
+    """What `@step(…)` takes; `step` says what each means."""
+
+    cpus: float
+    memory: str | int
+    accelerators: int
+    retries: int
+    timeout: float | None
+    cache: bool
+    labels: Mapping[str, str] | None
+    lowers: Sequence[str]
+    resumes: bool
+    seconds: float
+    output: str | int
+    after: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -52,7 +72,10 @@ class Step(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         tracer = current.get()
         if tracer is None:
-            return self._function(*args, **kwargs)
+            if not self._settings.resumes:
+                return self._function(*args, **kwargs)
+            with in_memory(f"{self._function.__module__}:{self._function.__name__}"):
+                return self._function(*args, **kwargs)
         return cast(R, tracer.record(self.definition, line_of(1), (args, kwargs)))
 
     @functools.cached_property
@@ -66,21 +89,7 @@ def step(function: Callable[P, R], /) -> Step[P, R]: ...
 
 
 @overload
-def step(
-    *,
-    cpus: float = 1,
-    memory: str | int = 0,
-    accelerators: int = 0,
-    retries: int = 0,
-    timeout: float | None = None,
-    cache: bool = True,
-    labels: Mapping[str, str] | None = None,
-    lowers: Sequence[str] = (),
-    resumes: bool = False,
-    seconds: float = 0.0,
-    output: str | int = 0,
-    after: Sequence[str] = (),
-) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+def step(**settings: Unpack[StepSettings]) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 
 
 def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
@@ -173,7 +182,7 @@ def _bytes(memory: str | int, fault: Callable[[str, str], None]) -> int:
     try:
         return bytes_of(memory)
     except ValueError as exc:
-        fault("step.memory", str(exc))
+        fault("step.memory", f"{exc}")
         return 0
 
 

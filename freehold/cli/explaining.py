@@ -1,6 +1,6 @@
 """Plans explained: figures with their sources, runners-up, refusals, differences."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -60,13 +60,18 @@ def _step(one: Any, currency: str) -> None:
         other = runner_up.place
         click.echo(
             f"  runner-up: {other.site} {other.machine}{' spot' if other.spot else ''},"
-            f" {money(runner_up.money)} {currency} more, {kilograms(runner_up.carbon)} more"
+            f" {_more(runner_up.money, lambda one: f'{money(one)} {currency}')},"
+            f" {_more(runner_up.carbon, kilograms)}"
         )
     for refusal in one.refused:
         click.echo(f"  refused [{refusal.rule}] {refusal}")
     for name, figure in one.figures.items():
         date = f", {figure.date}" if figure.date else ""
         click.echo(f"  {name}: {figure.value:.6g} {figure.unit}: {figure.source}{date}")
+
+
+def _more(amount: float, spoken: Callable[[float], str]) -> str:
+    return f"{spoken(abs(amount))} {'less' if amount < 0 else 'more'}"
 
 
 def difference(found: Any, plan: Any, against: str) -> None:

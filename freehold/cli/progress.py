@@ -68,7 +68,9 @@ class RunProgress:
             return
         took = f" in {seconds:.1f} s" if told.status == "finished" else ""
         why = f": {told.detail['summary']}" if "summary" in told.detail else ""
-        self._line(f"  {told.status:9} {told.step}{took}{why}")
+        self._line(f"  {told.status:9} {told.step}{took}{_where(told)}{why}")
+        for warning in told.detail.get("warnings", ()):
+            self._line(f"  warning: {told.step}: {warning}")
 
     def stage(self, name: str) -> None:
         if self._bar and self._task is not None:
@@ -81,6 +83,15 @@ class RunProgress:
             self._bar.console.print(text)
         else:
             click.echo(text, err=True)
+
+
+def _where(told: StepProgress) -> str:
+    """Empty for this site."""
+    site, machine = told.detail.get("site", ""), told.detail.get("machine", "")
+    goes_on = told.detail.get("goes_on", "")
+    on = f" on {machine}" if machine else ""
+    then = f", goes on at {goes_on}" if goes_on else ""
+    return f" at {site}{on}{then}" if site else ""
 
 
 class TransferProgress:

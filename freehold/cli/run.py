@@ -1,5 +1,6 @@
 """`freehold run`"""
 
+from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -7,9 +8,9 @@ from typing import Any
 import click
 
 from freehold.app.run.applying import plan_again, read_plan
-from freehold.app.run.plan import plan_run
-from freehold.app.run.run import FinishedRun, plan_resume, resume_run, run
-from freehold.app.site.opening import open_site
+from freehold.app.run.plan import PlannedRun, plan_run
+from freehold.app.run.run import FinishedRun, PlannedResumption, plan_resume, resume_run, run
+from freehold.app.site.opening import Site, open_site
 from freehold.app.work.request import plan_request
 from freehold.cli import output, parameters, plan, work
 from freehold.cli.progress import RunProgress
@@ -40,52 +41,23 @@ LATEST = "latest"
 @click.option("--at", metavar="SITE", default="", help="Ask this site's agent to run it.")
 @output.yes
 @output.as_json
-def command(
-    pipeline: str,
-    pairs: tuple[str, ...],
-    no_cache: bool,
-    resumed: str | None,
-    saved: Path | None,
-    now: bool,
-    at: str,
-    yes: bool,
-    as_json: bool,
-) -> None:
-    if saved is not None and (pipeline or pairs or no_cache or at or resumed is not None):
-        raise WrongUsage(
-            "--plan goes with nothing that would change the plan",
-            why="a saved plan says its pipeline, parameters and places",
-            hint=f"freehold run --plan {saved}",
-            code="usage.plan",
-        )
+def command(pipeline: str, yes: bool, as_json: bool, **options: Any) -> None:
+    asked = Asked(pipeline, **options)
+    asked.check()
     with open_site() as site:
-        if at and at != site.name:
-            if resumed is not None or no_cache:
-                raise WrongUsage(
-                    "--at goes with neither --resume nor --no-cache",
-                    why=f"{at} runs what it is asked by its own history and cache",
-                    hint=f"ask anew: `freehold run {pipeline} --at {at}`",
-                    code="usage.at",
-                )
-            planned_request = plan_request(site, at, pipeline, parameters.values_of(pairs))
-            work.ask(site, planned_request, yes, as_json)
+        if asked.at and asked.at != site.name:
+            values = parameters.values_of(asked.pairs)
+            work.ask(site, plan_request(site, asked.at, pipeline, values), yes, as_json)
             return
-        if resumed is not None:
-            resumption = plan_resume(site, "" if resumed == LATEST else resumed)
-            planned = resumption.planned
-            if not as_json:
-                click.echo(f"going on with run {resumption.run}")
-        elif saved is not None:
-            resumption, planned = None, plan_again(site, read_plan(saved))
-        else:
-            resumption = None
-            planned = plan_run(site, pipeline, parameters.values_of(pairs), cache=not no_cache)
+        resumption, planned = _planned(site, asked)
         if not as_json:
+            if resumption is not None:
+                click.echo(f"going on with run {resumption.run}")
             plan.show(planned.plan)
         output.confirm("Run it?" if resumption is None else "Go on with it?", yes)
         with RunProgress(quiet=as_json) as progress:
             if resumption is None:
-                if planned.plan.wait is not None and not now:
+                if planned.plan.wait is not None and not asked.now:
                     output.note(f"waiting {planned.plan.wait.hours:g} h for cleaner power")
                     sleep(planned.plan.wait.hours * 3600)
                 finished = run(site, planned, progress.step, progress.stage)
@@ -95,6 +67,47 @@ def command(
         output.data(as_data(finished))
     else:
         _print(finished)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The command line."""
+
+    pipeline: str
+    pairs: tuple[str, ...]
+    no_cache: bool
+    resumed: str | None
+    saved: Path | None
+    now: bool
+    at: str
+
+    def check(self) -> None:
+        """Raises WrongUsage for options that do not go together."""
+        others = self.pipeline or self.pairs or self.no_cache or self.at
+        if self.saved is not None and (others or self.resumed is not None):
+            raise WrongUsage(
+                "--plan goes with nothing that would change the plan",
+                why="a saved plan says its pipeline, parameters and places",
+                hint=f"freehold run --plan {self.saved}",
+                code="usage.plan",
+            )
+        if self.at and (self.resumed is not None or self.no_cache):
+            raise WrongUsage(
+                "--at goes with neither --resume nor --no-cache",
+                why=f"{self.at} runs what it is asked by its own history and cache",
+                hint=f"ask anew: `freehold run {self.pipeline} --at {self.at}`",
+                code="usage.at",
+            )
+
+
+def _planned(site: Site, asked: Asked) -> tuple[PlannedResumption | None, PlannedRun]:
+    if asked.resumed is not None:
+        resumption = plan_resume(site, "" if asked.resumed == LATEST else asked.resumed)
+        return resumption, resumption.planned
+    if asked.saved is not None:
+        return None, plan_again(site, read_plan(asked.saved))
+    values = parameters.values_of(asked.pairs)
+    return None, plan_run(site, asked.pipeline, values, cache=not asked.no_cache)
 
 
 def as_data(finished: FinishedRun) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from graphlib import CycleError
-from math import isfinite
+from math import inf, isfinite
 
 from freehold.domain.errors import Fault, ProjectInvalid
 from freehold.domain.placement import Flow, Option, Problem, Task
@@ -48,7 +48,15 @@ def _task_faults(task: Task, names: set[str]) -> Iterator[Fault]:
         yield Fault("plan.no-options", f"'{task.name}' has no machine at any site", where)
     yield from _unknown(task.after, names, f"{where}.after")
     for number, option in enumerate(task.options):
-        yield from _option_faults(option, f"{where}.options[{number}]")
+        # Hundreds of thousands of options; nearly none has a fault, and no number that is none
+        # passes a comparison.
+        if not (
+            0.0 <= option.money < inf
+            and 0.0 <= option.carbon < inf
+            and 0.0 <= option.seconds < inf
+            and all(0.0 <= units < inf for units in option.uses.values())
+        ):
+            yield from _option_faults(option, f"{where}.options[{number}]")
 
 
 def _option_faults(option: Option, where: str) -> Iterator[Fault]:

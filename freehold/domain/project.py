@@ -181,6 +181,7 @@ class PlacementSpec:
     """How a plan chooses sites and machines."""
 
     minimise: Literal["money", "carbon", "both"] = "money"
+    """What is made small: money, carbon, or money and the price of carbon together."""
     carbon_price: float = 0.1
     """Money for a kilogram of CO2e, where both are made small."""
     deadline_hours: float = 0.0

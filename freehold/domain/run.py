@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from freehold.domain.artifact import Artifact
 
-StepStatus = Literal["started", "cached", "finished", "retrying", "failed"]
+StepStatus = Literal["asked", "started", "cached", "finished", "retrying", "interrupted", "failed"]
+INTERRUPTED = "step.interrupted"
+"""Code of a Failure that is none of the step's: its machine was taken away."""
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,8 @@ class Failure:
     """A step that raised, ran out of time, or returned what it did not promise."""
 
     code: str
-    """`step.raised`, `step.timeout`, `step.returned` or `step.unstorable`."""
+    """`step.raised`, `step.timeout`, `step.returned` or `step.unstorable`; of what another site was
+    asked also `step.interrupted`, and why it did not do it, such as `label.barred`."""
     summary: str
     """`ValueError: what it said`."""
     frame: str = ""
@@ -42,12 +45,22 @@ class Result:
     outputs: tuple[Artifact, ...] = ()
     microseconds: int = 0
     failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
+    """What went wrong and did not fail it, for people."""
+    site: str = ""
+    """Where it was done, if elsewhere."""
+    machine: str = ""
+    """The machine type, where one is known."""
+    cached: bool = False
+    """The site that was asked had these outputs already."""
 
     def as_json(self) -> dict[str, Any]:
+        """What the process of a step tells: where it runs is not its own to say."""
         return {
             "failure": None if self.failure is None else self.failure.as_json(),
             "microseconds": self.microseconds,
             "outputs": [output.as_json() for output in self.outputs],
+            "warnings": list(self.warnings),
         }
 
     @classmethod
@@ -57,6 +70,7 @@ class Result:
             tuple(Artifact.from_json(output) for output in value["outputs"]),
             value["microseconds"],
             None if failure is None else Failure.from_json(failure),
+            tuple(value.get("warnings", ())),
         )
 
 
@@ -67,6 +81,8 @@ class StepOutcome:
     outputs: tuple[Artifact, ...]
     cached: bool
     microseconds: int
+    site: str = ""
+    """Where its outputs were made, or were found."""
 
 
 @dataclass(frozen=True)
@@ -90,4 +106,5 @@ class Progress:
     """Steps that are through, this one included if it is."""
     total: int
     detail: Mapping[str, Any] = field(default_factory=dict)
-    """`microseconds` when finished; `attempt` and `summary` when retrying or failed."""
+    """`microseconds` when finished; `attempt` and `summary` when retrying or failed; `site` where
+    it is not this one; `warnings` of what went wrong beside it."""

@@ -9,6 +9,9 @@ from freehold.domain.placement import Cost, Place, Solution
 from freehold.planning.labelling import Labels
 from freehold.planning.refusal import Refusal
 
+SHOWN = 5
+"""Other places of a step that a plan's JSON lists."""
+
 
 @dataclass(frozen=True)
 class RunnerUp:
@@ -42,6 +45,9 @@ class PlacedStep:
     runner_up: RunnerUp | None
     """None where there is no other option."""
     refused: tuple[Refusal, ...]
+    otherwise: tuple[Place, ...] = ()
+    """Every other place where it may run while all others stay, the best first: for when its
+    machine is taken away."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -51,6 +57,7 @@ class PlacedStep:
             "labels": dict(self.labels),
             "lowers": dict(self.lowers),
             "money": self.money,
+            "otherwise": [one.as_json() for one in self.otherwise[:SHOWN]],
             "place": self.place.as_json(),
             "refused": [one.as_json() for one in self.refused],
             "runner_up": None if self.runner_up is None else self.runner_up.as_json(),

@@ -179,6 +179,7 @@ def _placed_step(
         choice.occupation.formula,
         runner_up,
         one.refused,
+        tuple(_place_of(one.choices[each.number]) for each in alternatives if each is not now),
     )
 
 

@@ -3,11 +3,14 @@
 Facts (numbers, names and codes only)
   work.requested {work, site, pipeline, parameters, parameters_attachment}
                  parameters: those that are not text; the others are in the attachment, if any
+                 version 2, one attempt of a step: also {kind: step, run, step, key, ordinal,
+                 attempt, machine, spot, inputs, labels, back, needs}; its manifest is attached
   lease.taken    {work, fence, seconds}   fence: 1 + the highest that its writer knew of this work
   lease.renewed  {work, fence}
   lease.released {work, fence}            given back unfinished
   work.completed {work, fence, run, status, version, code}
                  status `finished` or `failed`, version null where none was made, code of the error
+                 version 2, of a step: also {outputs, machine, microseconds, cached, failure}
   work.cancelled {work}
 
 Laws
@@ -26,14 +29,14 @@ Table `work`, by work, as Work.as_json() gives it.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from freehold.domain.errors import Conflict, NotFound
 from freehold.domain.fact import Draft, Fact, site_of
 from freehold.domain.ordering import knew
 from freehold.domain.projection import Change, Projection, State
-from freehold.replication.work import Completion, Lease, Work
+from freehold.replication.work import AskedStep, Completion, Lease, Work
 
 WORK = "work"
 
@@ -100,6 +103,32 @@ def attachments_wanted(state: State, site: str) -> tuple[str, ...]:
     return tuple(sorted({name for name in found if name}))
 
 
+def steps_asked(state: State, run: str, step: str = "") -> Iterator[Work]:
+    """Attempts of a run's steps, or of one of them, that were asked of other sites, by name."""
+    for one in all_work(state):
+        if one.step is not None and one.step.run == run and step in ("", one.step.step):
+            yield one
+
+
+def ask_step(state: State, name: str, asked: AskedStep, manifest: str, actor: str) -> list[Draft]:
+    """`manifest` is the name of the attachment. None if it was asked already, by whom ever: the
+    name says which attempt it is. Call it inside `decide`."""
+    if state.get(WORK, name) is not None:
+        return []
+    run = state.get("runs", asked.run) or {}
+    body = {
+        **asked.as_json(),
+        "kind": "step",
+        "parameters": {},
+        "parameters_attachment": manifest,
+        "pipeline": run.get("pipeline", ""),
+        "site": asked.place.site,
+        "work": name,
+    }
+    cause = (run["fact"],) if "fact" in run else ()
+    return [Draft("work.requested", body, 2, cause=cause, actor=actor)]
+
+
 def take(state: State, seen: Work, seconds: float, actor: str) -> tuple[Draft, ...]:
     """Takes work that is free as it was seen; none if anything was said of it since. Call it
     inside `Ledger.decide`."""
@@ -141,7 +170,11 @@ def complete(state: State, name: str, held: Lease, end: Completion, actor: str) 
         "version": end.version,
         "work": name,
     }
-    return Draft("work.completed", body, cause=(held.taken,), actor=actor)
+    if now.step is None:
+        return Draft("work.completed", body, cause=(held.taken,), actor=actor)
+    told = end.as_json()
+    body |= {one: told[one] for one in ("cached", "failure", "machine", "microseconds", "outputs")}
+    return Draft("work.completed", body, 2, cause=(held.taken,), actor=actor)
 
 
 def cancel(state: State, name: str, actor: str) -> Draft:
@@ -188,6 +221,7 @@ def _requested(fact: Fact) -> Work:
         requested=fact.name,
         wall=fact.time.wall,
         actor=fact.actor,
+        step=AskedStep.from_json(body, body["site"]) if body.get("kind") == "step" else None,
     )
 
 
@@ -227,18 +261,14 @@ def _with_lease(work: Work, fact: Fact, **changes: Any) -> Work:
 
 def _completed(work: Work, fact: Fact, state: State) -> Work:
     body = fact.body
-    end = Completion(
-        fact=fact.name,
-        writer=fact.writer,
-        fence=body["fence"],
-        run=body["run"],
-        status=body["status"],
-        version=body["version"],
-        code=body["code"],
-    )
+    told = {one: body[one] for one in _ENDING if one in body}
+    end = Completion.from_json({**told, "fact": fact.name, "writer": fact.writer})
     if work.completion is None and _is_entitled(work, fact, state):
         return replace(work, completion=end)
     return replace(work, superseded=(*work.superseded, end))
+
+
+_ENDING = tuple(one.name for one in fields(Completion))
 
 
 def _is_entitled(work: Work, fact: Fact, state: State) -> bool:
@@ -255,7 +285,7 @@ def _is_entitled(work: Work, fact: Fact, state: State) -> bool:
 
 projection = Projection(
     name="leases",
-    version=1,
+    version=2,
     types=frozenset(
         {
             "lease.released",

@@ -1,8 +1,12 @@
 """Work that is asked of a site, its leases and how it ended, as rows of the table `work`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from freehold.domain.artifact import Artifact
+from freehold.domain.fact import site_of
+from freehold.domain.placement import Place
 
 Ending = Literal["finished", "failed"]
 Standing = Literal["waiting", "leased", "finished", "failed", "cancelled"]
@@ -32,11 +36,68 @@ class Completion:
     version: int | None
     code: str
     """Of the error that it failed with, or empty."""
+    outputs: tuple[Artifact, ...] = ()
+    """Of a step; they lie at the site that made them."""
+    machine: str = ""
+    """The machine type that did it, where one is known."""
+    microseconds: int = 0
+    """That the step itself took."""
+    cached: bool = False
+    """The site had made these outputs before."""
+    failure: str = ""
+    """Name of the attachment that says how the step failed, if that may travel to who asked."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "outputs": [one.as_json() for one in self.outputs]}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> "Completion":
+        outputs = tuple(Artifact.from_json(one) for one in row.get("outputs", ()))
+        return cls(**{**row, "outputs": outputs})
+
+
+@dataclass(frozen=True)
+class AskedStep:
+    """One attempt of a step of a run that another site drives."""
+
+    run: str
+    step: str
+    key: str
+    """Digest under which its outputs are found again."""
+    ordinal: int
+    """1 + how many attempts of the step had ended, one way or another, when it was asked."""
+    attempt: int
+    """As retries are counted."""
+    place: Place
+    inputs: tuple[str, ...] = ()
+    """Digests of the artifacts that it reads."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of its inputs and its outputs together."""
+    back: bool = False
+    """Whether its outputs are needed at the site that asked."""
+    needs: Mapping[str, float] = field(default_factory=dict)
+    """`cpus`, `memory` in bytes, `accelerators`."""
+
+    def as_json(self) -> dict[str, Any]:
+        place = self.place
+        told = {one: getattr(self, one) for one in _PLAIN}
+        return {**told, "inputs": list(self.inputs), "machine": place.machine, "spot": place.spot}
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any], site: str) -> "AskedStep":
+        return cls(
+            **{one: row[one] for one in _PLAIN},
+            inputs=tuple(row["inputs"]),
+            place=Place(site, row["machine"], row["spot"]),
+        )
+
+
+_PLAIN = ("attempt", "back", "key", "labels", "needs", "ordinal", "run", "step")
 
 
 @dataclass(frozen=True)
 class Work:
-    """A pipeline to be run at a site."""
+    """A pipeline to be run at a site, or one attempt of a step."""
 
     name: str
     site: str
@@ -56,6 +117,13 @@ class Work:
     superseded: tuple[Completion, ...] = ()
     cancelled: tuple[str, ...] = ()
     """Names of the facts: more than one, where several said so without knowing of each other."""
+    step: AskedStep | None = None
+    """None where a whole pipeline is asked for."""
+
+    @property
+    def asked_by(self) -> str:
+        """The site."""
+        return site_of(self.requested.rpartition("/")[0])
 
     @property
     def open(self) -> bool:
@@ -91,14 +159,15 @@ class Work:
         return {
             "actor": self.actor,
             "cancelled": list(self.cancelled),
-            "completion": None if self.completion is None else asdict(self.completion),
+            "completion": None if self.completion is None else self.completion.as_json(),
             "leases": [asdict(one) for one in self.leases],
             "parameters": dict(self.parameters),
             "parameters_attachment": self.parameters_attachment,
             "pipeline": self.pipeline,
             "requested": self.requested,
             "site": self.site,
-            "superseded": [asdict(one) for one in self.superseded],
+            "step": None if self.step is None else self.step.as_json(),
+            "superseded": [one.as_json() for one in self.superseded],
             "wall": self.wall,
             "work": self.name,
         }
@@ -116,7 +185,8 @@ class Work:
             wall=row["wall"],
             actor=row["actor"],
             leases=tuple(Lease(**one) for one in row["leases"]),
-            completion=None if completion is None else Completion(**completion),
-            superseded=tuple(Completion(**one) for one in row["superseded"]),
+            completion=None if completion is None else Completion.from_json(completion),
+            superseded=tuple(Completion.from_json(one) for one in row["superseded"]),
             cancelled=tuple(row["cancelled"]),
+            step=None if row["step"] is None else AskedStep.from_json(row["step"], row["site"]),
         )

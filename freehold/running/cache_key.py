@@ -40,12 +40,17 @@ def cache_key(step: str, arguments: Mapping[str, Any], *, environment: str, code
             parameters.append([list(path), plain(leaf)])
     components = {
         "code": code,
-        "environment": _digest(environment),
+        "environment": digest_of_environment(environment),
         "inputs": _digest(inputs),
         "parameters": _digest(parameters),
         "step": _digest(step),
     }
     return CacheKey(digest_of({"components": components, "version": VERSION}), components)
+
+
+def digest_of_environment(environment: str) -> str:
+    """The key's component."""
+    return _digest(environment)
 
 
 def leaves(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[Any, Any]]:

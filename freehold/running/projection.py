@@ -6,7 +6,10 @@ Tables
   text), parameters_attachment (the others, or empty), environment, steps (how many), actor, cause,
   fact. A run that is `running` without a process that holds its lock was interrupted.
 - `steps`, by `run/step`: run, step, function, status (`finished`, `failed`), key, components,
-  inputs, outputs, cached, microseconds; attempt, code, attachment of the last failure.
+  inputs, outputs, cached, microseconds, site, machine; attempt, code, attachment of the last
+  failure.
+- `endings`, by `run/step`: {failed, interrupted}: how many attempts ended so.
+- `checkpoints`, by `run/step`: see `running.checkpoints`.
 - `recent_steps`, by `pipeline/step`: run, key, components of the latest that finished.
 - `cache`, by key: outputs, run, step, fact.
 - `labels`, by digest, and `run_labels`, by run: labels that any fact gave to what was made.
@@ -15,14 +18,15 @@ A step that two sites finished without knowing of each other is finished once: b
 the common order. A run that one site finished stays so whatever another did that did not know it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from freehold.domain.errors import NotFound
-from freehold.domain.fact import Fact
+from freehold.domain.fact import Fact, site_of
 from freehold.domain.labels import inherited
 from freehold.domain.ordering import knew, unseen
 from freehold.domain.projection import Change, Projection, State
+from freehold.running.checkpoints import CHECKPOINTS, KEPT
 
 
 def _fold(fact: Fact, state: State) -> Iterable[Change]:
@@ -37,8 +41,17 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
     elif fact.type == "step.failed":
         kept = {name: body[name] for name in ("attachment", "attempt", "code", "function")}
         row = {**kept, "run": run, "status": "failed", "step": body["step"]}
+        yield _ending(fact, state, "failed")
         if not _is_finished_elsewhere(fact, state):
             yield Change("steps", f"{run}/{body['step']}", row)
+    elif fact.type == "step.interrupted":
+        yield _ending(fact, state, "interrupted")
+    elif fact.type == "step.checkpointed":
+        yield from _checkpointed(fact, state)
+    elif fact.type == "work.completed":
+        # Of a step: what it made bears its labels before the run that asked for it says so.
+        if "outputs" in body:
+            yield from _labelled(fact, state, body["outputs"])
     else:
         yield from _finished(fact, state)
 
@@ -67,10 +80,12 @@ def _standing(fact: Fact) -> dict[str, Any]:
 def _finished(fact: Fact, state: State) -> Iterable[Change]:
     body = fact.body
     step = f"{body['run']}/{body['step']}"
-    yield from _labelled(fact, state)
+    yield from _labelled(fact, state, body["outputs"])
     if _is_finished_elsewhere(fact, state):
         return
-    yield Change("steps", step, {**body, "fact": fact.name, "status": "finished"})
+    # Version 1 did not say where: it was always where it was recorded.
+    where = {"machine": "", "site": site_of(fact.writer)}
+    yield Change("steps", step, {**where, **body, "fact": fact.name, "status": "finished"})
     run = state.get("runs", str(body["run"])) or {}
     latest = {name: body[name] for name in ("components", "key", "run")}
     yield Change("recent_steps", f"{run.get('pipeline', '')}/{body['step']}", latest)
@@ -82,11 +97,30 @@ def _finished(fact: Fact, state: State) -> Iterable[Change]:
         yield Change("cache", body["key"], {**made, "fact": fact.name})
 
 
-def _labelled(fact: Fact, state: State) -> Iterable[Change]:
+def _ending(fact: Fact, state: State, how: str) -> Change:
+    step = f"{fact.body['run']}/{fact.body['step']}"
+    row = state.get("endings", step) or {"failed": 0, "interrupted": 0}
+    return Change("endings", step, {**row, how: row[how] + 1})
+
+
+def _checkpointed(fact: Fact, state: State) -> Iterable[Change]:
+    """Those of the newest key; of equal numbers, which two sites gave, the later in the common
+    order comes first."""
+    body, step = fact.body, f"{fact.body['run']}/{fact.body['step']}"
+    one = {name: body[name] for name in ("labels", "number", "size")}
+    one |= {"digest": body["artifact"], "fact": fact.name}
+    yield from _labelled(fact, state, [one])
+    row = state.get(CHECKPOINTS, step)
+    before = row["newest"] if row is not None and row["key"] == body["key"] else []
+    newest = sorted([one, *before], key=lambda found: -found["number"])[:KEPT]
+    yield Change(CHECKPOINTS, step, {"key": body["key"], "newest": newest})
+
+
+def _labelled(fact: Fact, state: State, made: Iterable[Mapping[str, Any]]) -> Iterable[Change]:
     """A label that was said of bytes, or of what a run made, is never unsaid: not by a later fact
     about the same step, and not by another run that makes the same bytes without it."""
     of_run = state.get("run_labels", str(fact.body["run"])) or {}
-    for output in fact.body["outputs"]:
+    for output in made:
         labels = output.get("labels", {})
         of_bytes = state.get("labels", output["digest"]) or {}
         if inherited([of_bytes, labels]) != of_bytes:
@@ -106,8 +140,19 @@ def _is_finished_elsewhere(fact: Fact, state: State) -> bool:
 
 projection = Projection(
     name="running",
-    version=6,
-    types=frozenset({"run.started", "run.resumed", "run.finished", "step.finished", "step.failed"}),
+    version=7,
+    types=frozenset(
+        {
+            "run.finished",
+            "run.resumed",
+            "run.started",
+            "step.checkpointed",
+            "step.failed",
+            "step.finished",
+            "step.interrupted",
+            "work.completed",
+        }
+    ),
     fold=_fold,
 )
 
@@ -124,6 +169,12 @@ def unfinished(state: State) -> tuple[dict[str, Any], ...]:
     """Runs that can be resumed, or still go on in another process; the latest first."""
     rows = [row for _, row in state.scan("runs") if row["status"] != "finished"]
     return tuple(sorted(rows, key=lambda row: row["started"], reverse=True))
+
+
+def attempts_ended(state: State, run: str, step: str) -> int:
+    """How many attempts of a step of the run are recorded as failed or interrupted."""
+    row = state.get("endings", f"{run}/{step}") or {}
+    return sum(row.values())
 
 
 def steps_of(state: State, run: str) -> dict[str, dict[str, Any]]:

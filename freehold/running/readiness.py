@@ -88,6 +88,10 @@ class Desk:
         """A recorded step's outputs if every byte verifies, with the labels of today's inputs."""
         if not all(self._artifacts.holds(one["digest"]) for one in row["outputs"]):
             return None
+        return self.labelled(row, ready)
+
+    def labelled(self, row: Mapping[str, Any], ready: Ready) -> tuple[Artifact, ...]:
+        """A recorded step's outputs, wherever they lie, with the labels of today's inputs."""
         return tuple(
             Artifact(one["digest"], one["format"], one["size"], ready.labels)
             for one in row["outputs"]

@@ -5,6 +5,7 @@ attachment, all of a run's texts in one, so that it can be erased; a fact has th
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Draft
 from freehold.domain.graph import Graph
 from freehold.domain.json_value import plain
+from freehold.domain.placement import Place
 from freehold.domain.projection import State
 from freehold.domain.run import Failure
 from freehold.ports.ledger import Ledger
@@ -102,11 +104,23 @@ def attached_parameters(started: Mapping[str, Any], attachments: Readable) -> di
         return None
 
 
+@dataclass(frozen=True)
+class Done:
+    """How a step came to its outputs."""
+
+    microseconds: int = 0
+    cached: bool = False
+    site: str = ""
+    """Where it ran, or where its outputs were found."""
+    machine: str = ""
+    """The machine type, where one is known."""
+
+
 class Facts:
     """Drafts of what happens in one run; all follow from its start."""
 
     def __init__(self, run: str, cause: str, actor: str) -> None:
-        self.run, self._cause, self._actor = run, (cause,), actor
+        self.run, self._cause, self.actor = run, (cause,), actor
 
     def resumed(self) -> Draft:
         return self._draft("run.resumed", {})
@@ -114,20 +128,24 @@ class Facts:
     def ended(self, status: str) -> Draft:
         return self._draft("run.finished", {"status": status})
 
-    def finished(
-        self, ready: Ready, outputs: tuple[Artifact, ...], microseconds: int, cached: bool
-    ) -> Draft:
+    def finished(self, ready: Ready, outputs: tuple[Artifact, ...], how: Done) -> Draft:
         body = {
-            "cached": cached,
+            "cached": how.cached,
             "components": dict(ready.key.components),
             "function": ready.node.step.address,
             "inputs": input_digests(ready),
             "key": ready.key.digest,
-            "microseconds": microseconds,
+            "machine": how.machine,
+            "microseconds": how.microseconds,
             "outputs": [output.as_json() for output in outputs],
+            "site": how.site,
             "step": ready.node.name,
         }
-        return self._draft("step.finished", body)
+        return self._draft("step.finished", body, 2)
+
+    def interrupted(self, step: str, lost: Place, attempt: int) -> Draft:
+        body = {"attempt": attempt, "machine": lost.machine, "site": lost.site, "step": step}
+        return self._draft("step.interrupted", body)
 
     def failed(self, ready: Ready, failure: Failure, attempt: int, attachment: str) -> Draft:
         body = {
@@ -139,5 +157,5 @@ class Facts:
         }
         return self._draft("step.failed", body)
 
-    def _draft(self, kind: str, body: Mapping[str, Any]) -> Draft:
-        return Draft(kind, {**body, "run": self.run}, cause=self._cause, actor=self._actor)
+    def _draft(self, kind: str, body: Mapping[str, Any], version: int = 1) -> Draft:
+        return Draft(kind, {**body, "run": self.run}, version, cause=self._cause, actor=self.actor)

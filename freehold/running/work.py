@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -17,6 +18,7 @@ from freehold.ports.artifact_store import ArtifactStore
 from freehold.ports.clock import Clock
 from freehold.ports.engine import Task
 from freehold.ports.object_store import ObjectStore
+from freehold.running.checkpoints import Keeping, NoCheckpoints, StoredCheckpoints
 from freehold.running.codecs import Codecs
 from freehold.running.failure import failure_of
 from freehold.running.values import Values
@@ -36,6 +38,8 @@ class Workplace:
     workspace: Path
     """A folder for files, there as long as the run."""
     find: Find
+    keeping: Keeping | None = None
+    """Lends a step's checkpoints to the user's code; None where no step resumes."""
     values: Values = field(default_factory=Values)
 
     @property
@@ -125,17 +129,36 @@ def perform(manifest: Mapping[str, Any], workplace: Workplace) -> Result:
         name: reader.argument(tree, _kind(step, name))
         for name, tree in manifest["arguments"].items()
     }
+    checkpoints = _checkpoints(manifest, workplace)
+    keeping = nullcontext() if workplace.keeping is None else workplace.keeping(checkpoints)
     started = workplace.clock()
     try:
-        returned = step.function(**arguments)
+        with keeping:
+            returned = step.function(**arguments)
     except (Exception, SystemExit) as exc:  # noqa: BLE001 - the user's code may raise anything
         failure = failure_of(exc, manifest["modules"])
-        return Result(microseconds=workplace.clock() - started, failure=failure)
+        return _ended(failure, workplace.clock() - started, checkpoints)
     outputs = _outputs(step, returned, manifest["labels"], workplace)
-    elapsed = workplace.clock() - started
-    if isinstance(outputs, Failure):
-        return Result(microseconds=elapsed, failure=outputs)
-    return Result(outputs, elapsed)
+    return _ended(outputs, workplace.clock() - started, checkpoints)
+
+
+def _checkpoints(
+    manifest: Mapping[str, Any], workplace: Workplace
+) -> StoredCheckpoints | NoCheckpoints:
+    if manifest.get("resumes") is None:
+        return NoCheckpoints(manifest["step"])
+    return StoredCheckpoints(manifest, workplace.objects, workplace.clock)
+
+
+def _ended(
+    end: tuple[Artifact, ...] | Failure,
+    microseconds: int,
+    checkpoints: StoredCheckpoints | NoCheckpoints,
+) -> Result:
+    faults = checkpoints.faults if isinstance(checkpoints, StoredCheckpoints) else ()
+    if isinstance(end, Failure):
+        return Result((), microseconds, end, tuple(faults))
+    return Result(end, microseconds, warnings=tuple(faults))
 
 
 def read(artifact: Artifact, kind: Any, workplace: Workplace) -> Any:

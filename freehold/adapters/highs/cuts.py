@@ -6,8 +6,8 @@ from math import inf
 
 import numpy as np
 
-from freehold.adapters.highs.question import Choice, Question
-from freehold.adapters.highs.reduction import LASTS
+from freehold.adapters.highs.choices import LASTS, Choice
+from freehold.adapters.highs.question import Question
 from freehold.domain.placement_cost import SLACK, busiest_of, exceeds, options_of, spans_of
 
 

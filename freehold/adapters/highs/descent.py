@@ -5,23 +5,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from freehold.adapters.highs.question import Choice, Figures, Question, Stream, scaled
+from freehold.adapters.highs.choices import Choice
+from freehold.adapters.highs.question import Figures, Question, Stream, scaled
 
 
-def descended(question: Question, ends: Callable[[], bool]) -> list[Choice] | None:
-    """`question`: with one choice for each task and site. None where barred crossings are not got
-    round; `ends`: whether time is out."""
-    descent = _Descent(question)
-    found: list[tuple[float, list[int]]] = []
-    for begin in descent.beginnings():
-        if found and ends():
-            break
-        found.append(descent.down(begin, ends))
-    cost, sites = min(found)
-    return descent.picked(sites) if np.isfinite(cost) else None
+class Descent:
+    """Of a question with one choice at most for each task and site."""
 
-
-class _Descent:
     def __init__(self, question: Question) -> None:
         self.question = question
         count = len(question.sites)

@@ -10,17 +10,16 @@ from math import isfinite
 
 import numpy as np
 
+from freehold.adapters.highs.choices import Choice
 from freehold.adapters.highs.cuts import Cut
 from freehold.adapters.highs.layers import Layer, layers_of
-from freehold.adapters.highs.question import Choice, Figures, Question, Stream
-from freehold.adapters.highs.reduction import Limits
-from freehold.adapters.highs.rows import Outcome, Rows, Terms, run
+from freehold.adapters.highs.question import Figures, Question, Stream
+from freehold.adapters.highs.rows import Outcome, Rows, Terms, relax, run
 
 
 @dataclass
 class Program:
     question: Question
-    limits: Limits
     soonest: bool = False
     """Make the end of everything small instead of the objective."""
     rows: Rows = field(default_factory=Rows)
@@ -39,7 +38,7 @@ class Program:
             self._task(choices)
         for stream in self.question.streams:
             self._bars(stream)
-        if self.limits.deadline or self.soonest:
+        if self.question.limits.deadline or self.soonest:
             self._times()
         if self.soonest:
             return
@@ -49,7 +48,7 @@ class Program:
         for choices, columns in zip(self.question.choices, self.taken, strict=True):
             costs = [choice.cost for choice in choices]
             self.rows.price(tuple(zip(columns, costs, strict=True)))
-        if self.limits.budget:
+        if self.question.limits.budget:
             self._budget(crossings)
 
     @property
@@ -70,9 +69,13 @@ class Program:
         self.rows.row(terms, upper=cut.most)
 
     def solve(
-        self, seconds: float, gap: float, start: Sequence[Choice] | None = None
+        self,
+        seconds: float,
+        gap: float,
+        start: Sequence[Choice] | None = None,
+        nodes: int | None = None,
     ) -> tuple[Outcome, list[list[Choice]]]:
-        """And what was found, the best last."""
+        """And what was found, the best last. `nodes`: of the search tree, after which it ends."""
         pairs: list[tuple[int, float]] = []
         if start is not None:
             for columns, choices, picked in zip(
@@ -82,14 +85,19 @@ class Program:
                     (column, float(choice.index == picked.index))
                     for column, choice in zip(columns, choices, strict=True)
                 ]
-        outcome = run(self.rows, seconds, gap, pairs)
-        return outcome, [self._picked(values) for values in outcome.values]
+        outcome = run(self.rows, seconds, gap, pairs, nodes)
+        return outcome, [self.nearest(values) for values in outcome.values]
 
-    def _picked(self, values: Figures) -> list[Choice]:
+    def nearest(self, values: Figures) -> list[Choice]:
+        """By task, the choice of which there is most."""
         return [
             choices[int(np.argmax(values[columns]))]
             for choices, columns in zip(self.question.choices, self.taken, strict=True)
         ]
+
+    def relaxed(self, seconds: float) -> Outcome:
+        """With fractions of choices allowed."""
+        return relax(self.rows, seconds)
 
     def _task(self, choices: Sequence[Choice]) -> None:
         columns = [self.rows.column(upper=1.0, whole=True) for _ in choices]

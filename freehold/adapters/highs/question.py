@@ -7,7 +7,8 @@ from heapq import heapify, heappop, heappush
 import numpy as np
 from numpy.typing import NDArray
 
-from freehold.domain.placement import Crossing, Flow, Problem, Task
+from freehold.adapters.highs.choices import Choice, Limits, choices_of
+from freehold.domain.placement import Crossing, Flow, Objective, Problem
 from freehold.domain.placement_cost import cheapest_source, waits_of
 
 Figures = NDArray[np.float64]
@@ -22,21 +23,6 @@ class Prices:
     """As the objective counts it."""
     money: Figures
     seconds: Figures
-
-
-@dataclass(frozen=True)
-class Choice:
-    """An option, with what its task alone reads from fixed places folded into it."""
-
-    site: int
-    cost: float
-    """As the objective counts it."""
-    money: float
-    seconds: float
-    uses: tuple[tuple[str, float], ...]
-    """Of limited pools only."""
-    index: int
-    """In the task's options."""
 
 
 @dataclass(frozen=True)
@@ -66,21 +52,11 @@ class Question:
     """(tasks, sites): seconds until what lies at fixed places has arrived."""
     order: tuple[int, ...]
     """Every task after what it waits for."""
+    limits: Limits
+    """Which of the problem's are counted."""
 
     def with_choices(self, choices: Sequence[Sequence[Choice]]) -> "Question":
         return replace(self, choices=tuple(tuple(of_task) for of_task in choices))
-
-    def for_money(self) -> "Question":
-        """The same, with money alone as its objective; crossings start where they did."""
-        priced: dict[int, Prices] = {}
-        for stream in self.streams:
-            kept = stream.prices
-            priced.setdefault(id(kept), replace(kept, cost=kept.money))
-        return replace(
-            self,
-            choices=tuple(tuple(replace(c, cost=c.money) for c in cs) for cs in self.choices),
-            streams=tuple(replace(s, prices=priced[id(s.prices)]) for s in self.streams),
-        )
 
     def sites_of(self, task: int) -> tuple[int, ...]:
         return tuple(sorted({choice.site for choice in self.choices[task]}))
@@ -89,13 +65,15 @@ class Question:
         return {name: choice.index for name, choice in zip(self.names, picked, strict=True)}
 
 
-def question_of(problem: Problem) -> Question:
+def question_of(problem: Problem, limits: Limits, of_money: bool = False) -> Question:
+    """`of_money`: money alone is its objective; still, what lies at several sites crosses from the
+    one that is the cheapest by the problem's own."""
     tasks = sorted(problem.tasks, key=lambda task: task.name)
     number = {task.name: at for at, task in enumerate(tasks)}
     lying = {site for flow in problem.flows for site in flow.at}
     sites = tuple(sorted({o.site for task in tasks for o in task.options} | lying))
     flows = sorted((flow for flow in problem.flows if flow.readers), key=lambda flow: flow.name)
-    between = _between(problem, sites)
+    between = _between(problem, sites, of_money)
     alone = [Prices(*np.zeros((3, len(sites)))) for _ in tasks]
     streams = []
     for flow in flows:
@@ -104,26 +82,32 @@ def question_of(problem: Problem) -> Question:
             maker = number[flow.maker]
             streams.append(Stream(flow.name, flow.gigabytes, maker, readers, between))
             continue
-        prices = _from(problem, flow, sites)
+        prices = _from(problem, flow, sites, of_money)
         for reader in readers:
             _fold(alone[reader], prices, flow.gigabytes, whole=len(readers) == 1)
         if len(readers) > 1:
             streams.append(Stream(flow.name, flow.gigabytes, -1, readers, prices))
+    objective = Objective() if of_money else problem.objective
+    at_site = {site: at for at, site in enumerate(sites)}
+    choices = [
+        choices_of(task.options, at_site, objective, problem.quotas, limits) for task in tasks
+    ]
     waits = waits_of(problem)
     numbered = [tuple(sorted(number[name] for name in waits[task.name])) for task in tasks]
     return Question(
         problem=problem,
         names=tuple(task.name for task in tasks),
         sites=sites,
-        choices=tuple(_choices(problem, task, sites, alone[at]) for at, task in enumerate(tasks)),
+        choices=tuple(_folded(of_task, alone[at]) for at, of_task in enumerate(choices)),
         streams=tuple(streams),
         waits=tuple(numbered),
         release=np.array([prices.seconds for prices in alone]).reshape(len(tasks), len(sites)),
         order=_order(numbered),
+        limits=limits,
     )
 
 
-def _between(problem: Problem, sites: Sequence[str]) -> Prices:
+def _between(problem: Problem, sites: Sequence[str], of_money: bool) -> Prices:
     """Per gigabyte."""
     figures = np.full((3, len(sites), len(sites)), np.inf)
     for at, source in enumerate(sites):
@@ -132,11 +116,11 @@ def _between(problem: Problem, sites: Sequence[str]) -> Prices:
             if source == destination:
                 figures[:, at, to] = 0.0
             elif crossing is not None:
-                figures[:, at, to] = _priced(problem, crossing)
+                figures[:, at, to] = _priced(problem, crossing, of_money)
     return Prices(*figures)
 
 
-def _from(problem: Problem, flow: Flow, sites: Sequence[str]) -> Prices:
+def _from(problem: Problem, flow: Flow, sites: Sequence[str], of_money: bool) -> Prices:
     """Of a flow that lies at fixed places, by destination."""
     figures = np.full((3, len(sites)), np.inf)
     for to, destination in enumerate(sites):
@@ -144,12 +128,13 @@ def _from(problem: Problem, flow: Flow, sites: Sequence[str]) -> Prices:
         if destination in flow.at:
             figures[:, to] = 0.0
         elif way is not None:
-            figures[:, to] = _priced(problem, way[1])
+            figures[:, to] = _priced(problem, way[1], of_money)
     return Prices(*figures)
 
 
-def _priced(problem: Problem, crossing: Crossing) -> tuple[float, float, float]:
-    cost = problem.objective.of(crossing.money, crossing.carbon)
+def _priced(problem: Problem, crossing: Crossing, of_money: bool) -> tuple[float, float, float]:
+    objective = Objective() if of_money else problem.objective
+    cost = objective.of(crossing.money, crossing.carbon)
     return cost, crossing.money, crossing.seconds
 
 
@@ -167,24 +152,17 @@ def _fold(into: Prices, prices: Prices, gigabytes: float, whole: bool) -> None:
         np.add(into.money, scaled(prices.money, gigabytes), out=into.money)
 
 
-def _choices(
-    problem: Problem, task: Task, sites: Sequence[str], alone: Prices
-) -> tuple[Choice, ...]:
-    """Sorted by what they are; without those that cannot be reached."""
-    number = {site: at for at, site in enumerate(sites)}
-    ranked = sorted(
-        (o.site, o.machine, o.money, o.carbon, o.seconds, sorted(o.uses.items()), index)
-        for index, o in enumerate(task.options)
+def _folded(choices: Sequence[Choice], alone: Prices) -> tuple[Choice, ...]:
+    """With what lies at fixed places, without what cannot be reached."""
+    return tuple(
+        replace(
+            choice,
+            cost=choice.cost + float(alone.cost[choice.site]),
+            money=choice.money + float(alone.money[choice.site]),
+        )
+        for choice in choices
+        if np.isfinite(alone.seconds[choice.site])
     )
-    found = []
-    for site, _, money, carbon, seconds, uses, index in ranked:
-        at = number[site]
-        if np.isinf(alone.seconds[at]):
-            continue
-        limited = tuple((pool, units) for pool, units in uses if pool in problem.quotas and units)
-        cost = problem.objective.of(money, carbon) + float(alone.cost[at])
-        found.append(Choice(at, cost, money + float(alone.money[at]), seconds, limited, index))
-    return tuple(found)
 
 
 def _order(waits: Sequence[Sequence[int]]) -> tuple[int, ...]:

@@ -1,80 +1,17 @@
 """Options that the best placement can do without are left out before anything is solved."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 import numpy as np
 
-from freehold.adapters.highs.question import Choice, Figures, Question, Stream, scaled
-from freehold.domain.placement_cost import exceeds
-
-LASTS = 0.5
-"""Seconds from which on a task surely counts in a pool, however long everything takes."""
+from freehold.adapters.highs.question import Figures, Question, Stream, scaled
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Which limits are counted; what is not counted is not kept for."""
-
-    deadline: bool = False
-    budget: bool = False
-    pools: frozenset[str] = frozenset()
-
-    @property
-    def any(self) -> bool:
-        return self.deadline or self.budget or bool(self.pools)
-
-
-def reduced(question: Question, limits: Limits) -> Question:
+def reduced(question: Question) -> Question:
     """With the same best objective. A task is left without choices if crossings are barred so that
     there is no placement."""
-    fit = [_fit(choices, question.problem.quotas, limits) for choices in question.choices]
-    kept = _reachable(question.with_choices([_undominated(c, limits) for c in fit]))
-    if limits.any or any(not choices for choices in kept.choices):
+    kept = _reachable(question)
+    if question.limits.any or any(not choices for choices in kept.choices):
         return kept
     return _replaceable(kept)
-
-
-def _fit(
-    choices: Sequence[Choice], quotas: Mapping[str, float], limits: Limits
-) -> tuple[Choice, ...]:
-    """Without what passes a quota all alone."""
-    return tuple(
-        choice
-        for choice in choices
-        if choice.seconds < LASTS
-        or not any(p in limits.pools and exceeds(units, quotas[p]) for p, units in choice.uses)
-    )
-
-
-def _undominated(choices: Sequence[Choice], limits: Limits) -> tuple[Choice, ...]:
-    """At one site, whatever crosses is the same. Under quotas a task that ends sooner may make
-    others meet, so that only options of equal length are compared."""
-
-    def figures(choice: Choice) -> tuple[float, ...]:
-        counted = [choice.cost]
-        if limits.budget:
-            counted.append(choice.money)
-        if limits.deadline or limits.pools:
-            counted.append(choice.seconds)
-        return tuple(counted)
-
-    def beats(one: Choice, other: Choice) -> bool:
-        if any(a > b for a, b in zip(figures(one), figures(other), strict=True)):
-            return False
-        if not limits.pools:
-            return True
-        uses = dict(other.uses)
-        lighter = all(u <= uses.get(pool, 0.0) for pool, u in one.uses if pool in limits.pools)
-        return one.seconds == other.seconds and lighter
-
-    kept: dict[int, list[Choice]] = {}
-    # The smallest first: what beats a choice stands before it. Equals stay in their order.
-    for choice in sorted(choices, key=lambda c: (*figures(c), sum(u for _, u in c.uses))):
-        here = kept.setdefault(choice.site, [])
-        if not any(beats(other, choice) for other in here):
-            here.append(choice)
-    return tuple(choice for site in sorted(kept) for choice in kept[site])
 
 
 def _reachable(question: Question) -> Question:

@@ -12,6 +12,13 @@ Terms = Sequence[tuple[int, float]]
 """Column, coefficient."""
 
 
+_INFEASIBLE = (
+    highspy.HighsModelStatus.kInfeasible,
+    highspy.HighsModelStatus.kUnboundedOrInfeasible,
+)
+"""What is asked for is never unbounded."""
+
+
 @dataclass
 class Rows:
     """Columns and rows as they are added; costs are to be made small."""
@@ -73,11 +80,30 @@ class Outcome:
     bound: float
 
 
-def run(rows: Rows, seconds: float, gap: float, start: Iterable[tuple[int, float]] = ()) -> Outcome:
+def relax(rows: Rows, seconds: float) -> Outcome:
+    """Without the demand for whole numbers. No values if time ran out."""
+    highs = _highs(rows, seconds, 0.0, [])
+    highs.setOptionValue("solve_relaxation", True)
+    highs.run()
+    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        return Outcome(highs.getModelStatus() not in _INFEASIBLE, (), 0.0)
+    told = highs.getInfo().objective_function_value
+    return Outcome(True, (np.array(highs.getSolution().col_value),), told)
+
+
+def run(
+    rows: Rows,
+    seconds: float,
+    gap: float,
+    start: Iterable[tuple[int, float]] = (),
+    nodes: int | None = None,
+) -> Outcome:
     """`start`: column, value of the whole columns of something that fits."""
     until = monotonic() + seconds
     found: list[np.ndarray] = []
     highs = _highs(rows, seconds, gap, found)
+    if nodes is not None:
+        highs.setOptionValue("mip_max_nodes", nodes)
     pairs = list(start)
     if pairs:
         columns = np.array([column for column, _ in pairs], dtype=np.int32)
@@ -87,8 +113,7 @@ def run(rows: Rows, seconds: float, gap: float, start: Iterable[tuple[int, float
         highs = _highs(rows, until - monotonic(), gap, found)
         highs.run()
     status, info = highs.getModelStatus(), highs.getInfo()
-    statuses = highspy.HighsModelStatus
-    if status in (statuses.kInfeasible, statuses.kUnboundedOrInfeasible):
+    if status in _INFEASIBLE:
         return Outcome(False, (), np.inf)
     if info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
         found.append(np.array(highs.getSolution().col_value))

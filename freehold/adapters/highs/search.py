@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from time import monotonic
 
+from freehold.adapters.highs.choices import Choice, Limits
 from freehold.adapters.highs.cuts import Cut, broken, twin_cuts
-from freehold.adapters.highs.descent import descended
 from freehold.adapters.highs.program import Program
-from freehold.adapters.highs.question import Choice, Question, question_of
-from freehold.adapters.highs.reduction import Limits, reduced
+from freehold.adapters.highs.question import Question, question_of
+from freehold.adapters.highs.reduction import reduced
+from freehold.adapters.highs.unlimited import Unlimited
 from freehold.domain.errors import Fault
 from freehold.domain.placement import Cost, Problem
 from freehold.domain.placement_cost import cost_of, faults_of, objective_of
@@ -33,14 +34,8 @@ class Search:
     impossible: bool = False
     unlimited: dict[str, int] = field(default_factory=dict)
     """The last choice that met what it was asked for; it may pass a limit."""
-    _question: Question = field(init=False)
     _limits: Limits = field(default_factory=Limits)
     _cuts: list[Cut] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._question = question_of(self.problem)
-        if self.of_money:
-            self._question = self._question.for_money()
 
     @property
     def left(self) -> float:
@@ -53,35 +48,43 @@ class Search:
 
     def run(self) -> None:
         while not self.impossible and not self.proven and self.left > 0.0:
-            found = self._solve(reduced(self._question, self._limits))
+            question = question_of(self.problem, self._limits, self.of_money)
+            kept = reduced(question)
+            if any(not choices for choices in kept.choices):
+                self.impossible = True
+                return
+            found = self._limited(kept) if self._limits.any else self._unlimited(kept)
             if found is None:
                 return
-            faults = faults_of(self.problem, self._question.chosen(found))
+            faults = faults_of(self.problem, question.chosen(found))
             if not faults:
                 return
-            self._tighten(faults, found)
+            self._tighten(faults, question, found)
 
-    def _solve(self, question: Question) -> list[Choice] | None:
+    def _unlimited(self, question: Question) -> list[Choice] | None:
+        search = Unlimited(question, lambda: self.left, self.gap)
+        search.run()
+        self.impossible = search.impossible
+        self.bound = search.bound
+        if search.picked is not None:
+            self._consider(question, search.picked)
+        return search.picked
+
+    def _limited(self, question: Question) -> list[Choice] | None:
         """The best under the limits that are counted so far; None if there is none, or none was
         found in time."""
-        if any(not choices for choices in question.choices):
-            self.impossible = True
-            return None
-        start = None
-        if not self._limits.any:
-            start = descended(question, lambda: self.left < 0.0)
-        program = Program(question, self._limits)
+        program = Program(question)
         for cut in [*twin_cuts(question, self._limits.pools), *self._cuts]:
             program.cut(cut)
-        outcome, found = program.solve(self.left, self.gap, start)
+        outcome, found = program.solve(self.left, self.gap)
         self.impossible = not outcome.feasible
         self.bound = max(self.bound, outcome.bound)
         for picked in found:
-            self._consider(picked)
+            self._consider(question, picked)
         return found[-1] if found else None
 
-    def _consider(self, picked: Sequence[Choice]) -> None:
-        chosen = self._question.chosen(picked)
+    def _consider(self, question: Question, picked: Sequence[Choice]) -> None:
+        chosen = question.chosen(picked)
         self.unlimited = chosen
         if faults_of(self.problem, chosen):
             return
@@ -90,7 +93,9 @@ class Search:
         if self.best is None or objective < self.best[0]:
             self.best = (objective, chosen, cost)
 
-    def _tighten(self, faults: Sequence[Fault], found: Sequence[Choice]) -> None:
+    def _tighten(
+        self, faults: Sequence[Fault], question: Question, found: Sequence[Choice]
+    ) -> None:
         """Count what was passed; cut off what was passed although it is counted."""
         codes = {fault.code for fault in faults}
         pools = {f.where.removeprefix("quotas.") for f in faults if f.code == "plan.quota"}
@@ -100,7 +105,7 @@ class Search:
             pools=self._limits.pools | pools,
         )
         if wider == self._limits:
-            self._cuts += broken(self._question, found, wider.pools)
+            self._cuts += broken(question, found, wider.pools)
         self._limits = wider
 
 
@@ -114,9 +119,8 @@ class Soonest:
     proven: bool = False
 
     def run(self) -> None:
-        question = question_of(self.problem)
-        kept = reduced(question, Limits(deadline=True))
-        program = Program(kept, Limits(), soonest=True)
+        question = question_of(self.problem, Limits(deadline=True))
+        program = Program(reduced(question), soonest=True)
         outcome, found = program.solve(self.until - monotonic(), 0.0)
         for picked in found:
             self.seconds = min(self.seconds, cost_of(self.problem, question.chosen(picked)).seconds)

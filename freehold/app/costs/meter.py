@@ -121,7 +121,7 @@ def _is_worth(waiting: Waiting, now: int) -> bool:
     served = [(one, sum(waiting.served(one).values())) for one in waiting.replicas]
     if any(seconds and one.ended for one, seconds in served):
         return True
-    starts = [one.start for one in (*waiting.counters, *waiting.replicas)]
+    starts = [one.start for one in waiting.counters] + [one.start for one in waiting.replicas]
     is_late = now - int(waiting.last.get("until", min(starts, default=now))) >= HOUR
     return is_late and (any(moves) or any(seconds for _, seconds in served))
 

@@ -29,7 +29,7 @@ def price_source(project: OpenProject) -> PriceSource:
         where = project.where("prices")
         raise ProjectInvalid(
             f"{named} cannot be read",
-            faults=[Fault("prices.unreadable", str(exc), where)],
+            faults=[Fault("prices.unreadable", f"{named} is no YAML: {exc}", where)],
             hint="`prices:` in freehold.yaml names a YAML file of the project's own figures",
             code="prices.invalid",
         ) from exc

@@ -20,7 +20,7 @@ from freehold.domain.fact import Draft
 class Attachment:
     name: str
     kind: str
-    """`parameters` or `traceback`."""
+    """`parameters` or `traceback`; `step` for what another site was asked, or said, of one."""
     fact: str
     """Name of the fact that refers to it."""
 
@@ -75,11 +75,17 @@ def erase(site: Site, planned: PlannedErasure) -> None:
 def _attachments(site: Site, run: str) -> list[Attachment]:
     """All that the run's facts refer to, those of attempts that were made again too."""
     found = []
-    for fact in facts_of(site, "run.started", "step.failed"):
-        if fact.body["run"] != run:
-            continue
-        kind = "parameters" if fact.type == "run.started" else "traceback"
-        name = fact.body.get("parameters_attachment" if kind == "parameters" else "attachment")
-        if name:
-            found.append(Attachment(name, kind, fact.name))
+    for fact in facts_of(site, *_NAMED):
+        kind, member = _NAMED[fact.type]
+        if fact.body.get("run") == run and fact.body.get(member):
+            found.append(Attachment(fact.body[member], kind, fact.name))
     return found
+
+
+_NAMED = {
+    "run.started": ("parameters", "parameters_attachment"),
+    "step.failed": ("traceback", "attachment"),
+    "work.completed": ("step", "failure"),
+    "work.requested": ("step", "parameters_attachment"),
+}
+"""Type of fact → kind, and the member of its body that names an attachment."""

@@ -33,6 +33,8 @@ class PlannedRun:
     options: Options
     places: Mapping[str, Place] = field(default_factory=dict)
     """Step → where it runs; what is not named runs here."""
+    otherwise: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
+    """Step → where else it may run, the best first."""
     lowered: Mapping[str, Labels] = field(default_factory=dict)
     """Step → the labels that a policy consented to lower."""
 
@@ -95,7 +97,9 @@ def plan_run(
         placed=None if chosen is None else chosen.placed,
         wait=None if chosen is None else chosen.wait,
     )
-    return PlannedRun(plan, graph, options, places, lowered)
+    placed = () if chosen is None else chosen.placed.steps
+    otherwise = {one.step: one.otherwise for one in placed}
+    return PlannedRun(plan, graph, options, places, otherwise, lowered)
 
 
 def _placed(

@@ -1,7 +1,8 @@
 """`freehold run`: execute a plan; a candidate that it makes becomes a model version."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from freehold.app.costs.budgets import require_budget, tags_of, typical_cost
 from freehold.app.costs.meter import metering
 from freehold.app.model.register import register
 from freehold.app.run.applying import apply_plan
+from freehold.app.run.elsewhere import USUAL, Elsewhere, RemoteSteps
 from freehold.app.run.plan import PlannedRun, plan_run
 from freehold.app.run.runs import parameters_of
 from freehold.app.run.waiting import waiting_runs
@@ -21,9 +23,11 @@ from freehold.domain.artifact import Artifact
 from freehold.domain.candidate import Candidate
 from freehold.domain.errors import Conflict, NotFound
 from freehold.domain.graph import references, substitute
+from freehold.domain.placement import Place
 from freehold.domain.run import Progress, RunOutcome
 from freehold.running.execution import execute, resume
 from freehold.running.projection import run_row, steps_of
+from freehold.running.surroundings import Surroundings
 
 Observer = Callable[[Progress], None]
 Stage = Callable[[str], None]
@@ -42,7 +46,11 @@ class FinishedRun:
 
 
 def run(
-    site: Site, planned: PlannedRun, observer: Observer | None = None, stage: Stage | None = None
+    site: Site,
+    planned: PlannedRun,
+    observer: Observer | None = None,
+    stage: Stage | None = None,
+    elsewhere: Elsewhere = USUAL,
 ) -> FinishedRun:
     """Raises BudgetExceeded and Conflict `plan.moved` before anything runs; StepFailed,
     ContractFailed, StorageFailed: the run can then be resumed."""
@@ -50,7 +58,7 @@ def run(
     planned = apply_plan(site, planned)
     gate = ContractGate(site)
     with metering(site) as warnings:
-        with surroundings(site) as world:
+        with _world(site, planned, elsewhere) as world:
             outcome = execute(planned.graph, world, planned.options, observer=observer, gate=gate)
         finished = _finish(site, planned, outcome, gate, stage)
     return replace(finished, warnings=(*finished.warnings, *warnings))
@@ -94,6 +102,7 @@ def resume_run(
     resumption: PlannedResumption,
     observer: Observer | None = None,
     stage: Stage | None = None,
+    elsewhere: Elsewhere = USUAL,
 ) -> FinishedRun:
     """Raises what `run` raises, and Conflict when another process drives it."""
     gate, planned = ContractGate(site), resumption.planned
@@ -101,12 +110,61 @@ def resume_run(
         outcome = _recorded(site, resumption.run, planned, gate)
         return _finish(site, planned, outcome, gate, stage)
     with metering(site) as warnings:
-        with surroundings(site) as world:
+        with _world(site, planned, elsewhere) as world:
             outcome = resume(
                 resumption.run, planned.graph, world, planned.options, observer=observer, gate=gate
             )
         finished = _finish(site, planned, outcome, gate, stage)
     return replace(finished, warnings=(*finished.warnings, *warnings))
+
+
+@contextmanager
+def _world(site: Site, planned: PlannedRun, elsewhere: Elsewhere) -> Iterator[Surroundings]:
+    """Other sites are part of it where the project has any: a step may have read there before."""
+    if not site.project.spec.sites:
+        with surroundings(site, planned.places) as world:
+            yield world
+        return
+    needed = needed_here(site, planned)
+    if elsewhere.replace is USUAL.replace:
+        elsewhere = replace(elsewhere, replace=NextBest(planned.otherwise))
+    with (
+        RemoteSteps(site, needed, elsewhere) as others,
+        surroundings(site, planned.places, others) as world,
+    ):
+        yield world
+
+
+class NextBest:
+    """Where a step goes on whose machine was taken away: the best place that it has not lost."""
+
+    def __init__(self, otherwise: Mapping[str, tuple[Place, ...]]) -> None:
+        self._otherwise = otherwise
+        self._lost: dict[str, set[Place]] = {}
+
+    def __call__(self, step: str, lost: Place) -> Place | None:
+        """None where the plan knows of no other."""
+        known = self._lost.setdefault(step, set())
+        known.add(lost)
+        return next((one for one in self._otherwise.get(step, ()) if one not in known), None)
+
+
+def needed_here(site: Site, planned: PlannedRun) -> set[str]:
+    """Steps whose outputs are read at this site: by a step, by a contract, by the registration of
+    the model, or by people."""
+    graph = planned.graph
+    contracts = {one.step for one in site.project.spec.contracts}
+    needed = {found.node for found in references(graph.result)}
+    read = set(needed)
+    for node in graph.nodes:
+        place = planned.places.get(node.name)
+        found = {reference.node for _, reference in node.references()}
+        read |= found
+        if place is None or place.site == site.name:
+            needed |= found
+        if node.step.name in contracts:
+            needed.add(node.name)
+    return needed | {node.name for node in graph.nodes if node.name not in read}
 
 
 def _recorded(site: Site, run: str, planned: PlannedRun, gate: ContractGate) -> RunOutcome:

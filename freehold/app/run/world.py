@@ -3,7 +3,7 @@
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -13,11 +13,13 @@ from tempfile import TemporaryDirectory
 from freehold.app import adapters
 from freehold.app.project.loading import module_sources
 from freehold.app.site.opening import Site
+from freehold.authoring.checkpoint import kept_by
 from freehold.domain.embedded import KILLING_ENGINE
+from freehold.domain.placement import Place
 from freehold.ports.engine import Engine, EngineSettings
 from freehold.running.codecs import Codecs
 from freehold.running.readiness import Options
-from freehold.running.surroundings import Surroundings
+from freehold.running.surroundings import OtherSites, Surroundings
 
 
 def environment_digest(root: Path) -> str:
@@ -50,12 +52,24 @@ def codecs() -> Codecs:
 
 
 @contextmanager
-def surroundings(site: Site) -> Iterator[Surroundings]:
+def surroundings(
+    site: Site,
+    places: Mapping[str, Place] | None = None,
+    others: OtherSites | None = None,
+) -> Iterator[Surroundings]:
     """Engines are closed, and the workspace removed, at the end."""
     spec = site.project.spec
     settings = EngineSettings(
         folder=site.project.root,
-        command=(sys.executable, "-m", "freehold.cli.main", "step", "--site", site.name),
+        command=(
+            sys.executable,
+            "-m",
+            "freehold.cli.main",
+            "step",
+            "--attended",
+            "--site",
+            site.name,
+        ),
         width=spec.parallel or None,
     )
     with TemporaryDirectory(prefix="freehold-run-") as workspace:
@@ -73,6 +87,10 @@ def surroundings(site: Site) -> Iterator[Surroundings]:
                 workspace=Path(workspace),
                 engine=engine,
                 processes=processes,
+                here=site.name,
+                places=places or {},
+                others=others,
+                keeping=kept_by,
             )
         finally:
             engine.close()

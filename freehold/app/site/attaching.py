@@ -4,13 +4,15 @@ They may say something about people. So they lie in a store only as long as the 
 whoever asked for the work takes them away again.
 """
 
+from collections.abc import Iterator
+
 from freehold.app.site.meeting import Meeting
 from freehold.app.site.opening import Site
 from freehold.domain.errors import IntegrityError
-from freehold.domain.fact import site_of
 from freehold.ports.attachment_store import attachment_key, check_attachment
 from freehold.replication.leases import all_work, attachments_wanted, open_work
-from freehold.replication.work import Work
+from freehold.replication.work import Completion, Work
+from freehold.running.projection import attempts_ended
 
 ATTACHMENTS = "attachments/"
 Route = dict[str, str]
@@ -37,7 +39,7 @@ def copy_attachments(site: Site, meeting: Meeting, route: Route) -> int:
 
 def _fetch(site: Site, meeting: Meeting) -> int:
     fetched = 0
-    for name in attachments_wanted(site.state, site.name):
+    for name in (*attachments_wanted(site.state, site.name), *_failures_wanted(site)):
         key = attachment_key(name)
         if site.objects.size(key) is not None:
             continue
@@ -63,11 +65,27 @@ def _given(site: Site, place: str) -> list[str]:
             for work in open_work(site.state, place)
             if work.parameters_attachment and _asked_here(site, work)
         }
+        | {end.failure for _, end in _failures(site, place) if end.writer == site.ledger.writer}
     )
 
 
+def _failures_wanted(site: Site) -> list[str]:
+    """What other sites say of how steps failed that this one asked for."""
+    return sorted({end.failure for _, end in _failures(site, site.name)})
+
+
+def _failures(site: Site, asking: str) -> Iterator[tuple[Work, Completion]]:
+    """Of steps that this site asked for, until the run has recorded how the attempt ended."""
+    for work in all_work(site.state):
+        end, step = work.completion, work.step
+        if step is None or end is None or not end.failure or work.asked_by != asking:
+            continue
+        if attempts_ended(site.state, step.run, step.step) < step.ordinal:
+            yield work, end
+
+
 def _asked_here(site: Site, work: Work) -> bool:
-    return site_of(work.requested.rpartition("/")[0]) == site.name
+    return work.asked_by == site.name
 
 
 def _own(site: Site, name: str) -> bytes | None:
@@ -87,8 +105,26 @@ def _take_away(site: Site, meeting: Meeting) -> None:
         for work in all_work(site.state)
         if work.parameters_attachment and not work.open and _asked_here(site, work)
     }
+    over |= _failures_recorded(site)
     for name in list(meeting.stores) if over else ():
         with meeting.at(name):
             store = meeting.stores[name]
             for key in over.intersection(store.keys(ATTACHMENTS)):
                 store.delete(key)
+
+
+def _failures_recorded(site: Site) -> set[str]:
+    """Keys of what was said, to this site, of attempts that its runs have recorded: they keep it by
+    themselves. Who said it keeps no copy; a name that others gave is nothing to delete here by."""
+    found = set()
+    for work in all_work(site.state):
+        end, step = work.completion, work.step
+        if step is None or end is None or not end.failure:
+            continue
+        if attempts_ended(site.state, step.run, step.step) >= step.ordinal:
+            key = attachment_key(end.failure)
+            if end.writer == site.ledger.writer:
+                site.objects.delete(key)
+            if _asked_here(site, work):
+                found.add(key)
+    return found

@@ -1,6 +1,6 @@
 """Artifacts on their way between sites, where somebody asks for them and no label forbids it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,13 +8,15 @@ from typing import Any
 
 from freehold.app.site.attaching import Route, copy_attachments
 from freehold.app.site.labelled import Labelled
-from freehold.app.site.meeting import Meeting
+from freehold.app.site.meeting import Meeting, meet
 from freehold.app.site.moved import Tally
 from freehold.app.site.opening import Site
-from freehold.app.site.wanted import is_here, wanted_at
+from freehold.app.site.wanted import is_here, lent_by, wanted_at
+from freehold.app.site.ways import no_way
 from freehold.ports.object_store import Moved
 from freehold.replication.fetching import fetch_artifacts
 from freehold.replication.sending import publish_artifacts
+from freehold.replication.travel import barred_from_store
 
 Tell = Callable[[str], None]
 
@@ -127,8 +129,34 @@ def _send(passing: _Passing) -> None:
                 passing.copied.barred.append(Barred(digest, place, rule))
             else:
                 by_store.setdefault(store, {})[digest] = None
+    for digest in _lent(passing):
+        by_store.setdefault(site.name, {})[digest] = None
     for name, digests in by_store.items():
         _leave(passing, name, digests)
+
+
+def lend(site: Site, digests: Iterable[str], labels: Mapping[str, str]) -> None:
+    """Leave what is here in the own store at once, before anybody can hear of it. Where the labels
+    bar that, or the store does not answer, it stays where it is."""
+    sites = site.project.spec.sites
+    rule = no_way(labels, [site.name], site.name, sites) or barred_from_store(
+        labels, sites[site.name].store, sites
+    )
+    meeting = meet(site)
+    if not rule and site.name in meeting.stores:
+        with meeting.at(site.name):
+            publish_artifacts(digests, site.objects, meeting.stores[site.name])
+
+
+def _lent(passing: _Passing) -> Iterator[str]:
+    """In the own store, where no label bars it: the store may be another site's too."""
+    site, labelled = passing.site, passing.labelled
+    if site.name not in passing.meeting.stores or site.name not in site.project.spec.sites:
+        return
+    for digest in dict.fromkeys(one.digest for one in lent_by(site)):
+        rule = labelled.barred_on_the_way(digest, site.name, site.name, site.project.spec.sites)
+        if not rule and is_here(site, digest):
+            yield digest
 
 
 def _wanted_digests(site: Site, place: str) -> Iterable[str]:

@@ -5,10 +5,13 @@ from typing import Any
 
 from freehold.catalog.versions import versions_of
 from freehold.domain.artifact import Artifact
+from freehold.domain.fact import site_of
 from freehold.domain.labels import inherited
 from freehold.domain.project import SiteSpec
 from freehold.domain.projection import State
+from freehold.replication.leases import all_work
 from freehold.replication.travel import barred, barred_from_store
+from freehold.running.checkpoints import CHECKPOINTS
 
 
 class Labelled:
@@ -20,11 +23,22 @@ class Labelled:
         self._rows: dict[str, list[Mapping[str, Any]]] = {}
         self._labels: dict[str, dict[str, str]] = {}
         self._unknown: dict[str, str] = {}
+        self._places: dict[str, set[str]] = {}
         for _, row in state.scan("steps"):
             self._rows.setdefault(str(row["run"]), []).append(row)
             for one in row.get("outputs", ()):
                 made = Artifact.from_json(one)
                 self._bears(made.digest, made.labels)
+                self._places.setdefault(made.digest, set()).add(row["site"])
+        for work in all_work(state):
+            for one in work.completion.outputs if work.completion is not None else ():
+                self._bears(one.digest, one.labels)
+                self._places.setdefault(one.digest, set()).add(work.site)
+        for _, row in state.scan(CHECKPOINTS):
+            for one in row["newest"]:
+                self._bears(one["digest"], one["labels"])
+                place = site_of(one["fact"].rpartition("/")[0])
+                self._places.setdefault(one["digest"], set()).add(place)
         for digest, labels in state.scan("labels"):
             self._bears(digest, labels)
         self._of_runs = dict(state.scan("run_labels"))
@@ -41,6 +55,14 @@ class Labelled:
         before = self._labels.get(digest)
         if before is None or not before.items() >= labels.items():
             self._labels[digest] = inherited([before or {}, labels])
+
+    def places(self, digest: str) -> set[str]:
+        """Sites that say that they made it, a checkpoint too."""
+        return self._places.get(digest, set())
+
+    def rule(self, digest: str, site: SiteSpec) -> str:
+        """As `barred`, and empty too for what is not known here yet: it may come to be known."""
+        return "" if self._in_doubt(digest) else barred(self._labels[digest], site)
 
     def of(self, digests: Iterable[str]) -> dict[str, str]:
         return inherited(self._labels.get(one, {}) for one in digests)

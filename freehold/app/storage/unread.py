@@ -46,13 +46,17 @@ JUDGED = frozenset(
         "run.started",
         "signal.raised",
         "site.opened",
+        "step.checkpointed",
         "step.failed",
         "step.finished",
+        "step.interrupted",
         "storage.collected",
         "tracking.failed",
         "tracking.recorded",
         "usage.recorded",
         "usage.metered",
+        "work.completed",
+        "work.requested",
     }
 )
 """Types whose digests are references that `freehold.catalog.retention` weighs, or are none."""

@@ -1,9 +1,11 @@
 """An agent's look at the work of its site: what it may do now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from freehold.app.site.labelled import Labelled
 from freehold.app.site.opening import Site
+from freehold.app.site.wanted import is_here
 from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Draft, site_of
 from freehold.domain.projection import State
@@ -39,6 +41,8 @@ class Claims:
     now: Seconds = lambda: 0.0
     waiting: tuple[str, ...] = ()
     """Work whose parameters have not come yet, as of the last look."""
+    lacking: tuple[str, ...] = ()
+    """Steps whose inputs have not come yet."""
 
     def __post_init__(self) -> None:
         self._sightings = Sightings()
@@ -50,8 +54,9 @@ class Claims:
         """
         found = open_work(self.site.state, self.site.name)
         self._sightings.forget(work.name for work in found)
-        waiting = [work.name for work in found if not self._has_parameters(work)]
-        self.waiting = tuple(waiting)
+        self.waiting = tuple(work.name for work in found if not self._has_parameters(work))
+        self.lacking = tuple(self._without_inputs(found))
+        waiting = {*self.waiting, *self.lacking}
         now = self.now()
         # Every one is looked at, each time: the time of the others' leases runs on.
         free = [one for one in found if self._sightings.run_out(one, now, self.grace)]
@@ -74,6 +79,21 @@ class Claims:
         work = work_of(self.site.state, seen.name)
         lease = work.lease_of(self.site.ledger.writer)
         return None if lease is None else Claimed(work, lease, seen.holder is not None)
+
+    def _without_inputs(self, found: list[Work]) -> Iterator[str]:
+        """An input that a rule forbids will never come: the work is claimed, and so refused."""
+        labelled = None
+        for work in found:
+            lacking = [
+                digest
+                for digest in (work.step.inputs if work.step is not None else ())
+                if not is_here(self.site, digest)
+            ]
+            if lacking:
+                labelled = labelled or Labelled(self.site.state)
+                own = self.site.project.spec.sites[self.site.name]
+                if not any(labelled.rule(digest, own) for digest in lacking):
+                    yield work.name
 
     def _has_parameters(self, work: Work) -> bool:
         """They travel on their own, and may come later than the request."""

@@ -83,7 +83,7 @@ def perform(
         status, code = "failed", BUG
     meet()
     name = name or run_of(site, work_of(site.state, claimed.work.name))
-    return _record(site, claimed, Completion("", "", 0, name, status, version, code))
+    return record_end(site, claimed, Completion("", "", 0, name, status, version, code))
 
 
 def _run(site: Site, claimed: Claimed, observer: Observer | None) -> FinishedRun:
@@ -96,7 +96,8 @@ def _run(site: Site, claimed: Claimed, observer: Observer | None) -> FinishedRun
     return run(site, plan_run(site, work.pipeline, values, cause=(claimed.lease.taken,)), observer)
 
 
-def _record(site: Site, claimed: Claimed, end: Completion) -> Performed:
+def record_end(site: Site, claimed: Claimed, end: Completion) -> Performed:
+    """Of a pipeline or a step; once for each lease."""
     name, lease = claimed.work.name, claimed.lease
 
     def decision(state: State) -> tuple[Draft, ...]:

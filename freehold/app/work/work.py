@@ -41,6 +41,15 @@ def _row(site: Site, one: Work) -> dict[str, Any]:
         "work": one.name,
         "site": one.site,
         "pipeline": one.pipeline,
+        "step": None
+        if one.step is None
+        else {
+            "run": one.step.run,
+            "step": one.step.step,
+            "attempt": one.step.attempt,
+            "machine": one.step.place.machine,
+            "spot": one.step.place.spot,
+        },
         "standing": one.standing,
         "asked_by": site.people.name_of(one.actor),
         "asked_at": site_of(one.requested),

@@ -6,7 +6,8 @@ Law. An object goes only if nothing below refers to it, and if that was so for a
   and made;
 - any version: its attestations, which are its evidence for ever;
 - a run that is open, younger than the retention, or on hold: what its steps read and made;
-- an open run: whatever appeared after it began, though no fact names it yet;
+- an open run: whatever appeared after it began, though no fact names it yet; and the newest
+  checkpoints of its steps, which nothing else keeps;
 - a contract report on data that stays; any report, labels and parts of the request log within
   their days, and within what monitoring and a running release look back on;
 - metered usage, and the bills that hold, for ever; a bill that was replaced, as long as a report;

@@ -48,8 +48,8 @@ class Standing:
     """Why the bytes of a digest stay, or that nothing known keeps them."""
 
     kind: str
-    """`package`, `attestation`, `step output`, `contract report`, `monitoring report`, `labels`,
-    `usage`, `bill`, or empty for what is only known to be named."""
+    """`package`, `attestation`, `step output`, `checkpoint`, `contract report`,
+    `monitoring report`, `labels`, `usage`, `bill`, or empty for what is only known to be named."""
     reason: Reason | None = None
     """None: they may go."""
     by: str = ""

@@ -34,6 +34,8 @@ def _references(state: State, asked: Circumstances) -> Iterator[Reference]:
     for run in recent_runs(state, asked):
         _keep(runs, run, "recent run", run)
     yield from _of_steps(state, runs)
+    yield from _of_checkpoints(state, set(open_runs(state, asked)), runs)
+    yield from _of_work(state, runs)
     yield from _of_labels(state, asked)
     yield from _of_spending(state, asked)
     for hold in holds_of(state):
@@ -76,6 +78,29 @@ def _of_steps(state: State, runs: dict[str, Standing]) -> Iterator[Reference]:
     for _, row in state.scan("cache"):
         for digest in _outputs(row):
             yield digest, _output(runs.get(row["run"]))
+
+
+def _of_checkpoints(
+    state: State, open_now: set[str], runs: dict[str, Standing]
+) -> Iterator[Reference]:
+    """As long as the run is open or on hold, and no longer: nobody goes on from them then."""
+    for key, row in state.scan("checkpoints"):
+        run = key.partition("/")[0]
+        kept, standing = runs.get(run), Standing("checkpoint")
+        if kept is not None and (run in open_now or kept.reason == "hold"):
+            standing = Standing("checkpoint", kept.reason, kept.by)
+        for one in row["newest"]:
+            yield one["digest"], standing
+
+
+def _of_work(state: State, runs: dict[str, Standing]) -> Iterator[Reference]:
+    """What steps read and made that were asked of a site: their run may not have said so yet."""
+    for _, row in state.scan("work"):
+        step, end = row.get("step"), row["completion"]
+        if step is not None:
+            kept = runs.get(step["run"])
+            for digest in (*step["inputs"], *(_outputs(end) if end is not None else ())):
+                yield digest, _output(kept)
 
 
 def _output(kept: Standing | None) -> Standing:

@@ -128,6 +128,7 @@ def run(world: World, draw: Any) -> None:
     }
     world.tell("run.started", body, 2)
     before: list[str] = []
+    save(world, name, draw(st.integers(0, 5)))
     for step in ("load", "fit")[: draw(st.integers(0, 2))]:
         made = world.put(("output", draw(st.integers(0, 6))))
         world.tell(
@@ -150,6 +151,33 @@ def run(world: World, draw: Any) -> None:
         world.tell("run.finished", {"run": name, "status": ends})
     elif ends == "goes on":
         world.driven.add(name)
+
+
+def save(world: World, name: str, times: int) -> None:
+    """Checkpoints of a step of the run."""
+    for number in range(1, times + 1):
+        world.tell(
+            "step.checkpointed",
+            {
+                "artifact": world.put(("checkpoint", name, number)),
+                "format": "bytes",
+                "key": digest("key"),
+                "labels": {},
+                "number": number,
+                "run": name,
+                "size": 10,
+                "step": "fit",
+            },
+        )
+
+
+def newest_checkpoints(world: World) -> Iterator[tuple[str, str]]:
+    """Run and digest, of the three that count."""
+    told = world.bodies("step.checkpointed")
+    last = {body["run"]: body["number"] for body in told}
+    for body in told:
+        if body["number"] > last[body["run"]] - 3:
+            yield body["run"], body["artifact"]
 
 
 def register(world: World, draw: Any) -> None:
@@ -357,7 +385,7 @@ def kept(world: World) -> tuple[set[str], list[int]]:
         ]
     }
     held_runs = {name for kind, name in holds if kind == "run"}
-    runs = set(held_runs)
+    runs, of_held = set(held_runs), set(held_runs)
     for body in registered:
         stays |= set(body["attestations"].values())
         one = (body["model"], body["version"])
@@ -365,6 +393,8 @@ def kept(world: World) -> tuple[set[str], list[int]]:
         if one in live(world) | newest or on_hold:
             stays.add(body["package"]["digest"])
             runs.add(body["run"])
+        if on_hold:
+            of_held.add(body["run"])
     for body in world.bodies("model.judged"):
         stays |= set(body["attestations"].values())
     opened = dict(open_now(world))
@@ -372,6 +402,9 @@ def kept(world: World) -> tuple[set[str], list[int]]:
     for body in world.bodies("step.finished"):
         if body["run"] in runs:
             stays |= {*body["inputs"], *(output["digest"] for output in body["outputs"])}
+    for run_name, artifact in newest_checkpoints(world):
+        if run_name in opened or run_name in of_held:
+            stays.add(artifact)
     stays |= set(documents(world, stays))
     return stays, list(opened.values())
 
@@ -462,6 +495,7 @@ def named(world: World) -> set[str]:
         ("bill.imported", "artifact"),
     ):
         found |= {body[name] for body in world.bodies(kind)}
+    found |= {artifact for _, artifact in newest_checkpoints(world)}
     released = {body["hold"] for body in world.bodies("hold.released")}
     for body in world.bodies("hold.placed"):
         if body["kind"] == "digest" and body["hold"] not in released:

@@ -8,8 +8,10 @@ from typing import Any, cast
 import pytest
 
 from freehold.adapters.memory.ledger import MemoryLedger
+from freehold.domain.artifact import Artifact
 from freehold.domain.errors import Conflict, NotFound
 from freehold.domain.fact import Draft, Fact
+from freehold.domain.placement import Place
 from freehold.domain.projection import State
 from freehold.ports.contracts.kept_logs import MergingLedger, copy_all, size_of, stretch
 from freehold.ports.contracts.signer import TransientSigner
@@ -19,9 +21,10 @@ from freehold.replication.leases import (
     Sightings,
     attachments_wanted,
     open_work,
+    steps_asked,
     work_of,
 )
-from freehold.replication.work import Completion, Lease, Work
+from freehold.replication.work import AskedStep, Completion, Lease, Work
 
 START = 1_700_000_000_000_000
 HOUR = 3_600_000_000
@@ -83,6 +86,24 @@ class Party:
         }
         self.decide(lambda _: [Draft("work.requested", body)])
 
+    def ask_step(self, name: str, ordinal: int = 1, back: bool = False) -> bool:
+        asked = AskedStep(
+            run="run",
+            step="fit",
+            key="sha256:" + "1" * 64,
+            ordinal=ordinal,
+            attempt=1,
+            place=Place("aws", "m5.xlarge", spot=True),
+            inputs=("sha256:" + "2" * 64,),
+            labels={"residency": "EU"},
+            back=back,
+            needs={"accelerators": 0, "cpus": 1, "memory": 0},
+        )
+        manifest = "salted-sha256:" + "3" * 64
+        return bool(
+            self.decide(lambda state: leases.ask_step(state, name, asked, manifest, "system"))
+        )
+
     def take(self, name: str = "w") -> Lease | None:
         seen = work_of(self.state, name)
         self.decide(lambda state: leases.take(state, seen, 60, "system"))
@@ -96,6 +117,9 @@ class Party:
 
     def complete(self, held: Lease, name: str = "w", run: str = "") -> bool:
         end = Completion("", "", 0, run or f"run-{self.writer}", "finished", None, "")
+        if self.said(name).step is not None:
+            outputs = (Artifact(f"sha256:{self.writer}", "json", 7, {"residency": "EU"}),)
+            end = replace(end, outputs=outputs, machine="m5.xlarge", microseconds=5)
 
         def decision(state: State) -> list[Draft]:
             draft = leases.complete(state, name, held, end, "system")
@@ -161,6 +185,50 @@ def test_a_row_is_read_as_it_was_written(three: tuple[Party, ...]) -> None:
     work = a.said()
     assert work.superseded
     assert Work.from_json(work.as_json()) == work
+
+
+def test_a_step_is_asked_once_whoever_asks_again() -> None:
+    asking, a = Party("onprem-9"), Party("aws-1")
+    assert asking.ask_step("run.fit.1")
+    assert not asking.ask_step("run.fit.1"), "the name says which attempt it is"
+    assert asking.ask_step("run.fit.2", ordinal=2)
+    meet(asking, a)
+    asked = a.said("run.fit.1")
+    assert asked.step is not None
+    assert (asked.step.place, asked.asked_by) == (Place("aws", "m5.xlarge", spot=True), "onprem")
+    assert [one.name for one in steps_asked(a.state, "run", "fit")] == ["run.fit.1", "run.fit.2"]
+    assert list(steps_asked(a.state, "run", "other")) == []
+    assert list(steps_asked(a.state, "another run")) == []
+
+
+def test_the_end_of_a_step_says_what_it_made_where_and_how_long_it_took() -> None:
+    asking, a, b = Party("onprem-9"), Party("aws-1"), Party("aws-2")
+    asking.ask_step("step")
+    meet(asking, a, b)
+    first, second = held(a.take("step")), held(b.take("step"))
+    a.complete(first, "step")
+    b.complete(second, "step")
+    meet(asking, a, b)
+    assert asking.said("step") == a.said("step") == b.said("step")
+    end = asking.said("step").completion
+    assert end is not None
+    assert (end.machine, end.microseconds, end.cached) == ("m5.xlarge", 5, False)
+    assert end.outputs == (Artifact(f"sha256:{end.writer}", "json", 7, {"residency": "EU"}),)
+    assert len(asking.said("step").superseded) == 1
+    assert Work.from_json(asking.said("step").as_json()) == asking.said("step")
+
+
+def test_a_pipeline_asked_by_an_older_release_is_read_as_it_was(three: tuple[Party, ...]) -> None:
+    a, _, _ = three
+    lease = held(a.take())
+    a.complete(lease)
+    assert a.said().step is None
+    facts = [known.fact for known in a.written if known.fact.type.startswith("work.")]
+    assert [(fact.type, fact.version) for fact in facts] == [
+        ("work.requested", 1),
+        ("work.completed", 1),
+    ]
+    assert set(facts[-1].body) == {"code", "fence", "run", "status", "version", "work"}
 
 
 def test_a_taking_of_what_changed_meanwhile_takes_nothing(three: tuple[Party, ...]) -> None:
@@ -389,7 +457,11 @@ def interleaved(seed: int, steps: int) -> None:
 def act(party: Party, chance: random.Random, ever: list[tuple[str, Lease]]) -> None:
     found = [Work.from_json(row) for _, row in party.state.scan(WORK)]
     if not found or (len(found) < 4 and chance.random() < 0.1):
-        party.ask(f"{party.writer}.{party.wall}")
+        if chance.random() < 0.5:
+            party.ask(f"{party.writer}.{party.wall}")
+        else:
+            # The same attempt may be asked for by two: by the run, and by who resumed it.
+            party.ask_step(f"run.fit.{chance.randint(1, 3)}")
         return
     name = chance.choice(found).name
     choice = chance.random()

@@ -118,14 +118,21 @@ def _sizes(known: Forecasts, estimates: Mapping[str, Estimate]) -> dict[Referenc
 
 
 def _reading(site: Site, graph: Graph) -> Reading:
-    """Contracts are checked, and a model is registered, where the run is driven from."""
+    """Contracts are checked, a model is registered, and what nobody reads is shown, where the run
+    is driven from."""
     driver: dict[str, frozenset[Reference]] = {}
     checked = contracts_of(site.project)
+    result = frozenset(references(graph.result))
+    read = {found.node for node in graph.nodes for _, found in node.references()}
     for node in graph.nodes:
+        outputs = frozenset(Reference(node.name, n) for n in range(len(node.step.returns)))
         if node.step.name in checked:
             driver[f"contract on {node.name}"] = frozenset({Reference(node.name, 0)})
-    if isinstance(graph.result, Candidate):
-        driver["registration"] = frozenset(references(graph.result))
+        if node.name not in read and not outputs & result:
+            driver[f"report of {node.name}"] = outputs
+    if result:
+        registered = isinstance(graph.result, Candidate)
+        driver["registration" if registered else "result"] = result
     return Reading(driver)
 
 

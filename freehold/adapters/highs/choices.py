@@ -1,0 +1,127 @@
+"""A task's options as the program needs them: without those that another at the same site beats."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from freehold.domain.placement import Objective, Option
+from freehold.domain.placement_cost import exceeds
+
+LASTS = 0.5
+"""Seconds from which on a task surely counts in a pool, however long everything takes."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which limits are counted; what is not counted is not kept for."""
+
+    deadline: bool = False
+    budget: bool = False
+    pools: frozenset[str] = frozenset()
+
+    @property
+    def any(self) -> bool:
+        return self.deadline or self.budget or bool(self.pools)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An option, with what its task alone reads from fixed places folded into it."""
+
+    site: int
+    cost: float
+    """As the objective counts it."""
+    money: float
+    seconds: float
+    uses: tuple[tuple[str, float], ...]
+    """Of limited pools only."""
+    index: int
+    """In the task's options."""
+
+
+def choices_of(
+    options: Sequence[Option],
+    sites: Mapping[str, int],
+    objective: Objective,
+    quotas: Mapping[str, float],
+    limits: Limits,
+) -> tuple[Choice, ...]:
+    """In an order that does not depend on that of the options; what is folded in, is not yet.
+
+    At one site, whatever crosses is the same. Under quotas a task that ends sooner may make others
+    meet, so that only options of equal length are compared.
+    """
+    if not limits.any:
+        return _least(options, sites, objective)
+    kept: dict[str, list[tuple[Option, Choice]]] = {}
+    fit = [
+        (o, _choice(o, sites, objective, limits, index))
+        for index, o in enumerate(options)
+        if not _alone_too_much(o, quotas, limits)
+    ]
+    # The smallest first: what beats a choice stands before it.
+    for option, choice in sorted(fit, key=lambda one: (_figures(one[1], limits), _rank(one[0]))):
+        here = kept.setdefault(option.site, [])
+        if not any(_beats(other, choice, limits) for _, other in here):
+            here.append((option, choice))
+    return tuple(choice for site in sorted(kept) for _, choice in kept[site])
+
+
+def _least(
+    options: Sequence[Option], sites: Mapping[str, int], objective: Objective
+) -> tuple[Choice, ...]:
+    """One for each site."""
+    best: dict[str, tuple[float, int]] = {}
+    money, carbon = objective.money, objective.carbon
+    for index, option in enumerate(options):
+        cost = money * option.money + carbon * option.carbon
+        known = best.get(option.site)
+        if (
+            known is None
+            or cost < known[0]
+            or (cost == known[0] and _rank(option) < _rank(options[known[1]]))
+        ):
+            best[option.site] = (cost, index)
+    return tuple(
+        _choice(options[index], sites, objective, Limits(), index)
+        for _, (_, index) in sorted(best.items())
+    )
+
+
+def _choice(
+    option: Option, sites: Mapping[str, int], objective: Objective, limits: Limits, index: int
+) -> Choice:
+    uses = tuple(sorted((p, units) for p, units in option.uses.items() if p in limits.pools))
+    cost = objective.of(option.money, option.carbon)
+    return Choice(sites[option.site], cost, option.money, option.seconds, uses, index)
+
+
+def _rank(option: Option) -> tuple[object, ...]:
+    figures = (option.money, option.carbon, option.seconds)
+    return (option.machine, *figures, sorted(option.uses.items()))
+
+
+def _alone_too_much(option: Option, quotas: Mapping[str, float], limits: Limits) -> bool:
+    return option.seconds > LASTS and any(
+        pool in limits.pools and exceeds(units, quotas[pool]) for pool, units in option.uses.items()
+    )
+
+
+def _figures(choice: Choice, limits: Limits) -> tuple[float, ...]:
+    counted = [choice.cost]
+    if limits.budget:
+        counted.append(choice.money)
+    if limits.deadline or limits.pools:
+        counted.append(choice.seconds)
+    if limits.pools:
+        counted.append(sum(units for _, units in choice.uses))
+    return tuple(counted)
+
+
+def _beats(one: Choice, other: Choice, limits: Limits) -> bool:
+    if one.cost > other.cost or (limits.budget and one.money > other.money):
+        return False
+    if limits.pools:
+        uses = dict(other.uses)
+        lighter = all(units <= uses.get(pool, 0.0) for pool, units in one.uses)
+        return lighter and one.seconds == other.seconds
+    return not limits.deadline or one.seconds <= other.seconds
