@@ -1,20 +1,25 @@
 """`freehold agent`: one turn after the other, whatever fails.
 
 A turn: meet the others in the stores; do one work that was asked of this site; put what is
-released into the serving folder, keep the endpoint up, turn the model's loop; meet again if
-anything was recorded. What a turn leaves undone, wherever it was cut off, the next one does.
+released into the serving folder, keep the endpoint up, turn the model's loop; meter what was
+used; meet again if anything was recorded. What a turn leaves undone, wherever it was cut off, the
+next one does.
 """
 
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from threading import Lock
 
 from freehold.agent.endpoint_keeper import EndpointKeeper
 from freehold.agent.events import Event, Notices, Tell
 from freehold.agent.stopping import Interrupted, Stopping
-from freehold.app.loop.advance import advance
+from freehold.app.costs.budgets import standings, today_of
+from freehold.app.costs.meter import meter
+from freehold.app.costs.watch import watch_costs
+from freehold.app.loop.advance import advance, said
 from freehold.app.loop.turns import LoopBusy
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.exchange import Exchanged
@@ -61,6 +66,8 @@ class Agent:
         self._notices = Notices(world.tell)
         self._published: tuple[str, int] = ("", 0)
         self._meeting = Lock()
+        self._watched: date | None = None
+        """The day on which costs were looked at last."""
 
     def run(self, every: float = EVERY) -> None:
         """Until asked to stop. Raises Conflict: `agent.running` if there is one already, LOG_LEFT
@@ -108,6 +115,7 @@ class Agent:
         for name, act in (("work", lambda: self._work(turn)), ("release", self._keep_released)):
             if not self._world.stopping.asked:
                 self._part(turn, name, act)
+        self._part(turn, "metering", self._meter)
         if self._own_log() != self._published:
             self._meet(turn)
         return turn
@@ -214,6 +222,19 @@ class Agent:
             self._world.endpoint.keep()
         with self._world.stopping.breakable():
             advance(self._site, spec.model, self._said("loop"))
+
+    def _meter(self) -> None:
+        done, today = meter(self._site), today_of(self._site)
+        if done is not None or today != self._watched:
+            for signal in watch_costs(self._site, standings(self._site), today):
+                self._tell(Event("signal", said(signal), signal.as_json()))
+            self._watched = today
+        if done is not None and done.rows:
+            money = ", ".join(f"{sum_:.2f} {currency}" for currency, sum_ in done.money.items())
+            text = f"{done.rows} rows of usage metered: {money}"
+            if done.unpriced:
+                text += f"; of {done.unpriced} the price is not known"
+            self._tell(Event("usage.metered", text, routine=True))
 
     def _said(self, kind: str) -> Callable[[str], None]:
         return lambda text: self._tell(Event(kind, text))

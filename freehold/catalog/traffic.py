@@ -1,16 +1,18 @@
 """What was asked and what came true: files of the request log, and labels that arrived.
 
 Facts
-  log.recorded {model, file, digest, rows, first, last, answered}
+  log.recorded {model, file, digest, rows, first, last, answered,
+                variants: [{version, requests, rows, failed}]}
   labels.added {model, artifact, rows, first, last}
 
 Each site has its own request log and labels, which only it can read; rows stand by site.
 Times are microseconds since 1970 UTC. `first` and `last` are by the time that a request was asked
-at, which in a replay is the recorded one; `answered` is by the endpoint's clock.
+at, which in a replay is the recorded one; `answered` is by the endpoint's clock. `variants` is
+lacking in facts of earlier releases; its `rows` were answered, its `failed` ones were not.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from freehold.domain.fact import Fact, site_of
 from freehold.domain.projection import Change, Projection, State
@@ -99,6 +101,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
     if fact.type == "labels.added":
         key = f"{log}/{fact.time.wall:020d}/{fact.writer}/{fact.sequence:012d}"
         return [Change(LABELS, key, body)]
+    body = {one.name: body[one.name] for one in fields(LogFile)}
     before = state.get(NEWEST, log) or {}
     newest = {
         "answered": max(body["answered"], before.get("answered", 0)),

@@ -2,18 +2,24 @@
 
 import click
 
+from freehold.app.costs.budgets import answer_request, find_request
 from freehold.app.loop.advance import carry_out
 from freehold.app.loop.proposals import approve, find_proposal, reject
 from freehold.app.site.opening import open_site
 from freehold.cli import output
 
+BUDGET = "budget/"
 
-@click.command("approve", help="Act on a PROPOSAL that waits: retrain, judge, release.")
+
+@click.command("approve", help="Act on a PROPOSAL that waits: retrain, judge, release, or spend.")
 @click.argument("proposal")
 @click.option("--reject", "rejected", is_flag=True, help="Turn it down instead.")
 @output.yes
 @output.as_json
 def command(proposal: str, rejected: bool, yes: bool, as_json: bool) -> None:
+    if proposal.startswith(BUDGET):
+        _budget(proposal, rejected, yes, as_json)
+        return
     with open_site() as site:
         found = find_proposal(site, proposal)
         if not as_json:
@@ -37,3 +43,22 @@ def command(proposal: str, rejected: bool, yes: bool, as_json: bool) -> None:
         output.next_command(f"freehold why {acted.version.name}", "freehold status")
     else:
         output.next_command("freehold status", "freehold runs")
+
+
+def _budget(name: str, rejected: bool, yes: bool, as_json: bool) -> None:
+    """A plan that would pass a budget: the word is for that plan, this month."""
+    with open_site() as site:
+        asked = find_request(site, name)
+        if not as_json:
+            share = "what is not known" if asked.share is None else f"{asked.share:.2f}"
+            click.echo(
+                f"{name}: to spend {share} {asked.currency} where {asked.used:.2f} of"
+                f" {asked.limit:.2f} are spent or committed in {asked.month}"
+            )
+        output.confirm("Reject it?" if rejected else "Approve it?", yes)
+        found = answer_request(site, name, "rejected" if rejected else "approved")
+    if as_json:
+        output.data({"shape": 1, "request": name, "standing": found.standing})
+        return
+    click.echo(f"{name} is {found.standing}")
+    output.next_command("freehold run" if found.standing == "approved" else "freehold budgets")

@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
+from freehold.app.costs.budgets import objections
 from freehold.app.run.applying import difference_to_last
 from freehold.app.run.plan import plan_run
+from freehold.app.run.run import charges_of
 from freehold.app.run.whatif import what_would_change
 from freehold.app.site.opening import open_site
 from freehold.cli import drawing, explaining, output, parameters
@@ -63,6 +65,7 @@ def command(
             return
         planned = plan_run(site, pipeline, values, cache=not no_cache)
         difference = difference_to_last(site, planned) if diff else None
+        over = objections(site, charges_of(site, planned), planned.plan.digest)
     document = planned.plan.as_json()
     if save is not None:
         save.write_text(json.dumps(document, indent=2))
@@ -71,6 +74,8 @@ def command(
         output.data({**document, **told})
         return
     show(planned.plan)
+    for objection in over:
+        output.note(f"not to be run so: {objection}")
     if explained is not None:
         explaining.steps(planned.plan, "" if explained == ALL else explained)
     if difference is not None:

@@ -7,6 +7,7 @@ import click
 from freehold.app.loop.signals import signals
 from freehold.app.site.opening import open_site
 from freehold.cli import drawing, output
+from freehold.domain.signal import OF_MONEY
 
 SHOWN = 14
 """Newest assessments that people see; `--json` has all."""
@@ -25,6 +26,8 @@ def command(model: str, as_json: bool) -> None:
         return
     rows = found["assessments"]
     if not rows:
+        for signal in found["signals"]:
+            click.echo(_signal(signal))
         output.note("nothing has been measured yet: a day of traffic must be over")
         output.next_command("freehold replay", "freehold status")
         return
@@ -67,6 +70,12 @@ def _figure(value: float | None, digits: int) -> str:
 
 
 def _signal(signal: dict[str, Any]) -> str:
+    if signal["kind"] in OF_MONEY:
+        about = signal["model"] or "the project"
+        return (
+            f"{signal['severity']}: {signal['kind']} of {signal['feature']} for {about}"
+            f" {signal['value']:.2f} (line {signal['limit']:.2f}), by {signal['window_end']}"
+        )
     about = f" of {signal['feature']}" if signal["feature"] else ""
     return (
         f"{signal['severity']}: {signal['kind']}{about} {signal['value']:.2f}"

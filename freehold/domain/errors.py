@@ -6,6 +6,7 @@ FreeholdError
     PipelineInvalid     steps do not fit together
     ContractFailed      data does not satisfy its contract
     PolicyDenied        a policy said no
+    BudgetExceeded      it would cost more than may be spent
     PlacementImpossible no assignment of steps to machines meets what was asked
     NotFound            a name that stands for nothing
     Conflict            somebody else changed it first
@@ -110,6 +111,10 @@ class ContractFailed(Refused):
 
 class PolicyDenied(Refused):
     code = "policy.denied"
+
+
+class BudgetExceeded(Refused):
+    code = "budget.exceeded"
 
 
 class PlacementImpossible(Refused):

@@ -15,6 +15,7 @@ from freehold.domain.hybrid_time import HybridTime
 from freehold.domain.merkle import leaf_hash
 
 ENVELOPE = 1
+_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,11 @@ class Fact(NamedTuple):
             )
         except (KeyError, TypeError) as exc:
             raise ValueError(f"not a fact: {exc}") from exc
+
+
+def writer_name(site: str, key: str) -> str:
+    """Of a site's first log with a key of this fingerprint: `onprem-1a2b3c4d`."""
+    return f"{site}-{key.removeprefix('sha256:')[:_DIGITS]}"
 
 
 @lru_cache(4096)

@@ -231,6 +231,28 @@ class SiteSpec:
 
 
 @dataclass(frozen=True)
+class BudgetSpec:
+    """What may be spent in a calendar month (UTC), of all that the filters let through."""
+
+    limit: float
+    """Money."""
+    currency: str = ""
+    """Empty: the project's; all budgets have one."""
+    per: Literal["month"] = "month"
+    team: str = ""
+    """Only what is tagged with this team."""
+    model: str = ""
+    """Only what is spent on this model."""
+    tag: Mapping[str, str] = field(default_factory=dict)
+    """Only what has all these tags."""
+    warn: float = 0.8
+    """Share of the limit from which on it is told."""
+    then: Literal["block", "approve"] = "block"
+    """What becomes of a plan that would pass the limit: it is refused, or waits for
+    `freehold approve`."""
+
+
+@dataclass(frozen=True)
 class Project:
     project: str
     """Its name."""
@@ -261,3 +283,6 @@ class Project:
     """File with figures of the project's own, over the tables that come with Freehold."""
     placement: PlacementSpec = PlacementSpec()
     """Where steps run."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """What all that this project spends is tagged with: `team: fraud`."""
+    budgets: Mapping[str, BudgetSpec] = field(default_factory=dict)

@@ -5,18 +5,39 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-Kind = Literal["score-drift", "quality", "feature-drift"]
+Kind = Literal[
+    "score-drift",
+    "quality",
+    "feature-drift",
+    "cost-anomaly",
+    "budget-warned",
+    "budget-passed",
+    "budget-refused",
+]
 Severity = Literal["action", "warning"]
 
 SEVERITIES: Mapping[Kind, Severity] = {
+    "budget-passed": "warning",
+    "budget-refused": "warning",
+    "budget-warned": "warning",
+    "cost-anomaly": "warning",
     "feature-drift": "warning",
     "quality": "action",
     "score-drift": "action",
 }
 
 
+OF_MONEY: frozenset[Kind] = frozenset(
+    {"budget-passed", "budget-refused", "budget-warned", "cost-anomaly"}
+)
+"""Of these `value` and `limit` are money; the version is 0, and the model is empty where they are
+about more than one; `feature` is the budget's name, or for an odd day the currency."""
+
+
 def measured(kind: str, feature: str | None) -> str:
     """What a signal of this kind is about, for people."""
+    if kind == "cost-anomaly":
+        return "a day's cost"
     return feature or {"score-drift": "the score", "quality": "net accuracy"}.get(kind, kind)
 
 
@@ -36,7 +57,8 @@ class Signal:
     feature: str | None
     """The column, for feature drift."""
     value: float
-    """PSI; for quality the fall of net accuracy against the version's evidence."""
+    """PSI; for quality the fall of net accuracy against the version's evidence; money for those
+    about costs."""
     limit: float
     """The line that `value` crossed."""
     low: float

@@ -7,6 +7,7 @@ from freehold.endpoint.events import Events
 from freehold.endpoint.inference import Inference
 from freehold.endpoint.loading import KEY, LoadedTable, Loader, read
 from freehold.endpoint.metrics import Metrics
+from freehold.endpoint.replica import Replica
 from freehold.endpoint.request_log import LogState, RequestLog
 from freehold.endpoint.settings import EndpointSettings
 from freehold.endpoint.watcher import Watcher
@@ -38,6 +39,7 @@ class Endpoint:
         self._log = RequestLog(folder / LOG, clock, settings.log, self._log_failed)
         self._metrics = Metrics(self._log)
         self.events.on_lost = self._metrics.events_lost.inc
+        self._replica = Replica(folder, clock, self._metrics.events_lost.inc)
         try:
             self.watcher = Watcher(loader, self._loaded, self._refused)
         except FreeholdError as exc:
@@ -55,6 +57,7 @@ class Endpoint:
         try:
             return self._log.close()
         finally:
+            self._replica.end()
             state = self._log.state
             lost = state.dropped + state.waiting
             self.events.tell("endpoint.stopped", rows=state.written, dropped=lost)
@@ -62,6 +65,7 @@ class Endpoint:
     def _loaded(self, loaded: LoadedTable) -> None:
         self._metrics.swapped(loaded.table)
         table = loaded.table
+        self._replica.serves(table)
         self.events.tell(
             "endpoint.loaded",
             model=table.model,

@@ -8,7 +8,8 @@ Facts
     estimate; lowered: by step, the labels that a policy consented to lower. The run follows from
     it.
 
-Table `applied_plans`, by pipeline: the latest in the common order, with the fact's name.
+Tables: `applied_plans`, by pipeline: the latest in the common order, with the fact's name;
+`applied_estimates`, by fact: pipeline, plan, currency, money, carbon, seconds of each.
 """
 
 from collections.abc import Iterable
@@ -19,15 +20,27 @@ from freehold.domain.projection import Change, Projection, State
 
 APPLIED = "plan.applied"
 TABLE = "applied_plans"
+ESTIMATES = "applied_estimates"
+_ESTIMATE = ("carbon", "currency", "money", "pipeline", "plan", "seconds")
 
 
 def _fold(fact: Fact, _: State) -> Iterable[Change]:
     yield Change(TABLE, str(fact.body["pipeline"]), {**fact.body, "fact": fact.name})
+    yield Change(ESTIMATES, fact.name, {name: fact.body[name] for name in _ESTIMATE})
 
 
-projection = Projection(name="applied_plans", version=1, types=frozenset({APPLIED}), fold=_fold)
+projection = Projection(name="applied_plans", version=2, types=frozenset({APPLIED}), fold=_fold)
 
 
 def last_applied(state: State, pipeline: str) -> dict[str, Any] | None:
     row: dict[str, Any] | None = state.get(TABLE, pipeline)
     return row
+
+
+def estimate_of(state: State, causes: Iterable[str]) -> dict[str, Any] | None:
+    """What the plan that is among the causes of a run said; None if none is."""
+    for name in causes:
+        row: dict[str, Any] | None = state.get(ESTIMATES, name)
+        if row is not None:
+            return row
+    return None

@@ -18,6 +18,8 @@ from freehold.replication.holdings import ArtifactFault, Holdings, hexadecimal, 
 from freehold.replication.layout import pack_key
 
 Answer = TypeVar("Answer")
+Read = Callable[[str, int], None]
+"""Told a store's name and the bytes that were read from it since it was told last."""
 _PARALLEL = 16
 _RANGES_AHEAD = 3
 """Ranges of packs that are read at a time; one is at most a whole pack."""
@@ -51,15 +53,19 @@ def fetch_artifacts(
     holdings: Mapping[str, Holdings] | None = None,
     scratch: Path | None = None,
     moved: Moved = lambda _: None,
+    read: Read = lambda _store, _size: None,
 ) -> Fetched:
     """Bring those of `digests` (`sha256:…`) into the own store, from whichever store has them.
 
     `stores`: by the names under which faults are reported, the preferred first. `holdings`: what is
     known of them, by the same names. `scratch`: an existing folder for large artifacts on the way;
-    without it they pass through memory. Raises ValueError for what is no digest, and what the own
-    store raises; what is wrong with the others is among the faults.
+    without it they pass through memory. `moved` is told the bytes of artifacts that have come,
+    `read` those that were read from each store, wanted or not; both from several threads. Raises
+    ValueError for what is no digest, and what the own store raises; what is wrong with the others
+    is among the faults.
     """
-    fetching = _Fetching({hexadecimal(digest) for digest in digests}, objects, scratch, moved)
+    wanted = {hexadecimal(digest) for digest in digests}
+    fetching = _Fetching(wanted, objects, scratch, moved, read)
     asked = set(fetching.wanted)
     with ThreadPoolExecutor(_PARALLEL) as pool:
         for name, store in stores.items():
@@ -94,11 +100,12 @@ class _Range:
 
 class _Fetching:
     def __init__(
-        self, wanted: set[str], objects: ObjectStore, scratch: Path | None, moved: Moved
+        self, wanted: set[str], objects: ObjectStore, scratch: Path | None, moved: Moved, read: Read
     ) -> None:
         self.wanted = wanted
         """Hexadecimal digests that are not here yet."""
         self._objects, self._scratch, self._moved = objects, scratch, moved
+        self._told = read
         self.spoiled: set[str] = set()
         self.faults: dict[ArtifactFault, None] = {}
         self.bytes = 0
@@ -143,9 +150,11 @@ class _Fetching:
         self.faults[ArtifactFault(name, kind, what, named)] = None
 
     def _read(self, name: str, store: ObjectStore, part: _Range) -> bytes | None:
-        return self.ask(
+        data = self.ask(
             name, lambda: store.get(pack_key(part.pack), part.start, part.stop), part.pack
         )
+        self._told(name, len(data or b""))
+        return data
 
     def _keep(
         self, name: str, part: _Range, read: Future[bytes | None], pool: ThreadPoolExecutor
@@ -193,6 +202,7 @@ class _Fetching:
         data = self.ask(name, lambda: store.get(key), digest)
         if data is None:
             return None
+        self._told(name, len(data))
         if sha256(data).hexdigest() != digest:
             self._spoil(name, digest, "its bytes have another digest")
             return None
@@ -205,8 +215,12 @@ class _Fetching:
     ) -> int | None:
         key = _key(digest)
 
+        def arrived(size: int) -> None:
+            self._told(name, size)
+            self._moved(size)
+
         def download() -> bool:
-            store.download(key, path, self._moved)
+            store.download(key, path, arrived)
             return True
 
         try:

@@ -12,7 +12,7 @@ from freehold.domain.signature import PublicKey
 from freehold.ports.ledger import HeldLog, KeepsLogs, Stretch
 from freehold.ports.object_store import ObjectStore
 from freehold.replication.fault import LogFault
-from freehold.replication.reading import LogReader
+from freehold.replication.reading import LogReader, Read
 from freehold.replication.segment import check_entry
 
 BATCH = 50_000
@@ -41,6 +41,7 @@ def pull_log(
     public: PublicKey,
     *,
     fold: bool = True,
+    read: Read = lambda _store, _size: None,
 ) -> Pulled:
     """Receive what the stores have of a log beyond what the ledger holds.
 
@@ -49,11 +50,12 @@ def pull_log(
     fact in its place with growing hybrid time, and the heads' signatures here; the Merkle roots by
     `receive`. Nothing new costs one listing per store. Flat memory: a batch and two segments.
     `fold`: whether the state takes it in now; whoever pulls several logs lets it do so once, by
-    `receive`. Raises IntegrityError `log.own`; what is wrong with the stores is among the faults.
+    `receive`. `read` is told the bytes of segments. Raises IntegrityError `log.own`; what is wrong
+    with the stores is among the faults.
     """
     held = next((log for log in ledger.logs() if log.writer == writer), None)
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        pull = _Pull(writer, ledger, LogReader(writer, stores, pool), held)
+        pull = _Pull(writer, ledger, LogReader(writer, stores, pool, read), held)
         found = pull.reader.heads(pull.size, public)
         before = pull.size
         if found:

@@ -22,6 +22,8 @@ from freehold.replication.layout import (
 from freehold.replication.segment import SEGMENT_LIMIT, check_entry, unpack_lines
 
 Answer = TypeVar("Answer")
+Read = Callable[[str, int], None]
+"""Told a store's name and the bytes of segments that were read from it since it was told last."""
 Place = tuple[str, SegmentName]
 """A store's name, and a segment that lies there."""
 _LISTINGS = 8
@@ -32,9 +34,13 @@ class LogReader:
     """One writer's log in many stores. A use is one pull; nothing is kept between pulls."""
 
     def __init__(
-        self, writer: str, stores: Mapping[str, ObjectStore], pool: ThreadPoolExecutor
+        self,
+        writer: str,
+        stores: Mapping[str, ObjectStore],
+        pool: ThreadPoolExecutor,
+        read: Read = lambda _store, _size: None,
     ) -> None:
-        self._writer, self._stores, self._pool = writer, stores, pool
+        self._writer, self._stores, self._pool, self._told = writer, stores, pool, read
         self._faults: dict[LogFault, None] = {}
         self._places: list[Place] = []
         self._bad: set[Place] = set()
@@ -185,6 +191,7 @@ class LogReader:
             if data is None:
                 self._places = [other for other in self._places if other[0] != store]
                 return None
+            self._told(store, len(data))
             lines = unpack_lines(name, data)
         except KeyError:
             self._vanished(place)

@@ -19,13 +19,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from freehold.domain.fact import Fact, site_of
+from freehold.domain.fact import Fact, site_of, writer_name
 from freehold.domain.projection import Change, Projection, State
 from freehold.domain.signature import PublicKey
 
 TRUSTED, HANDED_OVER, ACCUSED = "trusted", "handed_over", "accused"
 REPLACED = "replaced"
-_DIGITS = 8
 _NUMBER = re.compile(r"[0-9]{1,6}")
 """Anybody who writes to a store can make up a name there; a longer number is none of ours."""
 _LAST = 999_999
@@ -39,11 +38,6 @@ class Stranger:
     site: str
     key: str
     """Fingerprint; empty where the store offers none that fits the log's name."""
-
-
-def writer_name(site: str, key: str) -> str:
-    """Of a site's first log with a key: `onprem-1a2b3c4d`."""
-    return f"{site}-{key.removeprefix('sha256:')[:_DIGITS]}"
 
 
 def next_writer(writer: str, known: Iterable[str]) -> str:

@@ -23,9 +23,16 @@ Tell = Callable[[str], None]
 BY_POLICY = "policy"
 """The actor where the project's own rule approves."""
 BUSY = frozenset(
-    {"model.busy", "release.busy", "release.moved", "release.running", "run.in-progress"}
+    {
+        "budget.needs-approval",
+        "model.busy",
+        "release.busy",
+        "release.moved",
+        "release.running",
+        "run.in-progress",
+    }
 )
-"""What another process does meanwhile: the next turn comes back to it."""
+"""What another process does meanwhile, or a person has to say: the next turn comes back to it."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,9 @@ def act(site: Site, model: str, tell: Tell) -> Acted | None:
     """Carry out the oldest proposal that is approved, or that the project approves by itself.
 
     Waits while a release is running: one change of a model's traffic at a time. A retraining that
-    fails ends its proposal, and the cool-down begins. For whoever holds the model's turn. Raises
-    what publishing raises, after the release stands: the next turn publishes it.
+    fails, or that a budget refuses, ends its proposal, and the cool-down begins. For whoever holds
+    the model's turn. Raises what publishing raises, after the release stands: the next turn
+    publishes it.
     """
     if running_release(site.state, model, site.name) is not None:
         return None

@@ -12,7 +12,7 @@ from freehold.app.site.opening import Site
 from freehold.app.traffic.events import collect_events
 from freehold.app.traffic.requests import collect
 from freehold.delivery.decision import Hold
-from freehold.domain.signal import Signal, measured
+from freehold.domain.signal import OF_MONEY, Signal, measured
 
 Tell = Callable[[str], None]
 
@@ -65,4 +65,10 @@ def said(signal: Signal) -> str:
     """One line for people."""
     about = measured(signal.kind, signal.feature)
     figures = f"{signal.value:.2f} over {signal.limit:.2f}"
+    if signal.kind == "cost-anomaly":
+        of = f" of {signal.model}" if signal.model else ""
+        usual = f"{signal.value:.2f} {signal.feature} instead of {signal.limit:.2f}"
+        return f"{signal.severity}: {signal.kind}, {about}{of}, {usual}, on {signal.window.end}"
+    if signal.kind in OF_MONEY:
+        return f"{signal.severity}: {signal.kind}, {about}, {figures}, by {signal.window.end}"
     return f"{signal.severity}: {signal.kind} of {about}, {figures}, week to {signal.window.end}"

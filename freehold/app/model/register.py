@@ -12,6 +12,7 @@ import polars as pl
 
 from freehold.app import adapters
 from freehold.app.contract.gate import Check
+from freehold.app.costs.meter import metered
 from freehold.app.files import write_files
 from freehold.app.model.candidate import TrainedModel, read_candidate
 from freehold.app.model.judge import judge
@@ -74,6 +75,8 @@ def register(
         version = version_of_run(site.state, outcome.run)
         if version is None:
             version, warnings = _make(site, model, outcome, stage)
+            # Before the policies are asked: what training cost may be asked for.
+            warnings += metered(site)
         if not version.judged:
             stage("policy")
             judge(site, version, checks)

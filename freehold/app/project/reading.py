@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from freehold.app.project.money import odd_money
 from freehold.app.project.schema import Reader, invalid
 from freehold.app.project.site_faults import placement_faults
 from freehold.domain.errors import Fault, NotFound, ProjectInvalid
@@ -76,6 +77,7 @@ def read_project(root: Path, site: str = "") -> OpenProject:
     project = OpenProject(root, spec, reader)
     faults += [*_missing_names(project), *_odd_numbers(project), *_odd_sites(project)]
     faults += placement_faults(spec, project.where)
+    faults += odd_money(spec, project.where)
     if faults:
         raise invalid(faults, FILE)
     wanted = site or os.environ.get(SITE_VARIABLE, "") or spec.site

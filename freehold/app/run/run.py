@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from freehold.app.contract.gate import Check, ContractGate
+from freehold.app.costs.budgets import require_budget, tags_of, typical_cost
+from freehold.app.costs.meter import metering
 from freehold.app.model.register import register
 from freehold.app.run.applying import apply_plan
 from freehold.app.run.elsewhere import USUAL, Elsewhere, RemoteSteps
@@ -16,6 +18,7 @@ from freehold.app.run.waiting import waiting_runs
 from freehold.app.run.world import surroundings
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import ModelVersion, version_of_run
+from freehold.costs.budget import Charge
 from freehold.domain.artifact import Artifact
 from freehold.domain.candidate import Candidate
 from freehold.domain.errors import Conflict, NotFound
@@ -49,13 +52,32 @@ def run(
     stage: Stage | None = None,
     elsewhere: Elsewhere = USUAL,
 ) -> FinishedRun:
-    """Raises Conflict `plan.moved` before anything runs; StepFailed, ContractFailed,
-    StorageFailed: the run can then be resumed."""
+    """Raises BudgetExceeded and Conflict `plan.moved` before anything runs; StepFailed,
+    ContractFailed, StorageFailed: the run can then be resumed."""
+    require_budget(site, charges_of(site, planned), planned.plan.digest)
     planned = apply_plan(site, planned)
     gate = ContractGate(site)
-    with _world(site, planned, elsewhere) as world:
-        outcome = execute(planned.graph, world, planned.options, observer=observer, gate=gate)
-    return _finish(site, planned, outcome, gate, stage)
+    with metering(site) as warnings:
+        with _world(site, planned, elsewhere) as world:
+            outcome = execute(planned.graph, world, planned.options, observer=observer, gate=gate)
+        finished = _finish(site, planned, outcome, gate, stage)
+    return replace(finished, warnings=(*finished.warnings, *warnings))
+
+
+def charges_of(site: Site, planned: PlannedRun) -> list[Charge]:
+    """What a plan is expected to cost, for the budgets: step by step where it is placed, else what
+    its pipeline's latest runs came to."""
+    plan = planned.plan
+    if plan.placed is None:
+        is_new = any(step.action != "cached" for step in plan.steps)
+        typical = typical_cost(site, plan.pipeline) if is_new else 0.0
+        return [Charge(tags_of(site, plan.pipeline, at=site.name), typical)]
+    found = [
+        Charge(tags_of(site, plan.pipeline, at=one.place.site, step=one.step), one.money)
+        for one in plan.placed.steps
+    ]
+    rest = plan.placed.cost.money - sum(one.money for one in plan.placed.steps)
+    return [*found, Charge(tags_of(site, plan.pipeline), max(rest, 0.0))]
 
 
 @dataclass(frozen=True)
@@ -87,11 +109,13 @@ def resume_run(
     if resumption.steps_are_through:
         outcome = _recorded(site, resumption.run, planned, gate)
         return _finish(site, planned, outcome, gate, stage)
-    with _world(site, planned, elsewhere) as world:
-        outcome = resume(
-            resumption.run, planned.graph, world, planned.options, observer=observer, gate=gate
-        )
-    return _finish(site, planned, outcome, gate, stage)
+    with metering(site) as warnings:
+        with _world(site, planned, elsewhere) as world:
+            outcome = resume(
+                resumption.run, planned.graph, world, planned.options, observer=observer, gate=gate
+            )
+        finished = _finish(site, planned, outcome, gate, stage)
+    return replace(finished, warnings=(*finished.warnings, *warnings))
 
 
 @contextmanager

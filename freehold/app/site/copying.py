@@ -9,6 +9,7 @@ from typing import Any
 from freehold.app.site.attaching import Route, copy_attachments
 from freehold.app.site.labelled import Labelled
 from freehold.app.site.meeting import Meeting, meet
+from freehold.app.site.moved import Tally
 from freehold.app.site.opening import Site
 from freehold.app.site.wanted import is_here, lent_by, wanted_at
 from freehold.app.site.ways import no_way
@@ -55,14 +56,18 @@ class Copied:
 
 
 def copy_artifacts(
-    site: Site, meeting: Meeting, tell: Tell = lambda _: None, moved: Moved = lambda _: None
+    site: Site,
+    meeting: Meeting,
+    counted: Tally,
+    tell: Tell = lambda _: None,
+    moved: Moved = lambda _: None,
 ) -> Copied:
     """Fetch what is wanted here, leave what is wanted elsewhere where it will be looked for.
 
     `moved` is told bytes as they go, from several threads.
     """
     copied = Copied()
-    passing = _Passing(site, meeting, Labelled(site.state), copied, tell, moved)
+    passing = _Passing(site, meeting, Labelled(site.state), copied, counted, tell, moved)
     _fetch(passing)
     _send(passing)
     copied.attachments = copy_attachments(site, meeting, _route(site, meeting))
@@ -75,6 +80,7 @@ class _Passing:
     meeting: Meeting
     labelled: Labelled
     copied: Copied
+    counted: Tally
     tell: Tell
     moved: Moved
 
@@ -97,7 +103,12 @@ def _fetch(passing: _Passing) -> None:
     stores = passing.meeting.stores
     with TemporaryDirectory(prefix="freehold-fetch-") as scratch:
         found = fetch_artifacts(
-            lacking, stores, site.objects, scratch=Path(scratch), moved=passing.moved
+            lacking,
+            stores,
+            site.objects,
+            scratch=Path(scratch),
+            moved=passing.moved,
+            read=passing.counted.fetched,
         )
     copied.fetched += len(found.got)
     copied.bytes += found.bytes
@@ -155,8 +166,13 @@ def _wanted_digests(site: Site, place: str) -> Iterable[str]:
 
 def _leave(passing: _Passing, name: str, digests: Iterable[str]) -> None:
     copied, store = passing.copied, passing.meeting.stores[name]
+
+    def went(size: int) -> None:
+        passing.counted.sent(name, size)
+        passing.moved(size)
+
     with passing.meeting.at(name):
-        sent = publish_artifacts(digests, passing.site.objects, store, moved=passing.moved)
+        sent = publish_artifacts(digests, passing.site.objects, store, moved=went)
         copied.sent += sent.artifacts
         copied.bytes += sent.bytes
         if sent.artifacts:

@@ -13,7 +13,9 @@ import orjson
 
 from freehold.app.site.copying import Copied, copy_artifacts
 from freehold.app.site.meeting import Meeting, meet
+from freehold.app.site.moved import Moves, Tally, tally
 from freehold.app.site.opening import Site
+from freehold.app.site.stored import look_at_store
 from freehold.app.site.witnessing import accuse, suspicious
 from freehold.domain.fact import Draft, Fact, site_of
 from freehold.domain.projection import State
@@ -44,6 +46,8 @@ class Exchanged:
     published: int = 0
     """Entries that stores lacked, each counted for each store."""
     copied: Copied = field(default_factory=Copied)
+    moves: Moves = field(default_factory=Moves)
+    """Bytes of logs and artifacts, by the store that they went to and came from."""
     conflicts: int = 0
     """That were found and recorded now."""
     accusations: int = 0
@@ -67,6 +71,7 @@ class Exchanged:
             "received": self.received,
             "published": self.published,
             "artifacts": self.copied.as_json(),
+            "bytes": self.moves.as_json(),
             "conflicts": self.conflicts,
             "accusations": self.accusations,
             "continued_as": self.continued_as,
@@ -94,19 +99,35 @@ def exchange(
     `verify`: read again all that this site holds and the stores have, and mend it there. Raises
     WrongUsage `site.none`, StorageFailed where the own disk fails.
     """
-    ledger = site.ledger
-    done, meeting = Exchanged(), meet(site)
+    with tally(site.folder, site.clock) as counted:
+        done = Exchanged(moves=counted.moves)
+        _exchange(site, done, _Manner(tell, moved, counted, verify))
+    return done
+
+
+@dataclass(frozen=True)
+class _Manner:
+    tell: Tell
+    moved: Moved
+    counted: Tally
+    verify: bool
+
+
+def _exchange(site: Site, done: Exchanged, manner: _Manner) -> None:
+    ledger, meeting, verify = site.ledger, meet(site), manner.verify
     present = _present(meeting)
-    whole = _publish_own(site, ledger, meeting, present, done, verify)
-    keys, sightings = _pull(site, ledger, meeting, present, done, tell)
+    whole = _publish_own(site, ledger, meeting, present, done, manner)
+    keys, sightings = _pull(site, ledger, meeting, present, done, manner)
     _record(site, done)
-    strange = _publish(site, ledger, meeting, done, verify=verify, own=whole)
+    strange = _publish(site, ledger, meeting, done, manner, own=whole)
     suspects = strange | suspicious(ledger, done.faults, sightings) | set(keys if verify else ())
     suspected = {writer: keys[writer] for writer in suspects & keys.keys()}
     done.accusations = accuse(site, meeting, suspected, sightings)
-    done.copied = copy_artifacts(site, meeting, tell, moved)
+    if site.name in meeting.stores:
+        with meeting.at(site.name):
+            look_at_store(site, meeting.stores[site.name])
+    done.copied = copy_artifacts(site, meeting, manner.counted, manner.tell, manner.moved)
     done.unreachable = {name: str(error.what) for name, error in meeting.unreachable.items()}
-    return done
 
 
 def _present(meeting: Meeting) -> set[str]:
@@ -130,7 +151,7 @@ def _publish_own(
     meeting: Meeting,
     present: set[str],
     done: Exchanged,
-    verify: bool,
+    manner: _Manner,
 ) -> bool:
     """The own log to every store; before that, leave it if any of them knows another one. False if
     one does, and none has a copy that tells from where on: then it is published to none, until
@@ -138,7 +159,7 @@ def _publish_own(
     that both have may then be recorded twice, but is not lost."""
     conflicts = _conflicts(site, ledger, meeting)
     if conflicts:
-        keep = _shared(conflicts.values(), verify)
+        keep = _shared(conflicts.values(), manner.verify)
         if keep is None:
             for name, conflict in conflicts.items():
                 fault = LogFault(site.ledger.writer, name, conflict.code, conflict.why)
@@ -149,7 +170,8 @@ def _publish_own(
     for name, store in list(meeting.stores.items()):
         with meeting.at(name):
             writer, public = site.ledger.writer, site.signer.public
-            sent = publish_log(ledger, writer, public, store, verify=verify, name=name)
+            sent = publish_log(ledger, writer, public, store, verify=manner.verify, name=name)
+            manner.counted.sent(name, sent.bytes)
             done.published += sent.entries
             done.faults.extend(sent.faults)
     return True
@@ -192,7 +214,7 @@ def _pull(
     meeting: Meeting,
     present: set[str],
     done: Exchanged,
-    tell: Tell,
+    manner: _Manner,
 ) -> tuple[dict[str, PublicKey], list[Sighting]]:
     """Returns the keys of the logs that are believed, by writer, and what new facts had seen."""
     keys: dict[str, PublicKey] = {}
@@ -210,11 +232,12 @@ def _pull(
             waiting.remove(writer)
             moved, keys[writer] = True, key
             site.keyring.add(key)
-            pulled = pull_log(writer, ledger, meeting.stores, key, fold=False)
+            read = manner.counted.fetched
+            pulled = pull_log(writer, ledger, meeting.stores, key, fold=False, read=read)
             done.faults.extend(meeting.answered(pulled.faults))
             if pulled.entries:
                 entries = "entry" if pulled.entries == 1 else "entries"
-                tell(f"{pulled.entries:,} {entries} of {writer}")
+                manner.tell(f"{pulled.entries:,} {entries} of {writer}")
                 done.received += pulled.entries
                 for _, line in ledger.log_lines(writer, pulled.size - pulled.entries):
                     news = news or _WITNESS not in line
@@ -253,7 +276,7 @@ def _record(site: Site, done: Exchanged) -> None:
 
 
 def _publish(
-    site: Site, ledger: KeepsLogs, meeting: Meeting, done: Exchanged, *, verify: bool, own: bool
+    site: Site, ledger: KeepsLogs, meeting: Meeting, done: Exchanged, manner: _Manner, *, own: bool
 ) -> set[str]:
     """Returns writers of which a store has heads that this site never saw.
 
@@ -266,7 +289,8 @@ def _publish(
     for name, store in list(meeting.stores.items()):
         for writer, key in keys.items():
             with meeting.at(name):
-                sent = publish_log(ledger, writer, key, store, verify=verify, name=name)
+                sent = publish_log(ledger, writer, key, store, verify=manner.verify, name=name)
+                manner.counted.sent(name, sent.bytes)
                 done.published += sent.entries
                 done.faults.extend(sent.faults)
                 if sent.strange:

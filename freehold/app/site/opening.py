@@ -10,11 +10,11 @@ from freehold.app import adapters
 from freehold.app.project.reading import OpenProject, find_root, read_project
 from freehold.app.site.keys import KeyRing, next_key_path, put_in_place
 from freehold.app.site.people import People
-from freehold.catalog import checks, endpoint_events, traffic, versions
+from freehold.catalog import budgets, checks, endpoint_events, metering, spending, traffic, versions
 from freehold.catalog.retention import holds
 from freehold.delivery import standing as delivery
 from freehold.domain.errors import Conflict, IntegrityError
-from freehold.domain.fact import Draft
+from freehold.domain.fact import Draft, writer_name
 from freehold.domain.numbering import Numbering
 from freehold.domain.projection import State
 from freehold.monitoring import assessments
@@ -36,6 +36,9 @@ PROJECTIONS = (
     versions.projection,
     checks.projection,
     traffic.projection,
+    spending.projection,
+    metering.projection,
+    budgets.projection,
     endpoint_events.projection,
     delivery.projection,
     assessments.projection,
@@ -188,7 +191,7 @@ def _signer_and_ledger(
         try:
             ledger: MergingLedger = adapters.embedded("ledger")(
                 path,
-                writer=trust.writer_name(project.spec.site, signer.public.fingerprint),
+                writer=writer_name(project.spec.site, signer.public.fingerprint),
                 signer=signer,
                 clock=clock,
                 projections=PROJECTIONS,

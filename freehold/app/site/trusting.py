@@ -6,9 +6,9 @@ from freehold.app import adapters
 from freehold.app.site.keys import next_key_path, put_in_place
 from freehold.app.site.opening import Site
 from freehold.domain.errors import Conflict, NotFound, WrongUsage
-from freehold.domain.fact import Draft
+from freehold.domain.fact import Draft, writer_name
 from freehold.ports.signer import Signer
-from freehold.replication.trust import HANDED_OVER, TRUSTED, writer_name
+from freehold.replication.trust import HANDED_OVER, TRUSTED
 
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 

@@ -15,6 +15,10 @@ JUDGED = frozenset(
     {
         "alias.moved",
         "attachment.erased",
+        "bill.imported",
+        "budget.approved",
+        "budget.asked",
+        "budget.rejected",
         "contract.checked",
         "endpoint.loaded",
         "endpoint.log-failed",
@@ -49,6 +53,8 @@ JUDGED = frozenset(
         "storage.collected",
         "tracking.failed",
         "tracking.recorded",
+        "usage.recorded",
+        "usage.metered",
         "work.completed",
         "work.requested",
     }

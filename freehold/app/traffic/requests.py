@@ -84,7 +84,7 @@ def requests(
 def _describe(path: Path, model: str) -> dict[str, object] | None:
     """None for a file of another model."""
     data = path.read_bytes()
-    columns = ["model", "at", "asked_at"]
+    columns = ["model", "at", "asked_at", "version", "request_id", "error"]
     try:
         rows = pl.read_parquet(data, columns=columns).filter(pl.col("model") == model)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as exc:
@@ -104,7 +104,18 @@ def _describe(path: Path, model: str) -> dict[str, object] | None:
         "first": rows["asked_at"].dt.epoch("us").min(),
         "last": rows["asked_at"].dt.epoch("us").max(),
         "answered": rows["at"].dt.epoch("us").max(),
+        "variants": _variants(rows),
     }
+
+
+def _variants(rows: pl.DataFrame) -> list[dict[str, object]]:
+    """By version: requests, rows that were answered, rows that failed."""
+    counts = rows.group_by("version").agg(
+        pl.col("request_id").n_unique().alias("requests"),
+        pl.col("error").is_null().sum().alias("rows"),
+        pl.col("error").is_not_null().sum().alias("failed"),
+    )
+    return counts.sort("version").to_dicts()
 
 
 def _time(microseconds: int) -> pl.Expr:

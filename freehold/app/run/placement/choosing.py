@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from freehold.app import adapters
 from freehold.app.contract.gate import contracts_of
-from freehold.app.run.placement.grid import profiles_of
+from freehold.app.costs.grid import profiles_of
 from freehold.app.run.placement.ground import ground_of
 from freehold.app.run.placement.laws import laws_of
 from freehold.app.run.placement.measured import measured_of

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from freehold.app.costs.grid import grid_of
+from freehold.app.costs.offers import offers_of, price_source
 from freehold.app.project.reading import OpenProject
-from freehold.app.run.placement.grid import grid_of
-from freehold.app.run.placement.offers import offers_of, price_source
 from freehold.domain.canonical import digest_of
 from freehold.domain.errors import Fault, NotFound, ProjectInvalid
 from freehold.domain.offer import Figure

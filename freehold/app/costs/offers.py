@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import yaml
 
 from freehold.app import adapters
+from freehold.app.costs.grid import grid_of
 from freehold.app.project.reading import OpenProject
-from freehold.app.run.placement.grid import grid_of
 from freehold.costs.carbon import hourly_carbon
 from freehold.costs.overrides import overridden
 from freehold.costs.owned import OwnedMachine, hourly_price

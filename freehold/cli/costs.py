@@ -1,0 +1,133 @@
+"""`freehold costs`"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from freehold.app.costs.costs import asked, chart, costs, drawing
+from freehold.app.costs.meter import meter
+from freehold.app.site.opening import open_site
+from freehold.cli import drawing as tables
+from freehold.cli import output
+
+WIDTH = 72
+SHOWN = 10
+
+
+@click.command("costs", help="What was spent, by site, model, team, day or tag.")
+@click.option(
+    "--by",
+    "keys",
+    multiple=True,
+    metavar="KEY",
+    help="site, model, team, day, month, kind, source, provider, run, version, tag:KEY and others;"
+    " may be repeated.",
+)
+@click.option("--since", default="", metavar="DAY", help="The first day, such as 2026-11-01.")
+@click.option("--until", default="", metavar="DAY", help="The first day that does not count.")
+@click.option(
+    "--svg", "picture", type=click.Path(path_type=Path), help="Write a chart by day to this file."
+)
+@output.as_json
+def command(
+    keys: tuple[str, ...], since: str, until: str, picture: Path | None, as_json: bool
+) -> None:
+    wanted = asked(keys, since, until)
+    with open_site() as site:
+        meter(site)
+        found = costs(site, wanted)
+    if picture is not None:
+        picture.write_text(drawing(found), encoding="utf-8")
+    if as_json:
+        output.data(found)
+        return
+    if not found["totals"]:
+        output.note("nothing was spent in these days, so far as is metered here")
+        output.next_command("freehold run", "freehold bills")
+        return
+    _totals(found)
+    for line in chart(found, WIDTH):
+        click.echo(line)
+    _runs(found)
+    _answers(found)
+    _idle(found)
+    _notes(found)
+    if picture is not None:
+        output.note(f"chart written to {picture}")
+    output.next_command("freehold budgets", "freehold costs --by day --by site")
+
+
+def _totals(found: dict[str, Any]) -> None:
+    names = found["by"]
+    rows = [
+        [
+            *(row[name] or "–" for name in names),
+            f"{row['effective']:,.2f}",
+            row["currency"],
+            "–" if row["carbon"] is None else f"{row['carbon']:,.3f}",
+            f"{row['rows']:,}",
+        ]
+        for row in found["totals"]
+    ]
+    tables.table("", [*names, "cost>", "", "kgCO2e>", "rows>"], rows)
+    if len(found["sources"]) > 1:
+        told = [f"{one['source']} {_money(one)}" for one in found["sources"]]
+        click.echo("of it " + ", ".join(told))
+
+
+def _runs(found: dict[str, Any]) -> None:
+    rows = [
+        [
+            one["run"],
+            one["pipeline"],
+            one["version"] or "",
+            "–" if one["estimate"] is None else f"{one['estimate']:,.4f}",
+            f"{one['money']:,.4f}" if not one["unpriced"] else "unknown",
+            "–" if one["carbon"] is None else f"{one['carbon']:,.4f}",
+        ]
+        for one in found["runs"][:SHOWN]
+    ]
+    if rows:
+        currency = found["runs"][0]["currency"]
+        columns = ["run", "pipeline", "made", f"planned {currency}>", "spent>", "kgCO2e>"]
+        tables.table("", columns, rows)
+    for one in found["experiments"]:
+        click.echo(
+            f"experiment {one['pipeline']}: {one['runs']} runs,"
+            f" {one['money']:,.4f} {one['currency']}, {one['per_run']:,.4f} a run"
+        )
+
+
+def _answers(found: dict[str, Any]) -> None:
+    for one in found["predictions"]:
+        per = "unknown" if one["per_thousand"] is None else f"{one['per_thousand']:,.4f}"
+        click.echo(
+            f"{one['model']}@{one['version']}: {one['predictions']:,} predictions,"
+            f" {per} {one['currency']} per thousand"
+        )
+    for one in found["champions"]:
+        per = "unknown" if one["per_day"] is None else f"{one['per_day']:,.4f}"
+        click.echo(f"champion {one['model']}@{one['version']}: {per} {one['currency']} a day")
+
+
+def _idle(found: dict[str, Any]) -> None:
+    for one in found["idle"]:
+        click.echo(
+            f"idle: {one['model']}@{one['version']} at {one['site']}, {one['hours']:,.1f} hours,"
+            f" {one['effective']:,.2f} {one['currency']}"
+        )
+
+
+def _notes(found: dict[str, Any]) -> None:
+    if found["unpriced"]:
+        output.note(
+            f"{found['unpriced']:,} rows have no known price and count as nothing: say the"
+            " machines' prices under `sites` in freehold.yaml"
+        )
+    if found["absent"]:
+        output.note(f"{found['absent']:,} parts of other sites are not here: their rows are absent")
+
+
+def _money(one: dict[str, Any]) -> str:
+    return f"{one['effective']:,.2f} {one['currency']}"

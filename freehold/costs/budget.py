@@ -1,0 +1,110 @@
+"""How a budget stands, and whether a plan passes it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from freehold.costs.forecast import Forecast
+from freehold.domain.project import BudgetSpec
+
+State = Literal["within", "warned", "passed"]
+Answer = Literal["fits", "refused", "ask"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A budget in one calendar month."""
+
+    name: str
+    spec: BudgetSpec
+    currency: str
+    month: str
+    """`2026-11`."""
+    spent: float
+    committed: float
+    """What plans that are under way are still expected to spend."""
+    forecast: Forecast
+    unpriced: int = 0
+    """Rows whose price is not known: they count as nothing, and so the figures are too low."""
+    elsewhere: int = 0
+    """Rows in another currency: they are not counted."""
+
+    @property
+    def used(self) -> float:
+        return self.spent + self.committed
+
+    @property
+    def state(self) -> State:
+        if self.used >= self.spec.limit:
+            return "passed"
+        return "warned" if self.used >= self.spec.warn * self.spec.limit else "within"
+
+    @property
+    def will_pass(self) -> bool | None:
+        """Whether the month's forecast is above the limit; None where there is none."""
+        expected = self.forecast.expected
+        return None if expected is None else expected > self.spec.limit
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "budget": self.name,
+            "committed": self.committed,
+            "currency": self.currency,
+            "filters": filters_of(self.spec),
+            "forecast": self.forecast.as_json(),
+            "limit": self.spec.limit,
+            "month": self.month,
+            "other_currency_rows": self.elsewhere,
+            "spent": self.spent,
+            "state": self.state,
+            "then": self.spec.then,
+            "unpriced_rows": self.unpriced,
+            "warn": self.spec.warn,
+            "will_pass": self.will_pass,
+        }
+
+
+def filters_of(spec: BudgetSpec) -> dict[str, str]:
+    """Tags that a budget asks for; of none, it is the whole project's."""
+    named = {"model": spec.model, "team": spec.team}
+    return {**spec.tag, **{name: value for name, value in named.items() if value}}
+
+
+def covers(spec: BudgetSpec, tags: Mapping[str, str]) -> bool:
+    """Whether what has these tags is spent from this budget."""
+    return all(tags.get(name) == value for name, value in filters_of(spec).items())
+
+
+@dataclass(frozen=True)
+class Charge:
+    """What something to be done is expected to cost."""
+
+    tags: Mapping[str, str]
+    money: float | None
+    """None where nobody knows."""
+
+
+def share_of(spec: BudgetSpec, charges: Iterable[Charge]) -> float | None:
+    """Money of those that this budget pays; None if it pays one whose cost is not known."""
+    paid = [one.money for one in charges if covers(spec, one.tags)]
+    known = [money for money in paid if money is not None]
+    return sum(known) if len(known) == len(paid) else None
+
+
+def answer(standing: Standing, charges: Iterable[Charge], *, approved: bool = False) -> Answer:
+    """What a budget says to a plan.
+
+    It fits where the limit is not passed with it. What costs nothing fits always. Where the cost is
+    not known it fits as long as the limit is not reached. `approved`: a person has said yes to this
+    plan, which helps where the budget asks for that.
+    """
+    share = share_of(standing.spec, charges)
+    if share is None:
+        fits = standing.used < standing.spec.limit
+    else:
+        fits = share == 0 or standing.used + share <= standing.spec.limit
+    if fits:
+        return "fits"
+    if standing.spec.then == "approve":
+        return "fits" if approved else "ask"
+    return "refused"

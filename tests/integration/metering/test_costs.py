@@ -1,0 +1,266 @@
+"""What was spent, as people ask for it; budgets that warn, refuse and ask."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freehold.app.costs.budgets import (
+    answer_request,
+    budgets,
+    find_request,
+    objections,
+    require_budget,
+    run_cost,
+    standings,
+    tags_of,
+    today_of,
+    typical_cost,
+)
+from freehold.app.costs.costs import asked, chart, costs, drawing
+from freehold.app.costs.watch import watch_costs
+from freehold.app.site.opening import open_site
+from freehold.costs.budget import Charge
+from freehold.domain.errors import BudgetExceeded, Conflict, NotFound, WrongUsage
+from freehold.domain.fact import Draft
+from freehold.monitoring.proposals import signals_of
+
+DAY = 86_400
+PLAN = "sha256:" + "ab" * 32
+
+
+def with_budgets(consumer: Any, text: str) -> Any:
+    """The same site, its project file with budgets."""
+    consumer.site.close()
+    file = consumer.folder / "freehold.yaml"
+    file.write_text(file.read_text() + f"budgets:\n{text}")
+    consumer.site = open_site(consumer.folder, consumer.clock)
+    return consumer
+
+
+def spend(consumer: Any, hours: float, run: str = "r1", **more: Any) -> None:
+    consumer.run(run)
+    consumer.step(hours * 3600, run=run, **more)
+    end = {"run": run, "status": "finished"}
+    consumer.site.ledger.append([Draft("run.finished", end)])
+    consumer.meter()
+
+
+def test_costs_by_site_day_and_tag_are_the_same_money(consumer: Any) -> None:
+    spend(consumer, 2, "r1")
+    consumer.clock.pass_seconds(DAY)
+    spend(consumer, 3, "r2")
+    whole = 5 * 0.36
+    for by in (["site"], ["day"], ["tag:team"], ["model", "day"], ["tag:pipeline"], ["run"]):
+        found = costs(consumer.site, asked(by))
+        assert sum(row["effective"] for row in found["totals"]) == pytest.approx(whole)
+    one = costs(consumer.site, asked(["site"], "2026-11-03", "2026-11-04"))
+    assert sum(row["effective"] for row in one["totals"]) == pytest.approx(3 * 0.36)
+    assert one["by"] == ["site"] and one["shape"] == 1
+
+
+def test_estimate_beside_actual_by_run_and_experiment(consumer: Any) -> None:
+    applied = {
+        "assumed": {},
+        "attachment": "",
+        "carbon": 0.2,
+        "currency": "USD",
+        "lowered": {},
+        "money": 1.0,
+        "pipeline": "train",
+        "plan": PLAN,
+        "seconds": 10.0,
+        "steps": {},
+    }
+    (entry,) = consumer.site.ledger.append([Draft("plan.applied", applied)])
+    started = {
+        "environment": "",
+        "parameters": {},
+        "parameters_attachment": "",
+        "pipeline": "train",
+        "run": "r1",
+        "steps": 1,
+    }
+    consumer.site.ledger.append([Draft("run.started", started, 2, cause=(entry.fact.name,))])
+    consumer.step(3600, run="r1")
+    consumer.meter()
+    (run,) = costs(consumer.site, asked([]))["runs"]
+    assert (run["estimate"], run["carbon_estimate"]) == (1.0, 0.2)
+    assert run["money"] == pytest.approx(0.36) and run["carbon"] == pytest.approx(0.05)
+    (experiment,) = costs(consumer.site, asked([]))["experiments"]
+    assert experiment["pipeline"] == "train" and experiment["runs"] == 1
+    assert run_cost(consumer.site, "r1") == pytest.approx(0.36)
+
+
+def test_a_thousand_predictions_cost_what_their_endpoint_did(consumer: Any) -> None:
+    start = consumer.clock.now
+    consumer.meter()
+    consumer.clock.pass_seconds(3600)
+    consumer.beat("1-1", start, v1=3600.0)
+    consumer.log_part(2000, version=1)
+    consumer.meter()
+    (one,) = costs(consumer.site, asked(["model"]))["predictions"]
+    assert (one["model"], one["version"], one["predictions"]) == ("churn", "1", 2000)
+    assert one["per_thousand"] == pytest.approx(0.18)
+
+
+def test_an_endpoint_that_nobody_asks_idles(consumer: Any) -> None:
+    start = consumer.clock.now
+    consumer.clock.pass_seconds(7200)
+    consumer.beat("1-1", start, v3=7200.0)
+    consumer.meter()
+    found = costs(consumer.site, asked(["kind"]))
+    (idle,) = found["idle"]
+    assert (idle["version"], idle["hours"]) == ("3", pytest.approx(2.0))
+    assert found["predictions"][0]["per_thousand"] is None
+
+
+def test_pictures_for_terminals_and_pages(consumer: Any) -> None:
+    with pytest.raises(NotFound):
+        drawing(costs(consumer.site, asked(["site"])))
+    assert chart(costs(consumer.site, asked(["site"])), 60) == []
+    spend(consumer, 1)
+    consumer.clock.pass_seconds(DAY)
+    spend(consumer, 1, "r2")
+    found = costs(consumer.site, asked(["site"]))
+    assert drawing(found).startswith("<svg") and "USD" in drawing(found)
+    bar, days = chart(found, 60)
+    assert "here" in bar and "0.72 USD" in bar and days.startswith("2026-11-02")
+    assert drawing(costs(consumer.site, asked(["day"]))).startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("by", "since", "until"),
+    [(["sight"], "", ""), ([], "soon", ""), ([], "2026-11-02", "2026-11-01")],
+)
+def test_what_cannot_be_asked_is_said(consumer: Any, by: list[str], since: str, until: str) -> None:
+    with pytest.raises(WrongUsage) as caught:
+        costs(consumer.site, asked(by, since, until))
+    assert caught.value.why and caught.value.hint
+
+
+def test_a_budget_warns_once_then_refuses_with_its_figures(consumer: Any) -> None:
+    with_budgets(consumer, "  month: {limit: 1, warn: 0.5}\n")
+    spend(consumer, 2, "r1")
+    (one,) = standings(consumer.site)
+    assert one.state == "warned" and one.spent == pytest.approx(0.72)
+    today = today_of(consumer.site)
+    assert [s.kind for s in watch_costs(consumer.site, [one], today)] == ["budget-warned"]
+    assert watch_costs(consumer.site, [one], today + timedelta(days=3)) == []
+    charges = [Charge(tags_of(consumer.site, "train"), 0.5)]
+    with pytest.raises(BudgetExceeded) as caught:
+        require_budget(consumer.site, charges, PLAN)
+    assert caught.value.code == "budget.exceeded" and caught.value.hint
+    (fault,) = caught.value.faults
+    for figure in ("1.00", "0.72 spent", "0.50", "2026-11"):
+        assert figure in fault.what
+    refused = [s for s in signals_of(consumer.site.state, "") if s.kind == "budget-refused"]
+    assert len(refused) == 1 and refused[0].feature == "month"
+    require_budget(consumer.site, [Charge({}, 0.2)], PLAN)
+    require_budget(consumer.site, [Charge({}, 0.0)], PLAN)
+
+
+def test_a_budget_that_asks_takes_a_word_for_that_plan_only(consumer: Any) -> None:
+    with_budgets(consumer, "  month: {limit: 1, then: approve}\n")
+    charges = [Charge({}, 5.0)]
+    assert objections(consumer.site, charges, PLAN)
+    for _ in range(2):
+        with pytest.raises(BudgetExceeded) as caught:
+            require_budget(consumer.site, charges, PLAN)
+        assert caught.value.code == "budget.needs-approval"
+    assert len(consumer.facts("budget.asked")) == 1
+    (waiting,) = budgets(consumer.site)["requests"]
+    assert waiting["standing"] == "asked" and waiting["request"] in caught.value.hint
+    answer_request(consumer.site, waiting["request"], "approved")
+    require_budget(consumer.site, charges, PLAN)
+    with pytest.raises(BudgetExceeded):
+        require_budget(consumer.site, charges, "sha256:" + "cd" * 32)
+    with pytest.raises(Conflict):
+        answer_request(consumer.site, waiting["request"], "rejected")
+    with pytest.raises(NotFound):
+        find_request(consumer.site, "budget/month/none")
+    consumer.clock.pass_seconds(30 * DAY)
+    with pytest.raises(BudgetExceeded):
+        require_budget(consumer.site, charges, PLAN)
+
+
+def test_filters_choose_what_a_budget_pays(consumer: Any) -> None:
+    with_budgets(
+        consumer,
+        "  churn: {limit: 10, model: churn}\n  growth: {limit: 10, team: growth}\n"
+        "  there: {limit: 10, tag: {site: there}}\n",
+    )
+    spend(consumer, 1, "r1")
+    consumer.moves(sent=1_000_000_000)
+    consumer.meter()
+    found = {one.name: one.spent for one in standings(consumer.site)}
+    assert found["churn"] == pytest.approx(0.36)
+    assert found["growth"] == pytest.approx(0.36 + 0.09)
+    assert found["there"] == 0
+
+
+def test_what_a_running_plan_still_costs_is_committed(consumer: Any) -> None:
+    with_budgets(consumer, "  month: {limit: 10}\n")
+    applied = {
+        "assumed": {},
+        "attachment": "",
+        "carbon": None,
+        "currency": "USD",
+        "lowered": {},
+        "money": 2.0,
+        "pipeline": "train",
+        "plan": PLAN,
+        "seconds": 1.0,
+        "steps": {},
+    }
+    (entry,) = consumer.site.ledger.append([Draft("plan.applied", applied)])
+    started = {
+        "environment": "",
+        "parameters": {},
+        "parameters_attachment": "",
+        "pipeline": "train",
+        "run": "r1",
+        "steps": 1,
+    }
+    consumer.site.ledger.append([Draft("run.started", started, 2, cause=(entry.fact.name,))])
+    consumer.step(3600, run="r1")
+    consumer.meter()
+    (one,) = standings(consumer.site)
+    assert one.spent == pytest.approx(0.36) and one.committed == pytest.approx(1.64)
+    consumer.site.ledger.append([Draft("run.finished", {"run": "r1", "status": "finished"})])
+    (one,) = standings(consumer.site)
+    assert one.committed == 0
+
+
+def test_the_typical_cost_is_that_of_the_latest_runs(consumer: Any) -> None:
+    assert typical_cost(consumer.site, "train") is None
+    for place, hours in enumerate([100, 1, 2, 3, 2, 2]):
+        spend(consumer, hours, f"r{place}")
+    assert typical_cost(consumer.site, "train") == pytest.approx(2 * 0.36)
+    spend(consumer, 1, "r9", machine="nobody-knows")
+    assert run_cost(consumer.site, "r9") is None
+    assert typical_cost(consumer.site, "train") == pytest.approx(2 * 0.36)
+
+
+def test_an_odd_day_is_a_signal_once(consumer: Any) -> None:
+    for day in range(40):
+        hours = 14 if day == 38 else 2 + 0.1 * (day % 3)
+        consumer.run(f"r{day}")
+        consumer.step(hours * 3600, run=f"r{day}")
+        consumer.clock.pass_seconds(DAY - (consumer.clock.now // 1_000_000) % DAY + 3600)
+    consumer.meter()
+    today = today_of(consumer.site)
+    found = watch_costs(consumer.site, [], today)
+    kinds = {(one.kind, one.model, one.window.end) for one in found}
+    odd = (date(2026, 11, 2) + timedelta(days=38)).isoformat()
+    assert ("cost-anomaly", "", odd) in kinds and ("cost-anomaly", "churn", odd) in kinds
+    assert {one.window.end for one in found} == {odd}
+    assert watch_costs(consumer.site, [], today) == []
+
+
+def test_a_svg_is_written_where_it_is_asked_for(consumer: Any, tmp_path: Path) -> None:
+    spend(consumer, 1)
+    target = tmp_path / "costs.svg"
+    target.write_text(drawing(costs(consumer.site, asked(["model"]))))
+    assert "churn" in target.read_text()
