@@ -10,7 +10,7 @@ from freehold.app import adapters
 from freehold.app.project.reading import OpenProject, find_root, read_project
 from freehold.app.site.keys import KeyRing, next_key_path, put_in_place
 from freehold.app.site.people import People
-from freehold.catalog import checks, endpoint_events, traffic, versions
+from freehold.catalog import checks, endpoint_events, spending, traffic, versions
 from freehold.catalog.retention import holds
 from freehold.delivery import standing as delivery
 from freehold.domain.errors import Conflict, IntegrityError
@@ -36,6 +36,7 @@ PROJECTIONS = (
     versions.projection,
     checks.projection,
     traffic.projection,
+    spending.projection,
     endpoint_events.projection,
     delivery.projection,
     assessments.projection,

@@ -15,6 +15,7 @@ JUDGED = frozenset(
     {
         "alias.moved",
         "attachment.erased",
+        "bill.imported",
         "contract.checked",
         "endpoint.loaded",
         "endpoint.log-failed",
@@ -49,6 +50,7 @@ JUDGED = frozenset(
         "storage.collected",
         "tracking.failed",
         "tracking.recorded",
+        "usage.recorded",
         "work.completed",
         "work.requested",
     }

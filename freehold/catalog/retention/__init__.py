@@ -10,6 +10,7 @@ Law. An object goes only if nothing below refers to it, and if that was so for a
   checkpoints of its steps, which nothing else keeps;
 - a contract report on data that stays; any report, labels and parts of the request log within
   their days, and within what monitoring and a running release look back on;
+- metered usage, and the bills that hold, for ever; a bill that was replaced, as long as a report;
 - a hold on the digest itself; a release or a rule that asks for it at this site;
 - a fact of a type that this room does not know, or that is not folded yet: all that it names.
 

@@ -10,8 +10,8 @@ Tables
 - `retained_packages`, by `model/version/fact`: model, version, run, package. Two sites that were
   apart may have given one number twice: both are there.
 - `retained_documents`, by `digest/fact`: kind (`attestation`, `contract report`, `monitoring
-  report`, `labels`), about (a version, a model, or the digest of the data that a contract was held
-  against), last (the latest time in labels), wall.
+  report`, `labels`, `bill`), about (a version, a model, a provider and period, or the digest of the
+  data that a contract was held against), last (the latest time in labels), wall.
 - `collected`, by site: body, wall and name of its latest storage.collected.
 """
 
@@ -129,13 +129,17 @@ def _documents(kind: str, body: Mapping[str, Any]) -> Iterator[tuple[str, dict[s
     elif kind == "labels.added":
         row = {"kind": "labels", "about": body["model"], "last": body["last"]}
         yield body["artifact"], row
+    elif kind == "bill.imported":
+        about = f"{body['provider']} {body['period']}"
+        yield body["artifact"], {"kind": "bill", "about": about}
 
 
 projection = Projection(
     name="retention",
-    version=1,
+    version=2,
     types=frozenset(
         {
+            "bill.imported",
             "hold.placed",
             "hold.released",
             "storage.collected",

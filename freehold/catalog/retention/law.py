@@ -17,6 +17,7 @@ Reason = Literal[
     "open run",
     "recent run",
     "evidence",
+    "spending",
     "checked data",
     "within its days",
     "unread fact",
@@ -31,6 +32,7 @@ REASONS: Mapping[Reason, str] = {
     "open run": "a run that is under way or can be resumed",
     "recent run": "a run younger than `retention.runs_days`",
     "evidence": "what was attested of a version is kept for ever",
+    "spending": "what was metered or billed is kept for ever",
     "checked data": "the data that it reports on is kept",
     "within its days": "younger than `retention`'s days, or still looked back on",
     "unread fact": "named by a fact that cannot be judged here",
@@ -47,7 +49,7 @@ class Standing:
 
     kind: str
     """`package`, `attestation`, `step output`, `checkpoint`, `contract report`,
-    `monitoring report`, `labels`, or empty for what is only known to be named."""
+    `monitoring report`, `labels`, `usage`, `bill`, or empty for what is only known to be named."""
     reason: Reason | None = None
     """None: they may go."""
     by: str = ""

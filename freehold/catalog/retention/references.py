@@ -8,6 +8,7 @@ from freehold.catalog.retention.law import DAY, Circumstances, Reason, Standing
 from freehold.catalog.retention.models import kept_versions, registrations
 from freehold.catalog.retention.runs import open_runs, recent_runs
 from freehold.catalog.retention.traffic import looked_back
+from freehold.catalog.spending import bills, usage_parts
 from freehold.domain.projection import State
 
 Reference = tuple[str, Standing]
@@ -36,6 +37,7 @@ def _references(state: State, asked: Circumstances) -> Iterator[Reference]:
     yield from _of_checkpoints(state, set(open_runs(state, asked)), runs)
     yield from _of_work(state, runs)
     yield from _of_labels(state, asked)
+    yield from _of_spending(state, asked)
     for hold in holds_of(state):
         if hold.kind == "digest":
             yield hold.name, Standing("", "hold", hold.hold)
@@ -119,13 +121,27 @@ def _of_labels(state: State, asked: Circumstances) -> Iterator[Reference]:
             yield key.partition("/")[0], Standing("labels", reason, row["about"])
 
 
+def _of_spending(state: State, asked: Circumstances) -> Iterator[Reference]:
+    """Metered usage and the bills that hold; a bill that was replaced stays as a report does."""
+    for part in usage_parts(state):
+        yield part.artifact, Standing("usage", "spending", part.site)
+    for bill in bills(state):
+        yield bill.artifact, Standing("bill", "spending", f"{bill.provider} {bill.period}")
+    days = asked.settings.reports_days
+    for key, row in state.scan(DOCUMENTS):
+        if row["kind"] == "bill":
+            young = not days or row["wall"] >= asked.now - days * DAY
+            kept: Reason | None = "within its days" if young else None
+            yield key.partition("/")[0], Standing("bill", kept, row["about"])
+
+
 def _reports(state: State, asked: Circumstances, found: dict[str, Standing]) -> Iterator[Reference]:
     """Attestations, and reports: those on data that stays too."""
     since = asked.now - asked.settings.reports_days * DAY
     held = {hold.name for hold in holds_of(state) if hold.kind == "version"}
     for key, row in state.scan(DOCUMENTS):
         digest, kind, about = key.partition("/")[0], row["kind"], row["about"]
-        if kind == "labels":
+        if kind in ("labels", "bill"):
             continue
         if kind == "attestation":
             yield digest, Standing(kind, "hold" if about in held else "evidence", about)

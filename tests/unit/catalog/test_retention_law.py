@@ -274,7 +274,7 @@ def traffic(world: World, draw: Any) -> None:
     model = draw(st.sampled_from(MODELS))
     asked = world.now - draw(st.integers(0, 100)) * DAY
     about = {"model": model, "rows": 1, "first": asked, "last": asked}
-    kind = draw(st.sampled_from(("labels", "log", "contract", "monitoring")))
+    kind = draw(st.sampled_from(("labels", "log", "contract", "monitoring", "usage", "bill")))
     if kind == "labels":
         made = world.put(("labels", draw(st.integers(0, 3))))
         world.tell("labels.added", {**about, "artifact": made})
@@ -290,12 +290,24 @@ def traffic(world: World, draw: Any) -> None:
             "rows": 1,
         }
         world.tell("contract.checked", body, 2)
+    elif kind in ("usage", "bill"):
+        spending(world, kind, asked, draw(st.integers(0, 3)))
     else:
         report = world.put(("report", world.new()))
         figures = dict.fromkeys(("score_psi", "auc"))
         days = {"window_start": "2024-01-01", "window_end": f"2024-01-{1 + world.count % 28:02d}"}
         body = {"model": model, "version": 1, "rows": 1, "labelled": 0, "features": {}}
         world.tell("monitoring.assessed", {**body, **days, **figures, "report": report})
+
+
+def spending(world: World, kind: str, asked: int, month: int) -> None:
+    """Metered usage; or a bill, which takes the place of an earlier one of its month."""
+    part = {"artifact": world.put((kind, world.new())), "rows": 1, "first": asked, "last": asked}
+    if kind == "usage":
+        world.tell("usage.recorded", {**part, "kind": "step", "site": SITE})
+        return
+    about = {"provider": "AWS", "account": "1", "period": f"month {month}", "currency": "USD"}
+    world.tell("bill.imported", {**part, **about, "digest": digest("bytes"), "replaces": ""})
 
 
 def hold(world: World, draw: Any) -> None:
@@ -427,6 +439,7 @@ def open_now(world: World) -> Iterator[tuple[str, int]]:
 
 def documents(world: World, stays: set[str]) -> Iterator[str]:
     logs = world.bodies("log.recorded")
+    hold = {body["period"]: body["artifact"] for body in world.bodies("bill.imported")}
     for wall, kind, body, _ in world.facts:
         if kind == "contract.checked":
             within = wall >= world.now - SPEC.reports_days * DAY
@@ -434,6 +447,12 @@ def documents(world: World, stays: set[str]) -> Iterator[str]:
                 yield body["report"]
         elif kind == "monitoring.assessed" and wall >= world.now - SPEC.reports_days * DAY:
             yield body["report"]
+        elif kind == "usage.recorded":
+            yield body["artifact"]
+        elif kind == "bill.imported":
+            within = wall >= world.now - SPEC.reports_days * DAY
+            if within or hold[body["period"]] == body["artifact"]:
+                yield body["artifact"]
         elif kind == "labels.added":
             of_model = [log for log in logs if log["model"] == body["model"]]
             since = max((log["last"] for log in of_model), default=0) - (WINDOW + 2) * DAY
@@ -472,6 +491,8 @@ def named(world: World) -> set[str]:
         ("contract.checked", "report"),
         ("monitoring.assessed", "report"),
         ("labels.added", "artifact"),
+        ("usage.recorded", "artifact"),
+        ("bill.imported", "artifact"),
     ):
         found |= {body[name] for body in world.bodies(kind)}
     found |= {artifact for _, artifact in newest_checkpoints(world)}
