@@ -147,6 +147,10 @@ class Usage:
         told = {"site": self.site, **self.tags}
         return {key: told[key] for key in sorted(told) if told[key]}
 
+    def _display_name(self) -> str | None:
+        """A name that only repeats the id is none, says FOCUS."""
+        return self.resource_name if self.resource_name not in ("", self.resource_id) else None
+
     def _identity(self) -> list[str]:
         """What makes it this usage and no other; how much it was and cost is not part of it."""
         tags = json.dumps(self._tags(), ensure_ascii=False)
@@ -175,7 +179,7 @@ class Usage:
             "ChargeFrequency": "Usage-Based",
             "PricingCategory": "Dynamic" if self.spot else "Standard",
             "ResourceId": self.resource_id or None,
-            "ResourceName": self.resource_name or None,
+            "ResourceName": self._display_name(),
             "ResourceType": self.resource_type or None,
             "ServiceCategory": service.category,
             "ServiceSubcategory": service.subcategory,

@@ -1,0 +1,1 @@
+"""What the tests know of FOCUS, apart from the product; no tests."""
