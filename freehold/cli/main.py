@@ -25,6 +25,7 @@ COMMANDS = {
     "approve": "act on a proposal that waits",
     "replay": "play a recorded period against the endpoint, as if it were live",
     "labels": "bring labels that arrived, joined by prediction id",
+    "bills": "bring bills of providers, and list them",
     "compare": "what served, by month, beside a version that stayed as it was",
     "agent": "meet the others, do what is asked of this site, keep what is released, until stopped",
     "work": "what sites have asked of each other, and what became of it",

@@ -123,13 +123,13 @@ class Usage:
         """One for each day, as FOCUS has them; values of every column that is not null."""
         fixed = self._fixed()
         identity = self._identity()
-        for start, end, share in _days(self.start.astimezone(UTC), self.end.astimezone(UTC)):
+        for start, end, share in days_of(self.start.astimezone(UTC), self.end.astimezone(UTC)):
             quantity = self.quantity * share
             if quantity > 0:
                 yield {
                     **fixed,
                     **self._amounts(quantity, self.carbon and self.carbon * share),
-                    **_periods(start, end),
+                    **periods_of(start, end),
                     "x_RowId": _digest([*identity, start.isoformat(), end.isoformat()]),
                 }
 
@@ -207,7 +207,8 @@ def month_of(moment: datetime) -> tuple[datetime, datetime]:
     return start, datetime(following.year, following.month, 1, tzinfo=UTC)
 
 
-def _periods(start: datetime, end: datetime) -> dict[str, datetime]:
+def periods_of(start: datetime, end: datetime) -> dict[str, datetime]:
+    """FOCUS's four times of a charge that does not leave its calendar month, UTC."""
     month, following = month_of(start)
     return {
         "ChargePeriodStart": start,
@@ -217,8 +218,8 @@ def _periods(start: datetime, end: datetime) -> dict[str, datetime]:
     }
 
 
-def _days(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime, float]]:
-    """Parts of the time that end at midnight, and each part's share."""
+def days_of(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime, float]]:
+    """Parts of a time of UTC that end at midnight, and each part's share of it."""
     whole = end - start
     while start < end:
         midnight = datetime(start.year, start.month, start.day, tzinfo=UTC) + timedelta(days=1)
