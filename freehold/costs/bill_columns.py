@@ -11,6 +11,8 @@ from freehold.costs.focus import FOCUS, TIME, Column
 from freehold.domain.errors import Fault
 
 BY_NAME: Mapping[str, Column] = {column.name: column for column in FOCUS}
+EARLY = ("BillingAccountType", "SubAccountType")
+"""Of 1.2, and in Microsoft's exports from the first."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def listed(reading: Reading, name: str) -> pl.Expr:
 def _version(sources: Mapping[str, str], before: bool) -> str:
     if before:
         return "1.0-preview"
-    since = {BY_NAME[name].since for name in sources if name in BY_NAME}
+    since = {BY_NAME[name].since for name in sources if name in BY_NAME and name not in EARLY}
     return max(since, default="1.0")
 
 

@@ -18,6 +18,7 @@ LENIENT = ("ServiceSubcategory",)
 GROUP = ("ProviderName", "BillingAccountId", "BillingPeriodStart", "BillingPeriodEnd")
 """What makes two rows part of one bill."""
 
+CURRENCY = "^[A-Z]{3}$"
 NUMBERS = "write it as 1234.5: no currency, no thousands separator"
 TIMES = "write it as ISO 8601 with its zone, such as 2026-01-31T13:00:00Z"
 TAGS = 'tags are one JSON object, such as {"team": "risk"}'
@@ -87,7 +88,8 @@ def repeated_rows(raw: dict[str, pl.LazyFrame], rows: pl.LazyFrame) -> list[Faul
 def mixed_currencies(rows: pl.LazyFrame) -> list[Fault]:
     """Bills in two currencies. `rows`: those of all files, with `file`."""
     mixed = (
-        rows.group_by(*GROUP)
+        rows.filter(pl.col("BillingCurrency").str.contains(CURRENCY))
+        .group_by(*GROUP)
         .agg(
             pl.col("BillingCurrency").unique().sort(),
             pl.col(ROW)
@@ -160,7 +162,7 @@ def _sense(reading: Reading) -> Iterator[Check]:
     yield Check(
         "bill.currency",
         "BillingCurrency",
-        ~currency.str.contains(r"^[A-Z]{3}$"),
+        ~currency.str.contains(CURRENCY),
         currency,
         "no currency",
         "write its ISO 4217 code, such as EUR",

@@ -147,6 +147,11 @@ def _completed() -> list[pl.Expr]:
             pl.when(usage).then(pl.lit("Usage-Based")).otherwise(pl.lit("One-Time")),
         ).alias("ChargeFrequency"),
     ]
+    for name, called in (("BillingAccount", "Billing Account"), ("SubAccount", "Sub Account")):
+        there = pl.col(f"{name}Id").is_not_null()
+        kind = pl.coalesce(f"{name}Type", pl.lit(called))
+        found.append(pl.when(there).then(kind).alias(f"{name}Type"))
+    found.append(pl.coalesce("RegionName", "RegionId").alias("RegionName"))
     for name in ("EffectiveCost", "ListUnitPrice", "ContractedUnitPrice"):
         priced = f"PricingCurrency{name}"
         found.append(pl.coalesce(priced, pl.when(same).then(pl.col(name))).alias(priced))
