@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import polars as pl
 from freehold.app.site.opening import Site
 from freehold.catalog.spending import Bill, UsagePart, bills, usage_parts
 from freehold.costs.focus import schema
+from freehold.costs.summary import Covered
 from freehold.domain.artifact import object_key
 from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Draft
@@ -96,3 +98,15 @@ def _artifacts(site: Site, since: int) -> Iterator[tuple[str, str]]:
     """Artifact, and the site that recorded it; each once."""
     recorded: list[Bill | UsagePart] = [*bills(site.state), *usage_parts(site.state, since)]
     yield from {one.artifact: one.site for one in recorded}.items()
+
+
+def covered(site: Site) -> list[Covered]:
+    """What bills tell, for `freehold.costs.summary.counted_once`."""
+    return [
+        Covered(bill.provider, _moment(bill.first), _moment(bill.last))
+        for bill in bills(site.state)
+    ]
+
+
+def _moment(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds / 1e6, UTC)
