@@ -167,7 +167,7 @@ def _sense(reading: Reading) -> Iterator[Check]:
         "no currency",
         "write its ISO 4217 code, such as EUR",
     )
-    span = pl.format("{} to {}", start, end)
+    span = pl.format("{} to {}", _told(start), _told(end))
     yield Check(
         "bill.periods",
         "ChargePeriodEnd",
@@ -180,7 +180,7 @@ def _sense(reading: Reading) -> Iterator[Check]:
         "bill.periods",
         "BillingPeriodEnd",
         until <= billed,
-        pl.format("{} to {}", billed, until),
+        pl.format("{} to {}", _told(billed), _told(until)),
         "a billing period that ends before it begins",
         "the end is the first moment after the period",
     )
@@ -193,10 +193,14 @@ def _sense(reading: Reading) -> Iterator[Check]:
         "bill.periods",
         "ChargePeriodStart",
         outside & regular & (until > billed),
-        pl.format("{} in the bill of {} to {}", start, billed, until),
+        pl.format("{} in the bill of {} to {}", _told(start), _told(billed), _told(until)),
         "a charge outside its billing period",
         "only a correction, a credit, a tax or an adjustment may lie outside: look at ChargeClass",
     )
+
+
+def _told(moment: pl.Expr) -> pl.Expr:
+    return moment.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _faults(rows: pl.LazyFrame, checks: list[Check], file: str) -> list[Fault]:
@@ -225,4 +229,5 @@ def _fault(rows: pl.LazyFrame, check: Check, count: int, file: str) -> Fault:
     said = [f"'{value}'" for value in first["shown"].unique(maintain_order=True) if value]
     what = f"{check.what}: {', '.join(said)}" if said else check.what
     where = f"{file} row {rows_shown}{more}, {check.column}"
-    return Fault(check.code, f"{what} ({count:,} rows)", where, check.hint)
+    rows_told = "1 row" if count == 1 else f"{count:,} rows"
+    return Fault(check.code, f"{what} ({rows_told})", where, check.hint)

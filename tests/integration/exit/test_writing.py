@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 
 from freehold.adapters.keys.signer import FileSigner
 from freehold.adapters.sqlite.ledger import SqliteLedger
+from freehold.app.costs.rows import usage_draft
 from freehold.app.drill.exit.leaving import Written, write
 from freehold.app.site.opening import Site, open_site
+from freehold.costs.usage import Usage, frame_of_usage
 from freehold.domain.errors import Refused
 from freehold.domain.fact import Draft
 from freehold.ports.ledger import Stretch
@@ -42,6 +45,31 @@ def test_production_stays_as_it_was(shop: Path, tmp_path: Path) -> None:
     assert any(name.startswith(".freehold/objects/") for name in before)
     assert left_by(shop, tmp_path / "left").faults == ()
     assert contents(shop) == before
+
+
+def test_usage_and_bills_leave_as_tables(shop: Path, tmp_path: Path) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    usage = Usage(
+        kind="step",
+        site="shop",
+        provider="Acme",
+        sku="dl380",
+        quantity=1.0,
+        unit="Hours",
+        unit_price=2.0,
+        currency="EUR",
+        start=start,
+        end=start + timedelta(hours=1),
+    )
+
+    def spend(site: Site) -> None:
+        site.ledger.append([usage_draft(site, frame_of_usage([usage]), "step")])
+
+    assert left_by(shop, tmp_path / "left", spend).faults == ()
+    index = json.loads((tmp_path / "left" / "tables" / "index.json").read_text())
+    [told] = [entry for entry in index if entry["kind"] == "usage"]
+    assert (told["rows"], told["made"][0]["kind"]) == (1, "step")
+    assert pl.read_parquet(tmp_path / "left" / told["path"])["EffectiveCost"].to_list() == [2.0]
 
 
 def test_everything_has_its_place(once: tuple[Path, Written]) -> None:

@@ -23,6 +23,8 @@ from freehold.domain.fact import Fact
 TABLE = "parquet"
 INDEX = "tables/index.json"
 OTHER_INDEX = "artifacts/index.json"
+SPENDING = {"usage.recorded": "usage", "bill.imported": "bill"}
+NAMING = ("step.finished", "labels.added", "contract.checked", *SPENDING)
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Named:
     digest: str
     format: str
     kind: str
-    """`artifact`, `labels` or `report`."""
+    """`artifact`, `labels`, `report`, `usage` or `bill`."""
     own: bool
     """Whether this site named it; what another one made may never have come here."""
     made: list[dict[str, Any]] = field(default_factory=list)
@@ -98,7 +100,7 @@ def _named(site: Site) -> dict[str, Named]:
         one.own = one.own or own
         return one
 
-    for fact in all_facts(site, "step.finished", "labels.added", "contract.checked"):
+    for fact in all_facts(site, *NAMING):
         body = fact.body
         if fact.type == "step.finished":
             for place, output in enumerate(body["outputs"]):
@@ -108,6 +110,11 @@ def _named(site: Site) -> dict[str, Named]:
         elif fact.type == "labels.added":
             one = name(fact, body["artifact"], TABLE, "labels")
             one.made.append({"model": body["model"]})
+            one.rows = body["rows"]
+        elif fact.type in SPENDING:
+            one = name(fact, body["artifact"], TABLE, SPENDING[fact.type])
+            about = ("provider", "account", "period", "site", "kind")
+            one.made.append({member: body[member] for member in about if member in body})
             one.rows = body["rows"]
         else:
             name(fact, body["report"], "json", "report").made.append({"table": body["artifact"]})
