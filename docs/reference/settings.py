@@ -29,6 +29,7 @@ WHERE = {
     "MachineSpec": "sites.NAME.machines.NAME",
     "OwnedSpec": "sites.NAME.machines.NAME.owned",
     "PlacementSpec": "placement",
+    "BudgetSpec": "budgets.NAME",
 }
 """Class → where its keys stand in the file."""
 
