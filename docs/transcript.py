@@ -37,12 +37,14 @@ CURL = '''\
 """The few words of curl that the documents use, for a machine without it."""
 import sys, urllib.error, urllib.request
 words = [word for word in sys.argv[1:] if word not in ("-s", "-X", "POST")]
-if "-H" in words:
-    del words[words.index("-H") : words.index("-H") + 2]
+given = []
+while "-H" in words:
+    given.append(words.pop(words.index("-H") + 1).partition(": ")[::2])
+    words.remove("-H")
 data = words.pop(words.index("-d") + 1) if "-d" in words else None
 if data and data.startswith("@"):
     data = open(data[1:]).read()
-headers = {{"Content-Type": "application/json"}} if data else {{}}
+headers = dict(given)
 url = next(word for word in words if "://" in word)
 method = "POST" if data or "POST" in sys.argv else "GET"
 asked = urllib.request.Request(url, data and data.encode(), headers, method=method)

@@ -3,8 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +14,12 @@ from freehold.agent.endpoint_keeper import EndpointKeeper, RunningEndpoint, Star
 from freehold.agent.events import Event
 from freehold.agent.loop import EVERY, LOG_LEFT, Agent, Surroundings
 from freehold.agent.stopping import Stopping
-from freehold.app.project.reading import SITE_VARIABLE
 from freehold.app.site.exchange import Exchanged, exchange
 from freehold.app.site.meeting import damaged
 from freehold.app.site.opening import Site, open_site
 from freehold.app.work.claim import LEASE_SECONDS, Claims
 from freehold.cli import output
+from freehold.cli.environment import steps_at
 from freehold.domain.errors import Conflict, Failed, Unreachable
 from freehold.domain.project import EndpointSpec
 from freehold.endpoint.process import EndpointProcess
@@ -87,7 +86,7 @@ class _Settings:
 
 def _attend(settings: _Settings, once: bool) -> None:
     """As one opening of the site."""
-    with open_site(site=settings.name) as site, _steps_at(site.name):
+    with open_site(site=settings.name) as site, steps_at(site.name):
 
         def tell(event: Event) -> None:
             _print(event, site, settings.as_json)
@@ -119,20 +118,6 @@ def _attend(settings: _Settings, once: bool) -> None:
             tell(Event("agent.started", text, {"site": site.name, "writer": site.ledger.writer}))
             agent.run(settings.every)
             tell(Event("agent.stopped", "stopped"))
-
-
-@contextmanager
-def _steps_at(site: str) -> Iterator[None]:
-    """Processes that run steps find the site as any command does: by the environment."""
-    before = os.environ.get(SITE_VARIABLE)
-    os.environ[SITE_VARIABLE] = site
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[SITE_VARIABLE]
-        else:
-            os.environ[SITE_VARIABLE] = before
 
 
 class _Meetings:

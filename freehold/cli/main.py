@@ -30,6 +30,7 @@ COMMANDS = {
     "bills": "bring bills of providers, and list them",
     "compare": "what served, by month, beside a version that stayed as it was",
     "agent": "meet the others, do what is asked of this site, keep what is released, until stopped",
+    "console": "answer programs and browsers for this site, and keep the loop going",
     "work": "what sites have asked of each other, and what became of it",
     "sync": "meet the other sites in the object stores, once",
     "fetch": "have a version, what a run made, or one artifact at this site",

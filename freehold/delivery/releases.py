@@ -109,7 +109,12 @@ def start(
         _require_none_running(state, model, site)
     champion = aliases_of(state, model).get("champion")
     if champion == version and all(_serves(state, model, version, site) for site in venue.sites):
-        raise Conflict(f"{model}@{version} is the champion already", code="release.is-champion")
+        raise Conflict(
+            f"{model}@{version} is the champion already",
+            why=f"it has all traffic at {', '.join(venue.sites)}",
+            hint="release another one: `freehold models` lists them",
+            code="release.is-champion",
+        )
     numbers = [int(one.id.rpartition("/")[2]) for one in releases_of(state, model)]
     previous = None if champion == version else champion
     release = Release(

@@ -1,7 +1,6 @@
 """What another writer's entries must be, to continue what is held of its log."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 
@@ -13,16 +12,6 @@ from freehold.domain.merkle import Frontier, leaf_hash
 from freehold.domain.ordering import seen_size
 
 
-@dataclass(frozen=True)
-class Continuation:
-    """What is new, and the end of the log with it."""
-
-    entries: tuple[Entry, ...]
-    frontier: Frontier
-    time: HybridTime
-    """Of the last entry."""
-
-
 def continued(
     writer: str,
     frontier: Frontier,
@@ -30,45 +19,54 @@ def continued(
     first: int,
     lines: Sequence[bytes],
     checkpoints: Iterable[Checkpoint],
-) -> Continuation:
-    """`frontier` and `time` are the end of what is held, and stay as they are; lines that are held
-    already are passed over. The signatures of the checkpoints are not looked at.
+) -> Iterator[Entry]:
+    """What is new, one after the other; none of it is to be believed before the last was given.
+
+    `frontier` and `time` are the end of what is held; the frontier moves along, and is of no use
+    when this has raised. Lines that are held already are passed over. The signatures of the
+    checkpoints are not looked at.
 
     Raises IntegrityError `log.does-not-continue`, `log.wrong-root`, `log.wrong-entry`.
     """
-    frontier, held, last = frontier.copy(), frontier.size, first + len(lines)
+    held, last = frontier.size, first + len(lines)
     if first > held:
         raise _broken(writer, f"entries {held} to {first - 1} are missing", "does-not-continue")
     due = {one.size: one.root for one in checkpoints if held < one.size <= last}
     if last > held and last not in due:
         raise _broken(writer, f"no checkpoint covers entry {last - 1}", "does-not-continue")
-    entries = []
-    for sequence, encoded in enumerate(lines[held - first :], held):
+    leaves: list[bytes] = []
+    for sequence in range(held, last):
+        encoded = lines[sequence - first]
         fact = _fact(writer, sequence, encoded)
         if sequence and fact.time <= time:
             what = f"entry {sequence} is not later than the one before it"
             raise _broken(writer, what, "wrong-entry")
         time = fact.time
         leaf = leaf_hash(encoded)
-        frontier.add(leaf)
-        entries.append(Entry(fact, encoded, leaf))
-        if sequence + 1 in due and frontier.root().hex() != due[sequence + 1]:
-            what = f"its first {sequence + 1} entries have another root than was signed"
-            raise _broken(writer, what, "wrong-root")
-    return Continuation(tuple(entries), frontier, time)
+        leaves.append(leaf)
+        if (root := due.get(sequence + 1)) is not None:
+            frontier.extend(leaves)
+            leaves.clear()
+            if frontier.root().hex() != root:
+                what = f"its first {sequence + 1} entries have another root than was signed"
+                raise _broken(writer, what, "wrong-root")
+        yield Entry(fact, encoded, leaf)
 
 
 def _fact(writer: str, sequence: int, encoded: bytes) -> Fact:
     try:
         fact = Fact.from_json(orjson.loads(encoded))
-        for head in fact.seen.values():
-            seen_size(head)
+        if fact.seen != {}:
+            for head in fact.seen.values():
+                seen_size(head)
         fits = fact.writer == writer and fact.sequence == sequence and writer not in fact.seen
         if not fits or b"\n" in encoded:
             raise ValueError("it is not this entry")
-        if type(fact.body) is not dict or {type(fact.version), type(fact.sequence)} != {int}:
+        whole = type(fact.version) is int and type(fact.sequence) is int
+        if type(fact.body) is not dict or not whole:
             raise ValueError("a body is an object, a version and a sequence are integers")
-        if any(type(text) is not str for text in (fact.type, fact.actor, *fact.cause)):
+        named = type(fact.type) is str and type(fact.actor) is str
+        if not named or (fact.cause and any(type(name) is not str for name in fact.cause)):
             raise ValueError("type, actor and causes are texts")
     except (ValueError, TypeError, AttributeError) as exc:
         what = f"entry {sequence} cannot be read: {exc}"

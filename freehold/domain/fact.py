@@ -5,8 +5,10 @@ by a salted digest, so that it can be erased while every proof stays valid.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from freehold.domain.canonical import canonical, canonical_name
 from freehold.domain.hybrid_time import HybridTime
@@ -33,9 +35,11 @@ class Draft:
     """A pseudonym of a person, service or site."""
 
 
-@dataclass(frozen=True)
-class Fact:
-    """One immutable, typed, versioned statement of what happened."""
+class Fact(NamedTuple):
+    """One immutable, typed, versioned statement of what happened.
+
+    A tuple, since hundreds of thousands are made while histories merge.
+    """
 
     type: str
     version: int
@@ -48,7 +52,7 @@ class Fact:
     `size:root`. Whoever has seen a head has seen all that its log held up to there."""
     cause: tuple[str, ...]
     actor: str
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def name(self) -> str:
@@ -101,15 +105,15 @@ class Fact:
             raise ValueError(f"envelope {value.get('envelope')!r} is not known")
         try:
             return cls(
-                type=value["type"],
-                version=value["version"],
-                writer=value["writer"],
-                sequence=value["sequence"],
-                time=HybridTime.from_json(value["time"]),
-                seen=value["seen"],
-                cause=tuple(value["cause"]),
-                actor=value["actor"],
-                body=value["body"],
+                value["type"],
+                value["version"],
+                value["writer"],
+                value["sequence"],
+                HybridTime.from_json(value["time"]),
+                value["seen"],
+                tuple(value["cause"]),
+                value["actor"],
+                value["body"],
             )
         except (KeyError, TypeError) as exc:
             raise ValueError(f"not a fact: {exc}") from exc
@@ -120,6 +124,7 @@ def writer_name(site: str, key: str) -> str:
     return f"{site}-{key.removeprefix('sha256:')[:_DIGITS]}"
 
 
+@lru_cache(4096)
 def site_of(writer: str) -> str:
     """`onprem-1a2b3c4d.2` → `onprem`: the site whose writer it is."""
     name = writer.partition(".")[0]
@@ -127,8 +132,7 @@ def site_of(writer: str) -> str:
     return site if dash else name
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A fact as it stands in a log: its bytes and their leaf hash."""
 
     fact: Fact

@@ -3,16 +3,14 @@
 Kulkarni et al., "Logical Physical Clocks", 2014.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 LIMIT = 2**53 - 1
 """Greatest number of a time: the greatest integer that every JSON reader has (RFC 8785). As
 microseconds it is the year 2255."""
 
 
-@dataclass(frozen=True, order=True)
-class HybridTime:
+class HybridTime(NamedTuple):
     """`wall` is microseconds since 1970 UTC; `logical` breaks ties within one microsecond."""
 
     wall: int

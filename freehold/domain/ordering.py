@@ -7,24 +7,73 @@ comes before its effect whatever the clocks say, and a clock that is wrong count
 of which neither had seen the other.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
+
+import orjson
 
 from freehold.domain.fact import Fact
 from freehold.domain.hybrid_time import LIMIT, HybridTime
 from freehold.domain.projection import SEEN, State
 
 BEGINNING = HybridTime(0)
+PAGE = 50_000
+"""Places that `settle` gives at a time, at most."""
 
 
-@dataclass(frozen=True, order=True)
-class Place:
-    """Where a fact stands among those of all logs."""
+class Place(NamedTuple):
+    """Where a fact stands among those of all logs. Sorts so."""
 
-    time: HybridTime
-    """Effective."""
+    wall: int
+    """This and the next: the effective time."""
+    logical: int
     writer: str
     sequence: int
+
+    @property
+    def time(self) -> HybridTime:
+        return HybridTime(self.wall, self.logical)
+
+
+class Outline(NamedTuple):
+    """What the place of an entry depends on, beside the entries before it."""
+
+    wall: int
+    seen: Mapping[str, int]
+    """Of other writers, how many entries."""
+
+
+_PLAIN_END = re.compile(
+    rb'"seen":\{\},"sequence":\d+,"time":\{"logical":\d+,"wall":(\d+)\},'
+    rb'"type":"[^"\\]*","version":\d+,"writer":"[^"\\]*"\}'
+)
+_END_BEGINS = b'"seen":{},"sequence":'
+
+
+def outline_of(fact: Fact) -> Outline:
+    """Raises ValueError if a head that it saw is none."""
+    return Outline(fact.time.wall, _sizes(fact.seen))
+
+
+def outline(encoded: bytes) -> Outline:
+    """Of a stored entry, mostly without parsing it. Raises ValueError if it is not a fact.
+
+    The last members of canonical bytes come after the body. Where the bytes end as `_PLAIN_END`
+    says, those members are the fact's own: read from the end, each quote in it begins or ends a
+    text, since no backslash stands before one, and the last brace closes the fact.
+    """
+    found = _PLAIN_END.fullmatch(encoded, max(encoded.rfind(_END_BEGINS), 0))
+    if found is not None:
+        return Outline(int(found[1]), _NONE)
+    return outline_of(Fact.from_json(orjson.loads(encoded)))
+
+
+_NONE: Mapping[str, int] = {}
+
+
+def _sizes(seen: Mapping[str, str]) -> Mapping[str, int]:
+    return {other: seen_size(head) for other, head in seen.items()} if seen else _NONE
 
 
 TimeOf = Callable[[str, int], HybridTime]
@@ -32,15 +81,17 @@ TimeOf = Callable[[str, int], HybridTime]
 
 
 def settle(
-    waiting: Mapping[str, Iterator[Fact]], folded: dict[str, int], time_of: TimeOf
-) -> Iterator[tuple[Place, Fact]]:
-    """The facts whose causal past is here, each after its causes; not sorted by place.
+    waiting: Mapping[str, Iterator[Outline]], folded: dict[str, int], time_of: TimeOf
+) -> Iterator[list[Place]]:
+    """The places of entries whose causal past is here, each after its causes; not sorted.
 
-    `waiting`: by writer, those of its log from `folded[writer]` on. `folded` is moved along, and
-    what is given out counts as placed. Facts that saw what is not here yet are left waiting.
+    `waiting`: by writer, those of its log from `folded[writer]` on. `folded` is moved along.
+    Entries that saw what is not here yet are left waiting. When the next page is asked for,
+    `time_of` must know the places of the one before: no more than a page is kept here.
     """
+    page: list[Place] = []
     given: dict[tuple[str, int], HybridTime] = {}
-    next_of = {writer: next(facts, None) for writer, facts in waiting.items()}
+    next_of = {writer: next(outlines, None) for writer, outlines in waiting.items()}
 
     def time_at(writer: str, size: int) -> HybridTime:
         """Of the last of the first `size` entries."""
@@ -53,19 +104,29 @@ def settle(
     while moved:
         moved = False
         for writer in sorted(next_of):
-            while (fact := next_of[writer]) is not None:
-                time = time_at(writer, fact.sequence)
-                if fact.seen:
-                    seen = {other: seen_size(head) for other, head in fact.seen.items()}
+            if (found := next_of[writer]) is None:
+                continue
+            sequence = folded[writer]
+            time = time_at(writer, sequence)
+            while found is not None:
+                wall, seen = found
+                if seen:
                     if any(folded.get(other, 0) < size for other, size in seen.items()):
                         break
                     time = max(time, *(time_at(other, size) for other, size in seen.items()))
-                time = time.next(fact.time.wall)
-                given[writer, fact.sequence] = time
-                folded[writer] = fact.sequence + 1
-                yield Place(time, writer, fact.sequence), fact
-                next_of[writer] = next(waiting[writer], None)
+                time = given[writer, sequence] = time.next(wall)
+                page.append(Place(*time, writer, sequence))
+                sequence += 1
+                folded[writer] = sequence
                 moved = True
+                if len(page) == PAGE:
+                    yield page
+                    page = []
+                    given.clear()
+                found = next(waiting[writer], None)
+            next_of[writer] = found
+    if page:
+        yield page
 
 
 def seen_size(head: str) -> int:

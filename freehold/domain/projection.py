@@ -7,7 +7,7 @@ whole state by folding the log again.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -26,8 +26,7 @@ class State(Protocol):
         """Rows whose key starts with `prefix`, sorted by key."""
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     table: str
     key: str
     value: Any | None
@@ -47,7 +46,8 @@ class Projection:
 
 
 class WritableState(State, Protocol):
-    def write(self, change: Change) -> None: ...
+    def write(self, table: str, key: str, encoded: bytes | None) -> None:
+        """`encoded`: JSON of the row; None removes it."""
 
 
 SEEN = "seen"
@@ -103,8 +103,8 @@ class Folding:
         if fact is not None:
             _see(fact, state)
             for projection in self._by_type.get(fact.type, ()):
-                for change in _changes(projection, fact, state):
-                    state.write(change)
+                for row in _rows(projection.fold(fact, _TextKeys(state))):
+                    state.write(*row)
 
     def refold(self, encoded: bytes, state: WritableState) -> None:
         """The stored bytes of a fact of any log, as `fold_read`. Raises ValueError if they are not
@@ -121,18 +121,18 @@ class Folding:
         gives what appending it gave.
         """
         _see(fact, state)
-        failed = []
+        failed, keys = [], _TextKeys(state)
         for projection in self._by_type.get(fact.type, ()):
             try:
-                changes = _changes(projection, fact, state)
+                rows = _rows(projection.fold(fact, keys))
             except MISFITS:
                 failed.append(projection.name)
                 continue
-            for change in changes:
-                state.write(change)
+            for table, key, encoded in rows:
+                state.write(table, key, encoded)
         if failed:
-            row = {"projections": failed, "type": fact.type, "version": fact.version}
-            state.write(Change(UNREADABLE, fact.name, row))
+            noted = {"projections": failed, "type": fact.type, "version": fact.version}
+            state.write(UNREADABLE, fact.name, orjson.dumps(noted))
 
     def _parsed(self, encoded: bytes) -> Fact | None:
         """None if folding it can change nothing."""
@@ -151,28 +151,35 @@ class _TextKeys:
         self._state = state
 
     def get(self, table: str, key: str) -> Any | None:
-        return self._state.get(table, _text(key))
+        if type(key) is not str:
+            raise _no_text(key)
+        return self._state.get(table, key)
 
     def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
-        return self._state.scan(table, _text(prefix))
+        if type(prefix) is not str:
+            raise _no_text(prefix)
+        return self._state.scan(table, prefix)
 
 
-def _text(key: str) -> str:
-    if type(key) is not str:
-        raise TypeError(f"a key is a text, not {key!r}")
-    return key
+def _no_text(key: object) -> TypeError:
+    return TypeError(f"a key is a text, not {key!r}")
 
 
 def _see(fact: Fact, state: WritableState) -> None:
     if fact.seen:
         seen = {writer: int(head.partition(":")[0]) for writer, head in fact.seen.items()}
-        state.write(Change(SEEN, fact.writer, {**(state.get(SEEN, fact.writer) or {}), **seen}))
+        known = {**(state.get(SEEN, fact.writer) or {}), **seen}
+        state.write(SEEN, fact.writer, orjson.dumps(known))
 
 
-def _changes(projection: Projection, fact: Fact, state: State) -> tuple[Change, ...]:
-    """All, before any is written, and such that every store can write them. Raises MISFITS."""
-    changes = tuple(projection.fold(fact, _TextKeys(state)))
-    for change in changes:
-        _text(change.key)
-        orjson.dumps(change.value)
-    return changes
+def _rows(changes: Iterable[Change]) -> list[tuple[str, str, bytes | None]]:
+    """All, before any is written, and such that every store can write them. Raises MISFITS.
+
+    Encoded here, where it shows whether they can be: once for the check and for the store.
+    """
+    rows = []
+    for table, key, value in changes:
+        if type(key) is not str:
+            raise _no_text(key)
+        rows.append((table, key, None if value is None else orjson.dumps(value)))
+    return rows

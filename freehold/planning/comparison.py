@@ -68,6 +68,7 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
             Moved(name, Place.from_json(old[name]["place"]), Place.from_json(new[name]["place"]))
             for name in both
             if old[name]["place"] != new[name]["place"]
+            and "cached" not in (old[name]["action"], new[name]["action"])
         ),
         added=tuple(name for name in new if name not in old),
         removed=tuple(name for name in old if name not in new),

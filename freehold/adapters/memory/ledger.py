@@ -12,7 +12,7 @@ from freehold.domain.fact import Draft, Entry
 from freehold.domain.head import Head
 from freehold.domain.hybrid_time import HybridTime
 from freehold.domain.merkle import Frontier, root_of
-from freehold.domain.ordering import settle
+from freehold.domain.ordering import Place, outline_of, settle
 from freehold.domain.projection import Folding, Projection, State
 from freehold.domain.rerecording import drafts_of
 from freehold.ports.clock import Clock
@@ -169,11 +169,12 @@ class MemoryLedger(MergingLedger, Rebuilds, KeepsLeaves):
             stretch.lines,
             stretch.checkpoints,
         )
-        log.entries.extend(found.entries)
-        log.frontier, log.time = found.frontier, found.time
-        end = found.frontier.size
+        log.entries.extend(found)
+        if log.entries:
+            log.time = log.entries[-1].fact.time
+        end = log.frontier.size
         log.checkpoints.extend(one for one in stretch.checkpoints if held < one.size <= end)
-        return len(found.entries)
+        return end - held
 
     def continue_as(
         self, writer: str, signer: Signer, keep: int | None, drafts: Sequence[Draft] = ()
@@ -202,9 +203,15 @@ class MemoryLedger(MergingLedger, Rebuilds, KeepsLeaves):
         """Takes the logs as its own once all is folded."""
         folded = dict.fromkeys(logs, 0)
         waiting = {
-            writer: (entry.fact for entry in tuple(log.entries)) for writer, log in logs.items()
+            writer: (outline_of(entry.fact) for entry in tuple(log.entries))
+            for writer, log in logs.items()
         }
-        places = sorted(place for place, _ in settle(waiting, folded, _unplaced))
+        places: list[Place] = []
+        times: dict[tuple[str, int], HybridTime] = {}
+        for page in settle(waiting, folded, lambda writer, sequence: times[writer, sequence]):
+            places.extend(page)
+            times.update({(place.writer, place.sequence): place.time for place in page})
+        places.sort()
         staged = Staged({})
         for place in places:
             self._folding.refold(logs[place.writer].entries[place.sequence].encoded, staged)
@@ -215,8 +222,3 @@ class MemoryLedger(MergingLedger, Rebuilds, KeepsLeaves):
 
     def close(self) -> None:
         """Nothing is kept outside; what was appended can still be read."""
-
-
-def _unplaced(writer: str, sequence: int) -> HybridTime:
-    """All are placed in one go."""
-    raise LookupError(f"{writer}/{sequence}")

@@ -5,14 +5,11 @@ from typing import Any
 
 import orjson
 
-from freehold.domain.canonical import canonical
-from freehold.domain.projection import Change
-
 Rows = dict[str, dict[str, bytes]]
 
 
 class MemoryState:
-    """Canonical JSON by table and key, so that nobody can change a row that he was given."""
+    """JSON by table and key, so that nobody can change a row that he was given."""
 
     def __init__(self) -> None:
         self.rows: Rows = {}
@@ -34,11 +31,11 @@ class Staged(MemoryState):
         self.rows = rows.copy()
         self._own: set[str] = set()
 
-    def write(self, change: Change) -> None:
-        if change.table not in self._own:
-            self._own.add(change.table)
-            self.rows[change.table] = self.rows.get(change.table, {}).copy()
-        if change.value is None:
-            self.rows[change.table].pop(change.key, None)
+    def write(self, table: str, key: str, encoded: bytes | None) -> None:
+        if table not in self._own:
+            self._own.add(table)
+            self.rows[table] = self.rows.get(table, {}).copy()
+        if encoded is None:
+            self.rows[table].pop(key, None)
         else:
-            self.rows[change.table][change.key] = canonical(change.value)
+            self.rows[table][key] = encoded

@@ -12,14 +12,18 @@ import orjson
 
 from freehold.adapters.sqlite.connection import Readers, boundary, connect
 from freehold.adapters.sqlite.continuing import leave_log
-from freehold.adapters.sqlite.logs import LogRow, Logs
+from freehold.adapters.sqlite.logs import Arrived, LogRow, Logs
 from freehold.adapters.sqlite.merging import Merging
 from freehold.adapters.sqlite.schema import meta, prepare, read_head, write_head
-from freehold.adapters.sqlite.state import SqliteState, SqliteStateInTransaction
+from freehold.adapters.sqlite.state import (
+    SqliteState,
+    SqliteStateInTransaction,
+    uncollected,
+)
 from freehold.domain.canonical import canonical
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.errors import Conflict, IntegrityError
-from freehold.domain.fact import Draft, Entry, Fact
+from freehold.domain.fact import Draft, Entry
 from freehold.domain.head import Head
 from freehold.domain.hybrid_time import HybridTime
 from freehold.domain.merkle import Frontier
@@ -174,10 +178,10 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
         return (_checkpoint(size, encoded) for page in pages for size, encoded in page)
 
     def receive(self, stretches: Sequence[Stretch], *, fold: bool = True) -> int:
-        with self._transaction() as connection:
+        arrived = Arrived()
+        with uncollected(), self._transaction() as connection:
             head = self._current(connection)
             rows = {row.writer: row for row in self._logs.rows()}
-            new: dict[str, list[Fact]] = {}
             for stretch in stretches:
                 if stretch.writer == self._writer:
                     raise _own(self._writer)
@@ -186,12 +190,12 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
                     rows[stretch.writer] = LogRow(
                         stretch.writer, Frontier(), HybridTime(0), folded=0, announced=0
                     )
-                facts = self._logs.take(rows[stretch.writer], stretch)
-                new.setdefault(stretch.writer, []).extend(facts)
+                self._logs.take(rows[stretch.writer], stretch, arrived)
             if fold:
                 found = [rows[writer] for writer in sorted(rows)]
-                self._merging.fold_new(self._writer, head.frontier.size, self._logs, found, new)
-        return sum(map(len, new.values()))
+                own = self._writer, head.frontier.size
+                self._merging.fold_new(own, self._logs, found, arrived)
+        return arrived.count
 
     def continue_as(
         self, writer: str, signer: Signer, keep: int | None, drafts: Sequence[Draft] = ()

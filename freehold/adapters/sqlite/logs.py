@@ -1,12 +1,9 @@
 """Other writers' logs beside the own one: their rows, and where the own log stands towards them."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import orjson
-
-from freehold.adapters.sqlite.state import uncollected
 from freehold.domain.canonical import canonical
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.continuation import continued
@@ -14,6 +11,7 @@ from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Fact
 from freehold.domain.hybrid_time import HybridTime
 from freehold.domain.merkle import Frontier
+from freehold.domain.ordering import PAGE, Outline, Place, outline, outline_of
 from freehold.ports.ledger import Stretch
 
 _PAGE = 1000
@@ -29,6 +27,33 @@ class LogRow:
     folded: int
     announced: int
     """How many of the folded ones the own log has said that it saw."""
+
+
+class Arrived:
+    """What was received just now, for placing and folding it: not all of many facts is kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.outlines: dict[str, list[Outline]] = {}
+        """By writer."""
+        self.first: dict[str, int] = {}
+        """By writer, the sequence of the first."""
+        self.facts: dict[tuple[str, int], Fact] = {}
+        """By writer and sequence; none if there are more than a page."""
+
+    def add(self, fact: Fact) -> None:
+        writer = fact.writer
+        self.count += 1
+        if writer not in self.outlines:
+            self.outlines[writer], self.first[writer] = [], fact.sequence
+        self.outlines[writer].append(outline_of(fact))
+        if self.count <= PAGE:
+            self.facts[writer, fact.sequence] = fact
+        elif self.facts:
+            self.facts.clear()
+
+    def has_all(self, places: Iterable[Place]) -> bool:
+        return all((place.writer, place.sequence) in self.facts for place in places)
 
 
 class Logs:
@@ -57,20 +82,27 @@ class Logs:
             ),
         )
 
-    def take(self, row: LogRow, stretch: Stretch) -> list[Fact]:
-        """Verify and store. Returns what is new. Raises IntegrityError."""
+    def take(self, row: LogRow, stretch: Stretch, arrived: Arrived) -> None:
+        """Verify and store. Raises IntegrityError; then nothing of the transaction may stay."""
         held = row.frontier.size
-        lines, heads = stretch.lines, stretch.checkpoints
-        with uncollected():
-            found = continued(row.writer, row.frontier, row.time, stretch.first, lines, heads)
-        self._connection.executemany(
-            "INSERT INTO foreign_entries VALUES (?, ?, ?, ?)",
-            [(row.writer, e.fact.sequence, e.encoded, e.leaf) for e in found.entries],
+        found = continued(
+            row.writer,
+            row.frontier,
+            row.time,
+            stretch.first,
+            stretch.lines,
+            stretch.checkpoints,
         )
-        self.keep(one for one in stretch.checkpoints if held < one.size <= found.frontier.size)
-        row.frontier, row.time = found.frontier, found.time
+
+        def values() -> Iterator[tuple[str, int, bytes, bytes]]:
+            for fact, encoded, leaf in found:
+                arrived.add(fact)
+                row.time = fact.time
+                yield row.writer, fact.sequence, encoded, leaf
+
+        self._connection.executemany("INSERT INTO foreign_entries VALUES (?, ?, ?, ?)", values())
+        self.keep(one for one in stretch.checkpoints if held < one.size <= row.frontier.size)
         self.save(row)
-        return [entry.fact for entry in found.entries]
 
     def keep(self, checkpoints: Iterator[Checkpoint]) -> None:
         self._connection.executemany(
@@ -78,8 +110,8 @@ class Logs:
             [(one.writer, one.size, canonical(one.as_json())) for one in checkpoints],
         )
 
-    def facts(self, writer: str, start: int) -> Iterator[Fact]:
-        """Of a log that is not the own one."""
+    def outlines(self, writer: str, start: int) -> Iterator[Outline]:
+        """Of a log that is not the own one. Raises ValueError for what is no fact."""
         while True:
             page = self._connection.execute(
                 "SELECT encoded FROM foreign_entries WHERE writer = ? AND sequence >= ?"
@@ -87,7 +119,7 @@ class Logs:
                 (writer, start, _PAGE),
             ).fetchall()
             for (encoded,) in page:
-                yield Fact.from_json(orjson.loads(encoded))
+                yield outline(encoded)
             if len(page) < _PAGE:
                 return
             start += len(page)

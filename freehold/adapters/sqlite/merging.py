@@ -5,129 +5,83 @@ unfolded again; when a fact comes that belongs before the oldest note, all is fo
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import orjson
 
-from freehold.adapters.sqlite.logs import LogRow, Logs
-from freehold.adapters.sqlite.state import (
-    GatheredState,
-    SqliteStateInTransaction,
-    uncollected,
-)
+from freehold.adapters.sqlite.logs import Arrived, LogRow, Logs
+from freehold.adapters.sqlite.state import At, GatheredState, SqliteState, uncollected
 from freehold.domain.canonical import canonical
 from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Entry, Fact
 from freehold.domain.hybrid_time import HybridTime
-from freehold.domain.ordering import BEGINNING, Place, settle
-from freehold.domain.projection import Change, Folding
+from freehold.domain.ordering import BEGINNING, Outline, Place, outline, settle
+from freehold.domain.projection import Folding
 
 NOTED = 5_000
 """The latest facts whose folding can be undone, at least."""
-IN_MEMORY = 50_000
-"""Facts that are kept from their receipt until they are folded; beyond, they are read again."""
 _PAGE = 1000
 _AT = "(wall, logical, writer, sequence)"
-
-
-class _NotingState(SqliteStateInTransaction):
-    """Notes what each write replaces, under the place of the fact that is being folded."""
-
-    def __init__(self, connection: sqlite3.Connection, state: SqliteStateInTransaction) -> None:
-        super().__init__(state.lend)
-        self._connection, self.place = connection, Place(BEGINNING, "", 0)
-
-    def write(self, change: Change) -> None:
-        self._connection.execute(
-            "INSERT INTO undo VALUES (NULL, ?, ?, ?, ?, ?, ?,"
-            ' (SELECT value FROM state WHERE "table" = ? AND key = ?))',
-            (*_values(self.place), change.table, change.key, change.table, change.key),
-        )
-        super().write(change)
+_OWN = "SELECT sequence, encoded FROM entries ORDER BY sequence"
 
 
 class Merging:
     """Within the caller's transaction."""
 
     def __init__(
-        self, connection: sqlite3.Connection, folding: Folding, state: SqliteStateInTransaction
+        self, connection: sqlite3.Connection, folding: Folding, state: SqliteState
     ) -> None:
         self._connection, self._folding, self._state = connection, folding, state
-        self._noting = _NotingState(connection, state)
 
     def begin(self, writer: str) -> None:
         """Give the own log's entries their places, once another log is there."""
         if self._connection.execute("SELECT 1 FROM ordered LIMIT 1").fetchone():
             return
-        time = BEGINNING
-        places = []
-        for sequence, encoded in self._connection.execute(
-            "SELECT sequence, encoded FROM entries ORDER BY sequence"
-        ):
-            time = time.next(int(orjson.loads(encoded)["time"]["wall"]))
-            places.append(Place(time, writer, sequence))
-        self._insert(places)
+        own = {writer: self._own_outlines()}
+        for page in settle(own, {writer: 0}, self._time_of):
+            self._insert(page)
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Own entries, which come after everything that was folded."""
         time = self._last().time
-        places = []
+        places, gathered = [], GatheredState(self._state)
         for entry in entries:
             time = time.next(entry.fact.time.wall)
-            place = Place(time, entry.fact.writer, entry.fact.sequence)
+            place = Place(*time, entry.fact.writer, entry.fact.sequence)
             places.append(place)
             if self._folding.reads(entry.fact):
-                self._noting.place = place
-                self._folding.fold(entry.encoded, self._noting)
+                gathered.place = place
+                self._folding.fold(entry.encoded, gathered)
+        gathered.flush()
         self._insert(places)
         if places and places[-1].sequence % NOTED == 0:
             self._forget()
 
     def fold_new(
-        self,
-        own: str,
-        own_size: int,
-        logs: Logs,
-        rows: list[LogRow],
-        new: Mapping[str, list[Fact]],
+        self, own: tuple[str, int], logs: Logs, rows: list[LogRow], arrived: Arrived
     ) -> None:
-        """Fold what can be folded now of what the logs hold. `new`: what they got just now."""
-        with uncollected():
-            self._fold_new(own, own_size, logs, rows, new)
-
-    def _fold_new(
-        self,
-        own: str,
-        own_size: int,
-        logs: Logs,
-        rows: list[LogRow],
-        new: Mapping[str, list[Fact]],
-    ) -> None:
-        folded = {own: own_size, **{row.writer: row.folded for row in rows}}
+        """Fold what can be folded now of what the logs hold. `own`: writer and size of the own
+        log. `arrived`: what the others got just now."""
+        folded = {**dict((own,)), **{row.writer: row.folded for row in rows}}
         waiting = {
-            row.writer: _waiting(logs, row, new.get(row.writer, []))
+            row.writer: _waiting(logs, row, arrived)
             for row in rows
             if row.folded < row.frontier.size
         }
-        last = self._last()
-        places: list[Place] = []
-        facts: dict[Place, Fact] = {}
-        for place, fact in settle(waiting, folded, self._time_of):
-            places.append(place)
-            if len(places) <= IN_MEMORY:
-                facts[place] = fact
-        if not places:
+        last, first, count = self._last(), None, 0
+        page: list[Place] = []
+        for page in settle(waiting, folded, self._time_of):
+            page.sort()
+            self._insert(page)
+            first, count = page[0] if first is None else min(first, page[0]), count + len(page)
+        if first is None:
             return
-        places.sort(key=_values)
-        self._insert(places)
         for row in rows:
             if row.folded != folded[row.writer]:
                 row.folded = folded[row.writer]
                 logs.save(row)
-        first = places[0]
-        if first > last and len(places) <= IN_MEMORY:
-            self._fold(len(places), ((place, facts[place]) for place in places))
+        if first > last and count == len(page) and arrived.has_all(page):
+            self._fold(count, ((at, arrived.facts[at.writer, at.sequence]) for at in page))
         elif first > last or self._unfold(first):
             self._fold_from(first)
         else:
@@ -137,57 +91,56 @@ class Merging:
         """Give every entry its place anew, and fold: where entries were taken away, those that
         came after them in the causal past stand elsewhere. Returns how many were folded."""
         rows = logs.rows()
-        waiting = {row.writer: logs.facts(row.writer, 0) for row in rows}
-        waiting[own] = self._own_facts()
+        waiting = {row.writer: logs.outlines(row.writer, 0) for row in rows}
+        waiting[own] = self._own_outlines()
         folded = dict.fromkeys(waiting, 0)
         self._connection.execute("DELETE FROM ordered")
-        self._insert(
-            sorted((place for place, _ in settle(waiting, folded, _unplaced)), key=_values)
-        )
-        for row in rows:
-            row.folded = folded[row.writer]
-            logs.save(row)
-        return self.fold_all()
+        with uncollected():
+            for page in settle(waiting, folded, self._time_of):
+                page.sort()
+                self._insert(page)
+            for row in rows:
+                row.folded = folded[row.writer]
+                logs.save(row)
+            return self.fold_all()
 
-    def _own_facts(self) -> Iterator[Fact]:
-        for sequence, encoded in self._connection.execute(
-            "SELECT sequence, encoded FROM entries ORDER BY sequence"
-        ):
-            yield _read(Place(BEGINNING, "this site", sequence), encoded)
+    def _own_outlines(self) -> Iterator[Outline]:
+        for sequence, encoded in self._connection.execute(_OWN):
+            try:
+                yield outline(encoded)
+            except (ValueError, TypeError, AttributeError) as exc:
+                raise _unreadable(sequence, "this site", exc) from exc
 
     def fold_all(self) -> int:
         self._connection.execute("DELETE FROM state")
         self._connection.execute("DELETE FROM undo")
         self._connection.execute("DELETE FROM meta WHERE name = 'noted'")
-        return self._fold_from(Place(BEGINNING, "", -1), empty=True)
+        return self._fold_from(Place(*BEGINNING, "", -1), empty=True)
 
     def _fold_from(self, first: Place, empty: bool = False) -> int:
         """All facts at this place and after it. Notes what the last of them replace."""
         (count,) = self._connection.execute(
-            f"SELECT COUNT(*) FROM ordered WHERE {_AT} >= (?, ?, ?, ?)", _values(first)
+            f"SELECT COUNT(*) FROM ordered WHERE {_AT} >= (?, ?, ?, ?)", first
         ).fetchone()
         self._fold(count, self._entries(first), empty)
         return int(count)
 
-    def _fold(self, count: int, facts: Iterator[tuple[Place, Fact]], empty: bool = False) -> None:
+    def _fold(self, count: int, facts: Iterator[tuple[At, Fact]], empty: bool = False) -> None:
         """In their order. The last ones are noted, so that they can be undone."""
-        quiet, gathered = max(count - NOTED, 0), GatheredState(self._state, empty)
+        quiet, gathered = max(count - NOTED, 0), GatheredState(self._state, empty=empty)
         if quiet:
             self._connection.execute("DELETE FROM undo")
         for number, (place, fact) in enumerate(facts):
-            if number < quiet:
-                self._folding.fold_read(fact, gathered)
-                continue
-            if number == quiet:
-                gathered.flush()
-                if quiet or self._noted() is None:
+            if number >= quiet:
+                gathered.place = place
+                if number == quiet and (quiet or self._noted() is None):
                     self._noted_from(place)
-            self._noting.place = place
-            self._folding.fold_read(fact, self._noting)
+            self._folding.fold_read(fact, gathered)
+        gathered.flush()
         self._forget()
 
-    def _entries(self, first: Place) -> Iterator[tuple[Place, Fact]]:
-        after = Place(first.time, first.writer, first.sequence - 1)
+    def _entries(self, first: Place) -> Iterator[tuple[At, Fact]]:
+        after: At = (*first[:3], first.sequence - 1)
         while True:
             page = self._connection.execute(
                 "SELECT o.wall, o.logical, o.writer, o.sequence, IFNULL(f.encoded,"
@@ -197,11 +150,11 @@ class Merging:
                 " ORDER BY wall, logical, writer, sequence LIMIT ?) o"
                 " LEFT JOIN foreign_entries f ON f.writer = o.writer AND f.sequence = o.sequence"
                 " ORDER BY o.wall, o.logical, o.writer, o.sequence",
-                (*_values(after), _PAGE),
+                (*after, _PAGE),
             ).fetchall()
-            for wall, logical, writer, sequence, encoded in page:
-                after = Place(HybridTime(wall, logical), writer, sequence)
-                yield after, _read(after, encoded)
+            for row in page:
+                after = row[:4]
+                yield after, _read(row)
             if len(page) < _PAGE:
                 return
 
@@ -213,7 +166,7 @@ class Merging:
         undone = self._connection.execute(
             f'SELECT number, "table", key, value FROM undo WHERE {_AT} >= (?, ?, ?, ?)'
             " ORDER BY number DESC",
-            _values(first),
+            first,
         ).fetchall()
         for _, table, key, value in undone:
             if value is None:
@@ -239,30 +192,28 @@ class Merging:
             return
         removed = self._connection.execute(f"DELETE FROM undo WHERE {_AT} < (?, ?, ?, ?)", found)
         if removed.rowcount:
-            self._noted_from(_place(found))
+            self._noted_from(found)
 
     def _noted(self) -> Place | None:
         """From where on each fact's folding can be undone."""
         row = self._connection.execute("SELECT value FROM meta WHERE name = 'noted'").fetchone()
-        return None if row is None else _place(orjson.loads(row[0]))
+        return None if row is None else Place(*orjson.loads(row[0]))
 
-    def _noted_from(self, place: Place) -> None:
+    def _noted_from(self, place: At) -> None:
         self._connection.execute(
             "INSERT OR REPLACE INTO meta VALUES ('noted', ?)",
-            (canonical(list(_values(place))).decode(),),
+            (canonical(list(place)).decode(),),
         )
 
     def _insert(self, places: list[Place]) -> None:
-        self._connection.executemany(
-            "INSERT INTO ordered VALUES (?, ?, ?, ?)", [_values(place) for place in places]
-        )
+        self._connection.executemany("INSERT INTO ordered VALUES (?, ?, ?, ?)", places)
 
     def _last(self) -> Place:
         row = self._connection.execute(
             "SELECT wall, logical, writer, sequence FROM ordered"
             " ORDER BY wall DESC, logical DESC, writer DESC, sequence DESC LIMIT 1"
         ).fetchone()
-        return Place(BEGINNING, "", -1) if row is None else _place(row)
+        return Place(*BEGINNING, "", -1) if row is None else Place(*row)
 
     def _time_of(self, writer: str, sequence: int) -> HybridTime:
         wall, logical = self._connection.execute(
@@ -272,34 +223,24 @@ class Merging:
         return HybridTime(wall, logical)
 
 
-def _unplaced(writer: str, sequence: int) -> HybridTime:
-    """All are placed in one go."""
-    raise LookupError(f"{writer}/{sequence}")
-
-
-def _waiting(logs: Logs, row: LogRow, new: list[Fact]) -> Iterator[Fact]:
+def _waiting(logs: Logs, row: LogRow, arrived: Arrived) -> Iterator[Outline]:
     """Those of a log that are not folded yet; what is in memory is not read again."""
-    if new and new[0].sequence == row.folded:
-        return iter(new)
-    return logs.facts(row.writer, row.folded)
+    if arrived.first.get(row.writer) == row.folded:
+        return iter(arrived.outlines[row.writer])
+    return logs.outlines(row.writer, row.folded)
 
 
-def _read(place: Place, encoded: bytes) -> Fact:
+def _read(row: tuple[int, int, str, int, bytes]) -> Fact:
     try:
-        return Fact.from_json(orjson.loads(encoded))
+        return Fact.from_json(orjson.loads(row[4]))
     except (ValueError, AttributeError) as exc:
-        raise IntegrityError(
-            f"entry {place.sequence} of {place.writer} cannot be read",
-            why=str(exc),
-            code="ledger.damaged",
-            hint="run `freehold audit verify`, and restore the ledger from a copy",
-        ) from exc
+        raise _unreadable(row[3], row[2], exc) from exc
 
 
-def _values(place: Place) -> tuple[int, int, str, int]:
-    return (place.time.wall, place.time.logical, place.writer, place.sequence)
-
-
-def _place(values: Any) -> Place:
-    wall, logical, writer, sequence = values
-    return Place(HybridTime(wall, logical), writer, sequence)
+def _unreadable(sequence: int, writer: str, exc: Exception) -> IntegrityError:
+    return IntegrityError(
+        f"entry {sequence} of {writer} cannot be read",
+        why=str(exc),
+        code="ledger.damaged",
+        hint="run `freehold audit verify`, and restore the ledger from a copy",
+    )

@@ -8,11 +8,16 @@ from typing import Any
 
 import orjson
 
-from freehold.domain.projection import Change
-
 _PAGE = 256
-_GATHERED = 20_000
-"""Rows that are kept in memory, at most."""
+_GATHERED = 32_768
+"""Writes that are kept in memory, at most."""
+_MARKS = 1 << 24
+_DELETE = 'DELETE FROM state WHERE "table" = ? AND key = ?'
+_NOTE = "INSERT INTO undo VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)"
+_REPLACE = "INSERT OR REPLACE INTO state VALUES (?, ?, ?)"
+
+At = tuple[int, int, str, int]
+"""The values of a `Place`, as they are stored."""
 
 
 @contextmanager
@@ -35,11 +40,16 @@ class SqliteState:
         self.lend = lend
 
     def get(self, table: str, key: str) -> Any | None:
+        encoded = self.encoded(table, key)
+        return None if encoded is None else orjson.loads(encoded)
+
+    def encoded(self, table: str, key: str) -> bytes | None:
+        """JSON of a row."""
         with self.lend() as connection:
             row = connection.execute(
                 'SELECT value FROM state WHERE "table" = ? AND key = ?', (table, key)
             ).fetchone()
-        return None if row is None else orjson.loads(row[0])
+        return None if row is None else row[0]
 
     def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """One consistent reading, whatever is appended while the caller goes through it."""
@@ -60,60 +70,66 @@ class SqliteState:
 class SqliteStateInTransaction(SqliteState):
     """What projections write to."""
 
-    def write(self, change: Change) -> None:
+    def write(self, table: str, key: str, encoded: bytes | None) -> None:
         with self.lend() as connection:
-            if change.value is None:
-                connection.execute(
-                    'DELETE FROM state WHERE "table" = ? AND key = ?', (change.table, change.key)
-                )
+            if encoded is None:
+                connection.execute(_DELETE, (table, key))
             else:
-                connection.execute(
-                    "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
-                    (change.table, change.key, orjson.dumps(change.value)),
-                )
+                connection.execute(_REPLACE, (table, key, encoded))
 
 
-class GatheredState(SqliteStateInTransaction):
-    """Keeps writes in memory until `flush`: for folding many facts at once."""
+class GatheredState(SqliteState):
+    """Keeps writes in memory until `flush`, and notes on demand what they replace."""
 
-    def __init__(self, state: SqliteStateInTransaction, empty: bool) -> None:
+    def __init__(self, state: SqliteState, *, empty: bool = False) -> None:
         """`empty`: whether the tables are: then a row that was not written here is not there."""
         super().__init__(state.lend)
-        self._flushed: set[int] | None = set() if empty else None
-        """Hashes of keys: most rows are asked for before they are there, and need no query."""
-        self._written: dict[tuple[str, str], bytes | None] = {}
+        self.place: At | None = None
+        """Of the fact that is being folded, if its writes shall be undoable."""
+        self._notes: list[tuple[object, ...]] = []
+        self._flushed = bytearray(_MARKS) if empty else None
+        """Marks at the hashes of keys: most rows are asked for before they are there, and need no
+        query. As large for a long history as for a short one."""
+        self._written: dict[str, dict[str, bytes | None]] = {}
+        self._room = _GATHERED
 
-    def get(self, table: str, key: str) -> Any | None:
+    def encoded(self, table: str, key: str) -> bytes | None:
         try:
-            value = self._written[table, key]
+            return self._written[table][key]
         except KeyError:
-            if self._flushed is not None and hash((table, key)) not in self._flushed:
+            if self._flushed is not None and not self._flushed[hash((table, key)) % _MARKS]:
                 return None
-            return super().get(table, key)
-        return None if value is None else orjson.loads(value)
+            return super().encoded(table, key)
 
     def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
         self.flush()
         return super().scan(table, prefix)
 
-    def write(self, change: Change) -> None:
-        value = None if change.value is None else orjson.dumps(change.value)
-        self._written[change.table, change.key] = value
-        if len(self._written) >= _GATHERED:
+    def write(self, table: str, key: str, encoded: bytes | None) -> None:
+        if self.place is not None:
+            self._notes.append((*self.place, table, key, self.encoded(table, key)))
+        try:
+            self._written[table][key] = encoded
+        except KeyError:
+            self._written[table] = {key: encoded}
+        self._room -= 1
+        if not self._room:
             self.flush()
 
     def flush(self) -> None:
         """By key, so that each page of the table is touched once."""
-        rows = sorted(self._written.items(), key=lambda row: row[0])
         with self.lend() as connection:
-            connection.executemany(
-                'DELETE FROM state WHERE "table" = ? AND key = ?',
-                [place for place, value in rows if value is None],
-            )
-            connection.executemany(
-                "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
-                [(*place, value) for place, value in rows if value is not None],
-            )
-        if self._flushed is not None:
-            self._flushed.update(map(hash, self._written))
+            connection.executemany(_NOTE, self._notes)
+            for table, rows in sorted(self._written.items()):
+                keys = sorted(rows)
+                gone = [(table, key) for key in keys if rows[key] is None]
+                if gone:
+                    connection.executemany(_DELETE, gone)
+                kept = keys if not gone else [key for key in keys if rows[key] is not None]
+                connection.executemany(_REPLACE, [(table, key, rows[key]) for key in kept])
+                if self._flushed is not None:
+                    for key in kept:
+                        self._flushed[hash((table, key)) % _MARKS] = 1
         self._written.clear()
+        self._notes.clear()
+        self._room = _GATHERED

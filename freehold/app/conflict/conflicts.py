@@ -74,14 +74,7 @@ def settle_conflict(site: Site, name: str, keep: int | None = None) -> ShownConf
     once, at every site that serves the model. Raises NotFound, Conflict `conflict.settled`,
     WrongUsage, Refused.
     """
-    quarrel = conflict_of(site.state, name)
-    if not quarrel.open:
-        raise Conflict(
-            f"conflict {name} is settled already",
-            why=f"by {quarrel.settled}",
-            hint="`freehold conflicts` lists those that are open",
-            code="conflict.settled",
-        )
+    quarrel = _open_conflict(site.state, name)
     model = quarrel.about.rpartition("/")[0]
     if keep is not None and (quarrel.kind, quarrel.about) != ("alias", f"{model}/champion"):
         raise WrongUsage(
@@ -97,16 +90,28 @@ def settle_conflict(site: Site, name: str, keep: int | None = None) -> ShownConf
             hint=f"keep another version: `freehold models {model}` lists them",
             code="policy.denied",
         )
-    site.ledger.decide(lambda state: _settlement(site, state, quarrel, model, keep))
+    site.ledger.decide(lambda state: _settlement(site, state, name, model, keep))
     if keep is not None:
         publish(site, model)
     return find_conflict(site, name)
 
 
-def _settlement(
-    site: Site, state: State, quarrel: Quarrel, model: str, keep: int | None
-) -> list[Draft]:
-    drafts = [settle(quarrel, site.actor)]
+def _open_conflict(state: State, name: str) -> Quarrel:
+    """Raises NotFound, Conflict `conflict.settled`."""
+    quarrel = conflict_of(state, name)
+    if not quarrel.open:
+        raise Conflict(
+            f"conflict {name} is settled already",
+            why=f"by {quarrel.settled}",
+            hint="`freehold conflicts` lists those that are open",
+            code="conflict.settled",
+        )
+    return quarrel
+
+
+def _settlement(site: Site, state: State, name: str, model: str, keep: int | None) -> list[Draft]:
+    """By its standing now: another process may have settled it meanwhile."""
+    drafts = [settle(_open_conflict(state, name), site.actor)]
     if keep is not None:
         venue = Venue(site.name, site.project.site_names, site.numbering)
         spec = site.project.spec.release

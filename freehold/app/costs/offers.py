@@ -10,6 +10,7 @@ from freehold.app.project.reading import OpenProject
 from freehold.costs.carbon import hourly_carbon
 from freehold.costs.overrides import overridden
 from freehold.costs.owned import OwnedMachine, hourly_price
+from freehold.costs.owned import faults as owned_faults
 from freehold.domain.errors import Fault, FreeholdError, ProjectInvalid
 from freehold.domain.offer import Figure, Hardware, Offer
 from freehold.domain.project import MachineSpec, OwnedSpec, SiteSpec
@@ -34,6 +35,15 @@ def price_source(project: OpenProject) -> PriceSource:
             code="prices.invalid",
         ) from exc
     return overridden(source, document if isinstance(document, dict) else {"": document})
+
+
+OWNED = {
+    "energy": "kwh_price",
+    "life": "years",
+    "overhead": "pue",
+    "power": "watts",
+}
+"""Field of an owned machine → its key in the project file."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,14 @@ def offers_of(
 
 def _offers(asked: _Asked) -> list[Offer | Fault]:
     machine, spec = asked.machine, asked.spec
+    if machine.owned is not None:
+
+        def place(name: str) -> str:
+            path = ("sites", asked.site, "machines", asked.name, "owned", OWNED.get(name, name))
+            return asked.project.where(*path)
+
+        if wrong := owned_faults(_owned(machine.owned), place):
+            return [*wrong]
     known = asked.source.machine(spec.provider, spec.region, asked.name) if _listed(asked) else None
     hardware = _hardware(machine, known)
     price = _price(asked, known)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from freehold.app.project.reading import OpenProject
@@ -36,7 +37,12 @@ def module_sources(root: Path) -> dict[str, bytes]:
 
 
 def load_pipelines(project: OpenProject) -> dict[str, Pipeline[..., Any]]:
-    """Every pipeline of the project file. Raises ProjectInvalid with all faults."""
+    """Every pipeline of the project file; for any thread. Raises ProjectInvalid with all faults."""
+    with _loading:
+        return _load_pipelines(project)
+
+
+def _load_pipelines(project: OpenProject) -> dict[str, Pipeline[..., Any]]:
     found: dict[str, Pipeline[..., Any]] = {}
     faults: list[Fault] = []
     make_importable(project.root)
@@ -102,6 +108,11 @@ def require_readable(graph: Graph, sources: Mapping[str, bytes]) -> None:
 def make_importable(root: Path) -> None:
     """The project's folder first on the path. Modules of another project are forgotten, and those
     of this one if any of its sources changed: code and cache key must be of the same bytes."""
+    with _loading:
+        _make_importable(root)
+
+
+def _make_importable(root: Path) -> None:
     sources = module_sources(root)
     digest = digest_of({name: sha256(data).hexdigest() for name, data in sources.items()})
     changed = _loaded.get(root) != digest
@@ -118,6 +129,8 @@ def make_importable(root: Path) -> None:
         sys.path.insert(0, str(root))
 
 
+_loading = RLock()
+"""A console traces one request in a thread while its loop runs another in the next."""
 _loaded: dict[Path, str] = {}
 """By project folder, the digest of the sources that its imported modules are of."""
 

@@ -17,10 +17,12 @@ from freehold.delivery.releases import (
     running_release,
     start,
 )
-from freehold.domain.errors import IntegrityError, NotFound, PolicyDenied
+from freehold.domain.canonical import digest_of
+from freehold.domain.errors import Conflict, IntegrityError, NotFound, PolicyDenied
 from freehold.domain.fact import Draft
 from freehold.domain.project import ReleaseSpec
-from freehold.domain.release import Release, Strategy
+from freehold.domain.projection import State
+from freehold.domain.release import Release, Strategy, settings_as_json
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,14 @@ class ReleasePlan:
     strategy: Strategy
     settings: ReleaseSpec
     venue: Venue
+    release: str
+    """Id under which it would begin, which no other release gets: a plan is carried out once."""
     known_sites: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Of all that it says: what a person agreed to."""
+        return digest_of(self.as_json())
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -41,10 +50,12 @@ class ReleasePlan:
         return {
             "model": self.version.model,
             "version": self.version.version,
+            "package": self.version.package,
+            "release": self.release,
             "champion": self.champion,
             "strategy": self.strategy,
+            "settings": settings_as_json(self.settings),
             "steps": list(self.steps),
-            "minimum_rows": self.settings.minimum_rows,
             "sites": list(self.venue.sites),
         }
 
@@ -68,13 +79,15 @@ def plan_release(
     if champion is not None and _has_package_of(site, version, champion):
         strategy = "immediate"
     # Refused before anybody is asked; the append looks again.
-    start(site.state, version.model, version.version, strategy, site.project.spec.release, venue)
+    spec = site.project.spec.release
+    begun = start(site.state, version.model, version.version, strategy, spec, venue)
     return ReleasePlan(
         version=version,
         champion=champion,
         strategy="immediate" if champion is None else strategy,
-        settings=site.project.spec.release,
+        settings=spec,
         venue=venue,
+        release=begun[0].body["release"],
         known_sites=site.project.site_names,
     )
 
@@ -129,7 +142,10 @@ def release(
     cause: tuple[str, ...] = (),
     beside: tuple[Draft, ...] = (),
 ) -> Release:
-    """Begin the release and publish its first table. Raises Conflict if the world has moved.
+    """Begin the release and publish its first table.
+
+    Raises Conflict `release.moved` if it is no longer what the plan says, and whatever else keeps
+    it from beginning now.
 
     `beside`: facts that stand in the log together with the release, or not at all.
     """
@@ -140,6 +156,7 @@ def release(
         drafts = start(
             state, version.model, version.version, plan.strategy, plan.settings, plan.venue
         )
+        _require_as_planned(state, plan, drafts[0])
         causes = (version.judged, *cause)
         begun = [replace(draft, actor=site.actor, cause=causes) for draft in drafts]
         return [*begun, *beside]
@@ -147,6 +164,22 @@ def release(
     entries = site.ledger.decide(decision)
     publish(site, plan.version.model)
     return release_of(site.state, entries[0].fact.body["release"])
+
+
+def _require_as_planned(state: State, plan: ReleasePlan, begins: Draft) -> None:
+    champion = aliases_of(state, plan.version.model).get("champion")
+    if (begins.body["release"], champion) != (plan.release, plan.champion):
+        raise Conflict(
+            f"the world has moved since the release of {plan.version.name} was planned",
+            why=f"it would be {begins.body['release']} beside {_champion(champion)}; the plan says"
+            f" {plan.release} beside {_champion(plan.champion)}",
+            hint="look at it again: `freehold status` shows what serves; then plan anew",
+            code="release.moved",
+        )
+
+
+def _champion(version: int | None) -> str:
+    return "no champion" if version is None else f"champion @{version}"
 
 
 def roll_back(site: Site, model: str) -> Release:

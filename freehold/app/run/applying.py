@@ -111,7 +111,7 @@ def apply_plan(site: Site, planned: PlannedRun) -> PlannedRun:
         "seconds": None if placed is None else placed.cost.seconds,
         "steps": {
             step: {
-                **planned.places[step].as_json(),
+                **planned.places.get(step, one.place).as_json(),
                 "carbon": one.carbon,
                 "money": one.money,
                 "seconds": one.seconds,

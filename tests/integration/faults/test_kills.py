@@ -1,7 +1,7 @@
 """kill -9 of what writes and meets the others: nothing acknowledged is lost, and nothing twice.
 
-Agents that do work are killed in `tests/integration/agent`. The console comes with a later issue,
-and its kills with it.
+Agents that do work are killed in `tests/integration/agent`, consoles in
+`tests/integration/console`.
 """
 
 from hashlib import sha256

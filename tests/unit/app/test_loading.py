@@ -1,7 +1,12 @@
 """A project's modules are those that lie on the disk now."""
 
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from freehold.app.project.loading import load_pipelines
 from freehold.app.project.reading import read_project
@@ -42,3 +47,27 @@ def test_code_that_changed_is_loaded_again_in_the_same_process(tmp_path: Path) -
 def test_two_projects_with_modules_of_one_name_do_not_meet(tmp_path: Path) -> None:
     one, other = project(tmp_path / "a", 1), project(tmp_path / "b", 2)
     assert [answered(p) for p in (one, other, one)] == [1, 2, 1]
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Threads take turns at every chance."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_many_threads_that_load_one_project_at_once(tmp_path: Path, eager: None) -> None:
+    """Each time after another project's modules of the same names had been loaded."""
+    pair = [project(tmp_path / name, answer) for answer, name in enumerate("ab")]
+    parts = "".join(f"import part_{n}\n" for n in range(40))
+    for name in "ab":
+        for n in range(40):
+            (tmp_path / name / f"part_{n}.py").write_text("")
+        source = tmp_path / name / "asking.py"
+        source.write_text(parts + source.read_text())
+    for _ in range(6):
+        assert answered(pair[0]) == 0
+        with ThreadPoolExecutor(4) as pool:
+            assert set(pool.map(answered, [pair[1]] * 4)) == {1}

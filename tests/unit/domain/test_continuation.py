@@ -17,7 +17,7 @@ ENTRY = Fact("a.b", 1, "w", 0, HybridTime(LIMIT, LIMIT), {}, ("v/1",), "s", {"n"
 
 def taken(line: bytes) -> None:
     root = leaf_hash(line).hex()
-    continued("w", Frontier(), HybridTime(0), 0, [line], [Checkpoint("w", 1, root, 1, "k")])
+    list(continued("w", Frontier(), HybridTime(0), 0, [line], [Checkpoint("w", 1, root, 1, "k")]))
 
 
 def test_the_last_time_there_is_is_a_time() -> None:

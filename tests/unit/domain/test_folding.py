@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import orjson
 import pytest
 
 from freehold.domain.errors import NotFound
@@ -21,8 +22,8 @@ class Rows:
     def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
         return ((key, row) for (name, key), row in sorted(self.rows.items()) if name == table)
 
-    def write(self, change: Change) -> None:
-        self.rows[change.table, change.key] = change.value
+    def write(self, table: str, key: str, encoded: bytes | None) -> None:
+        self.rows[table, key] = None if encoded is None else orjson.loads(encoded)
 
 
 def _fold(fact: Fact, state: State) -> Iterable[Change]:

@@ -33,12 +33,17 @@ def ground_of(project: OpenProject) -> Ground:
     faults: list[Fault] = []
     missing: list[str] = []
     offers = {}
+    unknown_regions = dict(_unknown_regions(project, source))
+    faults += unknown_regions.values()
     for name, site in spec.sites.items():
+        if name in unknown_regions:
+            continue
         found, wrong = offers_of(project, name, site, source)
         offers[name] = tuple(found)
         faults += wrong
         missing += [f"{name} {one.name}: its carbon" for one in found if one.carbon is None]
-    ways, unknown = _ways(spec, source, faults, project)
+    _require_none(faults)
+    ways, unknown = _ways(spec, source)
     missing += unknown
     storage = {}
     for name, site in spec.sites.items():
@@ -47,14 +52,6 @@ def ground_of(project: OpenProject) -> Ground:
             storage[name] = price
         elif site.provider:
             missing.append(f"{name}: what keeping a GB costs")
-    faults = list(dict.fromkeys(faults))
-    if faults:
-        raise ProjectInvalid(
-            f"{len(faults)} fault{'s'[: len(faults) > 1]} in what the sites offer",
-            faults=faults,
-            hint="mend them and run `freehold check` again",
-            code="plan.offers",
-        )
     return Ground(
         here=spec.site,
         sites=tuple(spec.sites),
@@ -71,6 +68,29 @@ def ground_of(project: OpenProject) -> Ground:
         },
         missing=tuple(missing),
     )
+
+
+def _require_none(faults: list[Fault]) -> None:
+    faults = list(dict.fromkeys(faults))
+    if faults:
+        raise ProjectInvalid(
+            f"{len(faults)} fault{'s'[: len(faults) > 1]} in what the sites offer",
+            faults=faults,
+            hint="mend them and run `freehold check` again",
+            code="plan.offers",
+        )
+
+
+def _unknown_regions(project: OpenProject, source: PriceSource) -> Iterator[tuple[str, Fault]]:
+    for name, site in project.spec.sites.items():
+        if not site.provider:
+            continue
+        try:
+            source.storage(site.provider, site.region)
+        except NotFound as error:
+            where = project.where("sites", name, "region")
+            hint = f"{error.why}; {error.hint}"
+            yield name, Fault(error.code, f"{name}: {error.what}", where, hint)
 
 
 def prices_digest(project: OpenProject) -> str:
@@ -92,9 +112,7 @@ def _quotas(spec: Project) -> Iterator[tuple[str, float]]:
                 yield f"{name}/{machine}", float(one.count)
 
 
-def _ways(
-    spec: Project, source: PriceSource, faults: list[Fault], project: OpenProject
-) -> tuple[dict[tuple[str, str], Way], list[str]]:
+def _ways(spec: Project, source: PriceSource) -> tuple[dict[tuple[str, str], Way], list[str]]:
     """Direct ones, by the store of either end; where both stores are private there is none."""
     found: dict[tuple[str, str], Way] = {}
     missing: list[str] = []
@@ -102,12 +120,8 @@ def _ways(
         for destination, other in spec.sites.items():
             if origin == destination or (one.private and other.private):
                 continue
-            try:
-                money = source.transfer((one.provider, one.region), (other.provider, other.region))
-            except NotFound as error:
-                where = project.where("sites", origin, "region")
-                faults.append(Fault(error.code, error.what, where, error.hint))
-                continue
+            ends = (one.provider, one.region), (other.provider, other.region)
+            money = source.transfer(*ends)
             if money is None or (money.value and not money.unit.startswith(spec.currency)):
                 missing.append(f"{origin} to {destination}: what a GB costs")
                 money = Figure(0.0, f"{spec.currency}/GB", "unknown, and so not counted")
