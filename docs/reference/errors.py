@@ -11,7 +11,7 @@ from docs.reference.sources import Source, assigned, callee, functions, sources,
 from freehold.domain import errors
 
 CODE = re.compile(r"[a-z]+(-[a-z]+)*(\.[a-z0-9…]+(-[a-z0-9…]+)*)*")
-MAKERS = {"Fault", "Failure", "fault", "_fault", "_refuse", "_request_fault", "invalid"}
+MAKERS = {"Fault", "Failure", "RowCheck", "fault", "_fault", "_refuse", "_request_fault", "invalid"}
 """Functions that take a code and what happened, one after the other."""
 FILES = (".db", ".json", ".jsonl", ".lgb", ".onnx", ".pub", ".sig", ".txt", ".yaml")
 """Endings of names that look like codes."""

@@ -1,17 +1,16 @@
 """`freehold bills`"""
 
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 import click
 
 from freehold.app.costs.bill_import import Examined, examine, keep
+from freehold.app.costs.kept import kept_bills
 from freehold.app.costs.reading import Format, ReadAs, ReadBills, read_bills
 from freehold.app.site.opening import Site, open_site
-from freehold.catalog.spending import Bill, bills
 from freehold.cli import drawing, output
 from freehold.domain.errors import WrongUsage
 
@@ -29,7 +28,7 @@ def command(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     with open_site() as site:
-        found = [_kept(one) for one in bills(site.state)]
+        found = kept_bills(site)
     if as_json:
         output.data({"shape": 1, "bills": found})
         return
@@ -168,18 +167,3 @@ def _shown(name: str, value: str) -> str:
         return value
     start, _, end = value.partition("/")
     return f"{start[:10]} to {end[:10]}"
-
-
-def _kept(bill: Bill) -> dict[str, Any]:
-    return {
-        "provider": bill.provider,
-        "account": bill.account,
-        "period": bill.period,
-        "currency": bill.currency,
-        "rows": bill.rows,
-        "at": datetime.fromtimestamp(bill.wall / 1e6, UTC).isoformat(timespec="seconds"),
-        "site": bill.site,
-        "artifact": bill.artifact,
-        "digest": bill.digest,
-        "replaces": bill.replaces,
-    }

@@ -19,20 +19,21 @@ GROUP = ("ProviderName", "BillingAccountId", "BillingPeriodStart", "BillingPerio
 """What makes two rows part of one bill."""
 
 CURRENCY = "^[A-Z]{3}$"
+REGULAR = ["Usage", "Purchase"]
 NUMBERS = "write it as 1234.5: no currency, no thousands separator"
 TIMES = "write it as ISO 8601 with its zone, such as 2026-01-31T13:00:00Z"
 TAGS = 'tags are one JSON object, such as {"team": "risk"}'
 
 
 @dataclass(frozen=True)
-class Check:
+class RowCheck:
     code: str
+    what: str
     column: str
     wrong: pl.Expr
     """Whether a row breaks it."""
     shown: pl.Expr
     """What a fault says of such a row."""
-    what: str
     hint: str
 
 
@@ -120,81 +121,71 @@ def _row_of(raw: dict[str, pl.LazyFrame], place: tuple[str, int]) -> list[object
     return list(raw[file].slice(row - 1, 1).collect().row(0))
 
 
-def _values(reading: Reading) -> Iterator[Check]:
+def _values(reading: Reading) -> Iterator[RowCheck]:
     for column in FOCUS:
-        source = reading.sources.get(column.name)
+        name, source = column.name, reading.sources.get(column.name)
         if source is None:
             continue
-        said = text(reading, column.name)
+        said = text(reading, name)
         if column.kind == "decimal":
-            read, code, hint, what = number(reading, column.name), "numbers", NUMBERS, "number"
+            wrong = said.is_not_null() & number(reading, name).is_null()
+            yield RowCheck("bill.numbers", "no number", name, wrong, said, NUMBERS)
         elif column.kind == "time":
-            read, code, hint, what = (
-                moment(reading, column.name),
-                "times",
-                TIMES,
-                "time with a zone",
-            )
-        elif column.name == "Tags":
+            wrong = said.is_not_null() & moment(reading, name).is_null()
+            yield RowCheck("bill.times", "no time with a zone", name, wrong, said, TIMES)
+        elif name == "Tags":
             wrong = pl.col(source).map_batches(
                 unreadable_tags, return_dtype=pl.Boolean(), is_elementwise=True
             )
-            yield Check("bill.tags", "Tags", wrong, said, "no tags", TAGS)
-            continue
-        elif column.allowed and column.name not in (*reading.export.strange, *LENIENT):
-            read, code, what = listed(reading, column.name), "values", "value of FOCUS"
+            yield RowCheck("bill.tags", "no tags", name, wrong, said, TAGS)
+        elif column.allowed and name not in (*reading.export.strange, *LENIENT):
+            wrong = said.is_not_null() & listed(reading, name).is_null()
             hint = f"one of {', '.join(column.allowed[:6])}{', …' * (len(column.allowed) > 6)}"
-        else:
-            continue
-        wrong = said.is_not_null() & read.is_null()
-        yield Check(f"bill.{code}", column.name, wrong, said, f"no {what}", hint)
+            yield RowCheck("bill.values", "no value of FOCUS", name, wrong, said, hint)
 
 
-def _sense(reading: Reading) -> Iterator[Check]:
-    start, end = pl.col("ChargePeriodStart"), pl.col("ChargePeriodEnd")
-    billed, until = pl.col("BillingPeriodStart"), pl.col("BillingPeriodEnd")
+def _sense(reading: Reading) -> Iterator[RowCheck]:
     for column in FOCUS:
         if column.level == "mandatory" and not column.nullable:
             wrong = pl.col(column.name).is_null()
             hint = "every row of a bill has one"
-            yield Check("bill.missing", column.name, wrong, pl.lit(""), "no value", hint)
+            yield RowCheck("bill.missing", "no value", column.name, wrong, pl.lit(""), hint)
     currency = pl.col("BillingCurrency")
-    yield Check(
+    yield RowCheck(
         "bill.currency",
+        "no currency",
         "BillingCurrency",
         ~currency.str.contains(CURRENCY),
         currency,
-        "no currency",
         "write its ISO 4217 code, such as EUR",
     )
-    span = pl.format("{} to {}", _told(start), _told(end))
-    yield Check(
+    start, end = pl.col("ChargePeriodStart"), pl.col("ChargePeriodEnd")
+    billed, until = pl.col("BillingPeriodStart"), pl.col("BillingPeriodEnd")
+    yield RowCheck(
         "bill.periods",
+        "a charge that ends before it begins",
         "ChargePeriodEnd",
         end <= start,
-        span,
-        "a charge that ends before it begins",
+        pl.format("{} to {}", _told(start), _told(end)),
         "the end is the first moment after the charge",
     )
-    yield Check(
+    yield RowCheck(
         "bill.periods",
+        "a billing period that ends before it begins",
         "BillingPeriodEnd",
         until <= billed,
         pl.format("{} to {}", _told(billed), _told(until)),
-        "a billing period that ends before it begins",
         "the end is the first moment after the period",
     )
     earliest = billed.dt.offset_by(f"-{reading.export.late_days}d")
     outside = (start < earliest) | (start >= until)
-    regular = pl.col("ChargeClass").is_null() & pl.col("ChargeCategory").is_in(
-        ["Usage", "Purchase"]
-    )
-    yield Check(
+    regular = pl.col("ChargeClass").is_null() & pl.col("ChargeCategory").is_in(REGULAR)
+    yield RowCheck(
         "bill.periods",
+        "a charge outside its billing period",
         "ChargePeriodStart",
         outside & regular & (until > billed),
         pl.format("{} in the bill of {} to {}", _told(start), _told(billed), _told(until)),
-        "a charge outside its billing period",
         "only a correction, a credit, a tax or an adjustment may lie outside: look at ChargeClass",
     )
 
@@ -203,7 +194,7 @@ def _told(moment: pl.Expr) -> pl.Expr:
     return moment.dt.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _faults(rows: pl.LazyFrame, checks: list[Check], file: str) -> list[Fault]:
+def _faults(rows: pl.LazyFrame, checks: list[RowCheck], file: str) -> list[Fault]:
     counts = (
         rows.select(
             check.wrong.fill_null(False).sum().alias(str(place))
@@ -216,7 +207,7 @@ def _faults(rows: pl.LazyFrame, checks: list[Check], file: str) -> list[Fault]:
     return [_fault(rows, check, count, file) for check, count in broken]
 
 
-def _fault(rows: pl.LazyFrame, check: Check, count: int, file: str) -> Fault:
+def _fault(rows: pl.LazyFrame, check: RowCheck, count: int, file: str) -> Fault:
     first = (
         rows.filter(check.wrong)
         .select(ROW, check.shown.cast(pl.String()).alias("shown"))

@@ -138,8 +138,8 @@ class _Found:
         self.parts.append(path)
         found = pl.scan_parquet(path)
         if not found.head(1).collect().height:
-            what, hint = "it has no rows", "bring the export of a period that was billed"
-            self.faults.append(Fault("bill.empty", what, file.name, hint))
+            hint = "bring the export of a period that was billed"
+            self.faults.append(Fault("bill.empty", "it has no rows", file.name, hint))
         self.faults += [*before, *unsound(found, reading, file.name, before)]
 
     def read_opencost(self, file: BillFile) -> None:

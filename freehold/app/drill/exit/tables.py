@@ -24,7 +24,6 @@ TABLE = "parquet"
 INDEX = "tables/index.json"
 OTHER_INDEX = "artifacts/index.json"
 SPENDING = {"usage.recorded": "usage", "bill.imported": "bill"}
-NAMING = ("step.finished", "labels.added", "contract.checked", *SPENDING)
 
 
 @dataclass
@@ -100,7 +99,7 @@ def _named(site: Site) -> dict[str, Named]:
         one.own = one.own or own
         return one
 
-    for fact in all_facts(site, *NAMING):
+    for fact in all_facts(site, "step.finished", "labels.added", "contract.checked", *SPENDING):
         body = fact.body
         if fact.type == "step.finished":
             for place, output in enumerate(body["outputs"]):
