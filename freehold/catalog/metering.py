@@ -36,6 +36,7 @@ SPENT_BY_RUN = "spent_by_run"
 KEPT: Mapping[str, tuple[str, ...]] = {
     "log.recorded": ("model", "file", "rows", "answered", "variants"),
     "step.failed": ("run", "step", "attempt", "microseconds", "site", "machine", "spot"),
+    "step.interrupted": ("run", "step", "attempt", "microseconds", "site", "machine", "spot"),
     "step.finished": ("run", "step", "microseconds", "site", "machine", "spot"),
 }
 """Type of a fact → what of its body metering asks for, where it is there."""

@@ -3,7 +3,8 @@
 Facts
   model.registered {model, version, run, package: {digest, size}, attestations: {name: digest},
                     headline: {name: number}, champion, rows: {training, evaluation}}
-  model.judged     {model, version, allowed, rules: [name], policy: digest, attestations}
+  model.judged     {model, version, allowed, rules: [name], policy: digest, attestations, cost}
+                   cost: as the policies were asked, or null; earlier releases had none
   model.revoked    {model, version}
 
 Of verdicts whose writers had not seen each other a denial holds, in either order: only a verdict

@@ -10,6 +10,7 @@ from freehold.app.costs.meter import meter
 from freehold.app.site.opening import open_site
 from freehold.cli import drawing as tables
 from freehold.cli import output
+from freehold.cli.amounts import kilograms
 
 WIDTH = 72
 SHOWN = 10
@@ -65,12 +66,12 @@ def _totals(found: dict[str, Any]) -> None:
             *(row[name] or "–" for name in names),
             f"{row['effective']:,.2f}",
             row["currency"],
-            "–" if row["carbon"] is None else f"{row['carbon']:,.3f}",
+            "–" if row["carbon"] is None else kilograms(row["carbon"]),
             f"{row['rows']:,}",
         ]
         for row in found["totals"]
     ]
-    tables.table("", [*names, "cost>", "", "kgCO2e>", "rows>"], rows)
+    tables.table("", [*names, "cost>", "", "carbon>", "rows>"], rows)
     if len(found["sources"]) > 1:
         told = [f"{one['source']} {_money(one)}" for one in found["sources"]]
         click.echo("of it " + ", ".join(told))
@@ -84,13 +85,13 @@ def _runs(found: dict[str, Any]) -> None:
             one["version"] or "",
             "–" if one["estimate"] is None else f"{one['estimate']:,.4f}",
             f"{one['money']:,.4f}" if not one["unpriced"] else "unknown",
-            "–" if one["carbon"] is None else f"{one['carbon']:,.4f}",
+            "–" if one["carbon"] is None else kilograms(one["carbon"]),
         ]
         for one in found["runs"][:SHOWN]
     ]
     if rows:
         currency = found["runs"][0]["currency"]
-        columns = ["run", "pipeline", "made", f"planned {currency}>", "spent>", "kgCO2e>"]
+        columns = ["run", "pipeline", "made", f"planned {currency}>", "spent>", "carbon>"]
         tables.table("", columns, rows)
     for one in found["experiments"]:
         click.echo(

@@ -1,6 +1,6 @@
 """The question that policies are asked before a version may be released.
 
-`input`, version 1 (`freehold: 1`):
+`input`, version 2 (`freehold: 2`):
 
     model       name
     version     number
@@ -10,6 +10,9 @@
     contract    {checked, failed}: how many data contracts were evaluated for this version
     signature   {valid}: whether the package's signature is good under this site's key
     attachments names of the documents beside the package, sorted
+    cost        since version 2: null where the machine's price is not known, else {currency,
+                training, per_thousand_predictions, champion_per_thousand_predictions}: money, each
+                null where it is not known
 
 A later version adds fields and never changes the meaning of one; then `freehold` counts up.
 Limits are not in it: they are `data.limits`, so that people change them without touching a rule.
@@ -19,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SHAPE = 1
+SHAPE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,8 @@ class ReleaseCase:
     contracts_failed: int
     signature_valid: bool
     attachments: Iterable[str]
+    cost: Mapping[str, Any] | None = None
+    """Of training and of answering; for its members see above."""
 
 
 def policy_input(case: ReleaseCase) -> dict[str, Any]:
@@ -51,4 +56,5 @@ def policy_input(case: ReleaseCase) -> dict[str, Any]:
         "contract": {"checked": case.contracts_checked, "failed": case.contracts_failed},
         "signature": {"valid": case.signature_valid},
         "attachments": sorted(case.attachments),
+        "cost": None if case.cost is None else dict(case.cost),
     }

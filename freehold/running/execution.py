@@ -341,13 +341,11 @@ class _Execution:
             self._dispatch.record_checkpoints()
         error = done.exception()
         if error is None and (failure := done.result().failure) is not None:
+            how = self._how(attempt, done.result())
             if failure.code == INTERRUPTED:
-                told = done.result()
-                self._interrupted(
-                    attempt, replace(attempt.place, site=told.site, machine=told.machine)
-                )
+                self._interrupted(attempt, how)
             else:
-                self._fail(attempt, failure)
+                self._fail(attempt, failure, how)
             return
         if error is None and attempt.brings:
             self._wait_for_turn(attempt)
@@ -358,16 +356,17 @@ class _Execution:
             self._problem = self._problem or error
             return
         result = done.result()
-        how = record.Done(
-            result.microseconds,
-            result.cached,
-            result.site or self._world.here,
-            result.machine or attempt.place.machine,
-        )
+        how = self._how(attempt, result)
         labelled = tuple(replace(one, labels=attempt.ready.labels) for one in result.outputs)
         row = self._finished_before.get(name)
         recorded = row is not None and _says(row, attempt.ready, labelled)
         self._complete(attempt.ready, labelled, how, result.warnings, recorded=recorded)
+
+    def _how(self, attempt: _Attempt, result: Result) -> record.Done:
+        place = attempt.place
+        site, machine = result.site or self._world.here, result.machine or place.machine
+        spot = place.spot and (site, machine) == (place.site, place.machine)
+        return record.Done(result.microseconds, result.cached, site, machine, spot)
 
     def _complete(
         self,
@@ -407,7 +406,7 @@ class _Execution:
             told["warnings"] = warnings
         self._tell(name, "cached" if how.cached else "finished", **told)
 
-    def _interrupted(self, attempt: _Attempt, lost: Place) -> None:
+    def _interrupted(self, attempt: _Attempt, lost: record.Done) -> None:
         """Only this step is redone, from its newest checkpoint, and no retry is used up."""
         name, others = attempt.ready.node.name, self._world.others
         assert others is not None  # nobody else gives this failure
@@ -421,12 +420,12 @@ class _Execution:
             return
         self._wait_for_turn(replace(attempt, place=place))
 
-    def _fail(self, attempt: _Attempt, failure: Failure) -> None:
+    def _fail(self, attempt: _Attempt, failure: Failure, how: record.Done) -> None:
         ready, name = attempt.ready, attempt.ready.node.name
         attachment = ""
         if failure.traceback:
             attachment = self._world.attachments.put(failure.traceback.encode())
-        self._pending.append(self._facts.failed(ready, failure, attempt.number, attachment))
+        self._pending.append(self._facts.failed(ready, failure, attempt.number, attachment, how))
         told: dict[str, int | str] = {"attempt": attempt.number, "summary": failure.summary}
         again = failure.code in TRIED_AGAIN and attempt.number <= ready.node.step.retries
         if again and not self._problem:

@@ -17,7 +17,6 @@ from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Draft
 from freehold.domain.graph import Graph
 from freehold.domain.json_value import plain
-from freehold.domain.placement import Place
 from freehold.domain.projection import State
 from freehold.domain.run import Failure
 from freehold.ports.ledger import Ledger
@@ -114,6 +113,8 @@ class Done:
     """Where it ran, or where its outputs were found."""
     machine: str = ""
     """The machine type, where one is known."""
+    spot: bool = False
+    """Whether that could have been taken away."""
 
 
 class Facts:
@@ -139,23 +140,37 @@ class Facts:
             "microseconds": how.microseconds,
             "outputs": [output.as_json() for output in outputs],
             "site": how.site,
+            "spot": how.spot,
             "step": ready.node.name,
         }
         return self._draft("step.finished", body, 2)
 
-    def interrupted(self, step: str, lost: Place, attempt: int) -> Draft:
-        body = {"attempt": attempt, "machine": lost.machine, "site": lost.site, "step": step}
+    def interrupted(self, step: str, lost: Done, attempt: int) -> Draft:
+        body = {"attempt": attempt, "step": step, **_where(lost)}
         return self._draft("step.interrupted", body)
 
-    def failed(self, ready: Ready, failure: Failure, attempt: int, attachment: str) -> Draft:
+    def failed(
+        self, ready: Ready, failure: Failure, attempt: int, attachment: str, how: Done
+    ) -> Draft:
         body = {
             "attachment": attachment,
             "attempt": attempt,
             "code": failure.code,
             "function": ready.node.step.address,
             "step": ready.node.name,
+            **_where(how),
         }
         return self._draft("step.failed", body)
 
     def _draft(self, kind: str, body: Mapping[str, Any], version: int = 1) -> Draft:
         return Draft(kind, {**body, "run": self.run}, version, cause=self._cause, actor=self.actor)
+
+
+def _where(how: Done) -> dict[str, Any]:
+    """An attempt that came to nothing took its time all the same."""
+    return {
+        "machine": how.machine,
+        "microseconds": how.microseconds,
+        "site": how.site,
+        "spot": how.spot,
+    }

@@ -16,6 +16,8 @@ from freehold.catalog.versions import versions_of
 from freehold.costs.usage import Usage
 from freehold.domain.offer import Figure
 
+OUTCOMES = {"step.failed": "failed", "step.finished": "", "step.interrupted": "interrupted"}
+"""Type of fact → tag of an attempt that came to nothing."""
 UNSPECIFIED = "unspecified"
 """Machine type where nobody said which it was."""
 GIGABYTE = 1e9
@@ -91,7 +93,7 @@ class Metering:
             "run": run,
             "step": str(body["step"]),
             "version": self._versions.get(run, ""),
-            "outcome": "failed" if fact.type == "step.failed" else "",
+            "outcome": OUTCOMES[fact.type],
         }
         return self._row(
             self._tariff.price_of(at, machine, spot),

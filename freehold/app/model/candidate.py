@@ -81,6 +81,11 @@ def read_candidate(site: Site, candidate: Candidate) -> TrainedModel:
     return trained
 
 
+def evaluation_of(site: Site, candidate: Candidate) -> pl.DataFrame:
+    """The table that a candidate is measured on. Raises IntegrityError, PipelineInvalid."""
+    return _table(site, candidate.evaluation, "evaluation")
+
+
 def _artifact(value: Any, what: str) -> Artifact:
     if not isinstance(value, Artifact):
         raise PipelineInvalid(

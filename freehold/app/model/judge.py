@@ -1,9 +1,10 @@
 """Asks the project's policies about a version, records the verdict, and admits what they allow."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from freehold.app import adapters
 from freehold.app.contract.gate import Check
@@ -22,8 +23,16 @@ from freehold.governance.policy import ReleaseCase, policy_input
 VERDICT = "verdict.json"
 
 
-def judge(site: Site, version: ModelVersion, checks: Sequence[Check]) -> Verdict:
-    """Appends model.judged; with an admission if every policy allows the version."""
+def judge(
+    site: Site,
+    version: ModelVersion,
+    checks: Sequence[Check],
+    cost: Mapping[str, Any] | None = None,
+) -> Verdict:
+    """Appends model.judged; with an admission if every policy allows the version.
+
+    `cost`: as `freehold.governance.policy` has it.
+    """
     policies = read_policies(site.project)
     case = ReleaseCase(
         model=version.model,
@@ -35,6 +44,7 @@ def judge(site: Site, version: ModelVersion, checks: Sequence[Check]) -> Verdict
         contracts_failed=sum(1 for check in checks if not check.passed),
         signature_valid=signature_holds(site, version),
         attachments=version.attestations,
+        cost=cost,
     )
     verdict = engine().evaluate(policies.modules, policies.data, policy_input(case))
     attestations = {VERDICT: site.artifacts.put(canonical(verdict.as_json()))}
@@ -48,6 +58,7 @@ def judge(site: Site, version: ModelVersion, checks: Sequence[Check]) -> Verdict
         "rules": [denial.rule for denial in verdict.denials],
         "policy": verdict.policy_digest,
         "attestations": attestations,
+        "cost": None if cost is None else dict(cost),
     }
     causes = (version.registered, *(check.fact for check in checks))
     site.ledger.append([Draft("model.judged", body, cause=causes, actor=site.actor)])

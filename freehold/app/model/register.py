@@ -16,6 +16,7 @@ from freehold.app.costs.meter import metered
 from freehold.app.files import write_files
 from freehold.app.model.candidate import TrainedModel, read_candidate
 from freehold.app.model.judge import judge
+from freehold.app.model.price import price_of
 from freehold.app.model.scoring import PackagedModel
 from freehold.app.model.tracking import track
 from freehold.app.site.opening import Site
@@ -79,7 +80,7 @@ def register(
             warnings += metered(site)
         if not version.judged:
             stage("policy")
-            judge(site, version, checks)
+            judge(site, version, checks, price_of(site, version, outcome.result))
     finally:
         held.release()
     return Registered(version_of(site.state, model, version.version), tuple(warnings))

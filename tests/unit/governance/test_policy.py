@@ -25,7 +25,7 @@ CASE = ReleaseCase(
 
 def test_the_question_has_a_fixed_shape() -> None:
     assert policy_input(CASE) == {
-        "freehold": 1,
+        "freehold": 2,
         "model": "flight-delay",
         "version": 2,
         "package": "sha256:" + "ab" * 32,
@@ -34,7 +34,18 @@ def test_the_question_has_a_fixed_shape() -> None:
         "contract": {"checked": 2, "failed": 0},
         "signature": {"valid": True},
         "attachments": ["card.md", "lineage.json"],
+        "cost": None,
     }
+
+
+def test_what_it_costs_is_told_where_it_is_known() -> None:
+    cost = {
+        "currency": "USD",
+        "training": 0.8,
+        "per_thousand_predictions": 0.002,
+        "champion_per_thousand_predictions": None,
+    }
+    assert policy_input(replace(CASE, cost=cost))["cost"] == cost
 
 
 def test_what_is_not_there_is_null_and_not_left_out() -> None:

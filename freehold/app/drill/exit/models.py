@@ -149,6 +149,7 @@ def _case(
         contracts_failed=sum(1 for check in checks if not check.body["passed"]),
         signature_valid=signed,
         attachments=registered.body["attestations"],
+        cost=judged.body.get("cost"),
     )
 
 
