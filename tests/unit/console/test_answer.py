@@ -23,6 +23,7 @@ EXPECTED = {
     "PipelineInvalid": 422,
     "ContractFailed": 422,
     "PolicyDenied": 403,
+    "PlacementImpossible": 422,
     "NotFound": 404,
     "Conflict": 409,
     "RequestInvalid": 400,
