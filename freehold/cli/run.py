@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from freehold.app.run.applying import plan_again, read_plan
+from freehold.app.run.elsewhere import Elsewhere
 from freehold.app.run.plan import PlannedRun, plan_run
 from freehold.app.run.run import FinishedRun, PlannedResumption, plan_resume, resume_run, run
 from freehold.app.site.opening import Site, open_site
@@ -55,14 +56,15 @@ def command(pipeline: str, yes: bool, as_json: bool, **options: Any) -> None:
                 click.echo(f"going on with run {resumption.run}")
             plan.show(planned.plan)
         output.confirm("Run it?" if resumption is None else "Go on with it?", yes)
+        elsewhere = Elsewhere(tell=output.note)
         with RunProgress(quiet=as_json) as progress:
             if resumption is None:
                 if planned.plan.wait is not None and not asked.now:
                     output.note(f"waiting {planned.plan.wait.hours:g} h for cleaner power")
                     sleep(planned.plan.wait.hours * 3600)
-                finished = run(site, planned, progress.step, progress.stage)
+                finished = run(site, planned, progress.step, progress.stage, elsewhere)
             else:
-                finished = resume_run(site, resumption, progress.step, progress.stage)
+                finished = resume_run(site, resumption, progress.step, progress.stage, elsewhere)
     if as_json:
         output.data(as_data(finished))
     else:
