@@ -39,6 +39,7 @@ LATEST = "latest"
     help="Carry out this plan, which `freehold plan --save` wrote; not if the world has moved.",
 )
 @click.option("--now", is_flag=True, help="Begin at once, though cleaner power is near.")
+@click.option("--without", multiple=True, metavar="SITE", help="Leave SITE out. May be repeated.")
 @click.option("--at", metavar="SITE", default="", help="Ask this site's agent to run it.")
 @output.yes
 @output.as_json
@@ -81,11 +82,12 @@ class Asked:
     resumed: str | None
     saved: Path | None
     now: bool
+    without: tuple[str, ...]
     at: str
 
     def check(self) -> None:
         """Raises WrongUsage for options that do not go together."""
-        others = self.pipeline or self.pairs or self.no_cache or self.at
+        others = self.pipeline or self.pairs or self.no_cache or self.at or self.without
         if self.saved is not None and (others or self.resumed is not None):
             raise WrongUsage(
                 "--plan goes with nothing that would change the plan",
@@ -109,7 +111,8 @@ def _planned(site: Site, asked: Asked) -> tuple[PlannedResumption | None, Planne
     if asked.saved is not None:
         return None, plan_again(site, read_plan(asked.saved))
     values = parameters.values_of(asked.pairs)
-    return None, plan_run(site, asked.pipeline, values, cache=not asked.no_cache)
+    cache = not asked.no_cache
+    return None, plan_run(site, asked.pipeline, values, cache=cache, without=asked.without)
 
 
 def as_data(finished: FinishedRun) -> dict[str, Any]:
