@@ -1,4 +1,4 @@
-"""Faults of what a project file says of money: its currency, tags and budgets."""
+"""Faults of what a project file says of money beside prices: its tags and budgets."""
 
 import math
 import re
@@ -21,12 +21,10 @@ class Where(Protocol):
 
 def odd_money(spec: Project, where: Where) -> list[Fault]:
     """All of them, each with its place."""
-    return [*_odd_currency(spec, where), *_odd_tags(spec, where), *_odd_budgets(spec, where)]
+    return [*_odd_currencies(spec, where), *_odd_tags(spec, where), *_odd_budgets(spec, where)]
 
 
-def _odd_currency(spec: Project, where: Where) -> Iterator[Fault]:
-    if not _CURRENCY.fullmatch(spec.currency):
-        yield _no_currency(spec.currency, where("currency"))
+def _odd_currencies(spec: Project, where: Where) -> Iterator[Fault]:
     for name, one in spec.budgets.items():
         if one.currency and not _CURRENCY.fullmatch(one.currency):
             yield _no_currency(one.currency, where("budgets", name, "currency"))
