@@ -1,4 +1,4 @@
-"""Faults of what a project file says of money: its currency, tags and budgets."""
+"""Faults of what a project file says of money beside prices: its tags and budgets."""
 
 import math
 import re
@@ -21,22 +21,20 @@ class Where(Protocol):
 
 def odd_money(spec: Project, where: Where) -> list[Fault]:
     """All of them, each with its place."""
-    return [*_odd_currency(spec, where), *_odd_tags(spec, where), *_odd_budgets(spec, where)]
+    return [*_odd_currencies(spec, where), *_odd_tags(spec, where), *_odd_budgets(spec, where)]
 
 
-def _odd_currency(spec: Project, where: Where) -> Iterator[Fault]:
-    if not _CURRENCY.fullmatch(spec.currency):
-        yield _no_currency(spec.currency, where("currency"))
-    used = {one.currency or spec.currency for one in spec.budgets.values()}
+def _odd_currencies(spec: Project, where: Where) -> Iterator[Fault]:
     for name, one in spec.budgets.items():
         if one.currency and not _CURRENCY.fullmatch(one.currency):
             yield _no_currency(one.currency, where("budgets", name, "currency"))
         elif one.currency and one.currency != spec.currency:
-            kinds = f": they are in {' and '.join(sorted(used))}" if len(used) > 1 else ""
-            what = f"budget '{name}' is in {one.currency}, and costs are metered in {spec.currency}"
-            hint = "keep all budgets in the project's `currency`; nothing here knows rates"
-            place = where("budgets", name, "currency")
-            yield Fault("project.two-currencies", what + kinds, place, hint)
+            yield Fault(
+                "project.two-currencies",
+                f"budget '{name}' is in {one.currency}, and costs are metered in {spec.currency}",
+                where("budgets", name, "currency"),
+                f"keep all budgets in {spec.currency}; nothing here knows rates",
+            )
 
 
 def _no_currency(text: str, where: str) -> Fault:

@@ -17,10 +17,13 @@ import pytest
 
 import freehold
 from freehold.app.audit.verify import audit
+from freehold.app.costs.budgets import answer_request, budgets
+from freehold.app.costs.tariff import Tariff
 from freehold.app.loop import act as acting
 from freehold.app.loop.act import act
 from freehold.app.loop.proposals import approve, find_proposal, reject
 from freehold.app.model import register as registering
+from freehold.app.model.price import price_of
 from freehold.app.release import release as releasing
 from freehold.app.release.release import plan_release, release, roll_back
 from freehold.app.run import run as running
@@ -28,6 +31,8 @@ from freehold.app.run.plan import plan_run
 from freehold.app.site.opening import open_site
 from freehold.cli.main import run as type_command
 from freehold.domain.errors import StorageFailed
+from freehold.domain.fact import Draft
+from freehold.domain.offer import Figure
 from freehold.monitoring.proposals import Proposal, made
 
 PROJECT = """\
@@ -416,3 +421,85 @@ def test_a_table_that_cannot_be_written_takes_nothing_back(
     assert retrained.facts("proposal.failed") == []
     retrained.turn()
     assert retrained.shares() == {1: 95.0, 2: 5.0}
+
+
+def budget(loop: Any, text: str) -> None:
+    file = loop.site.project.root / "freehold.yaml"
+    file.write_text(file.read_text() + f"budgets: {{month: {text}}}\n")
+
+
+def spent(loop: Any, money: float) -> None:
+    """This month, by what was metered."""
+    row = {
+        **dict.fromkeys(("model", "version", "pipeline", "run"), ""),
+        "day": "2026-01-03",
+        "site": "local",
+        "kind": "step",
+        "currency": "USD",
+        "money": money,
+        "carbon": None,
+        "rows": 1,
+        "unpriced": 0,
+    }
+    body = {
+        "until": loop.clock.now,
+        "rows": 1,
+        "spent": [row],
+        "tags": {},
+        "storage": {},
+        "replicas": {},
+        "moved": {},
+    }
+    loop.site.ledger.append([Draft("usage.metered", body)])
+
+
+def test_a_loop_does_not_retrain_past_its_budget(retrained: Any, world: Any) -> None:
+    """Refused before anything runs, and told: the proposal's end and a signal are facts."""
+    spent(retrained, 12.0)
+    propose(retrained)
+    automatic(retrained)
+    budget(retrained, "{limit: 10}")
+    with open_site(retrained.site.project.root, retrained.clock) as site:
+        loop = world.Loop(site, retrained.clock)
+        acted = loop.turn().acted
+        assert acted is not None and acted.version is None
+        assert standing(loop) == "failed"
+        types = [fact["type"] for fact in since_the_proposal(loop)]
+        assert "run.started" not in types and "plan.applied" not in types
+        (failed,) = loop.facts("proposal.failed")
+        assert failed["body"]["code"] == "budget.exceeded"
+        (signal,) = loop.facts("signal.raised")
+        assert (signal["body"]["kind"], signal["body"]["value"]) == ("budget-refused", 12.0)
+        assert any("budget.exceeded" in line for line in loop.told)
+
+
+def test_a_loop_waits_for_a_persons_word_about_money(retrained: Any, world: Any) -> None:
+    spent(retrained, 12.0)
+    propose(retrained)
+    automatic(retrained)
+    budget(retrained, "{limit: 10, then: approve}")
+    with open_site(retrained.site.project.root, retrained.clock) as site:
+        loop = world.Loop(site, retrained.clock)
+        for _ in range(2):
+            assert loop.turn().acted is None
+        assert standing(loop) == "approved" and len(loop.facts("budget.asked")) == 1
+        (asked,) = budgets(site)["requests"]
+        answer_request(site, asked["request"], "approved")
+        acted = loop.turn().acted
+        assert acted is not None and acted.version is not None and acted.version.version == 2
+
+
+def test_what_answers_cost_is_measured_where_the_price_is_known(retrained: Any) -> None:
+    site = retrained.site
+    finished = running.run(site, plan_run(site, "", {"until": "2024-01-07"}))
+    version, candidate = finished.version, finished.outcome.result
+    assert version is not None
+    assert price_of(site, version, candidate) is None
+    judged = retrained.facts("model.judged")[-1]
+    assert judged["body"]["cost"] is None
+    priced = Tariff(price_of=lambda *_: Figure(3.6, "USD/h", "the test"))
+    cost = price_of(site, version, candidate, priced)
+    assert cost is not None and cost["currency"] == "USD"
+    assert cost["training"] is None, "what was metered then had no price"
+    assert 0 < cost["per_thousand_predictions"] < 3.6
+    assert 0 < cost["champion_per_thousand_predictions"] < 3.6

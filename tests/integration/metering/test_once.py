@@ -6,10 +6,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+from focus import rules
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from freehold.app.audit.verify import audit
+from freehold.app.costs import meter as metering
+from freehold.app.site.opening import open_site
 from freehold.catalog.metering import unmetered
 
 DOINGS = st.lists(
@@ -115,6 +118,7 @@ def test_rows_are_what_was_consumed(
     assert sum_of("transfer") * 1e9 == pytest.approx(story.sent)
     assert sum_of("endpoint") == pytest.approx(story.up / 3600)
     assert rows["x_RowId"].n_unique() == rows.height
+    assert rules.faults_of(rows) == []
     _facts_say_the_same(consumer, rows)
 
 
@@ -136,9 +140,6 @@ def _facts_say_the_same(consumer: Any, rows: pl.DataFrame) -> None:
 
 def test_two_processes_that_meter_at_once_meter_once(consumer: Any) -> None:
     """The one that decides second sees that the state has moved, and makes its rows anew."""
-    from freehold.app.costs import meter as metering
-    from freehold.app.site.opening import open_site
-
     consumer.step(60, run="r1", step="one")
     with open_site(consumer.folder, consumer.clock) as other:
         rival = type(consumer)(consumer.folder, consumer.clock, other)

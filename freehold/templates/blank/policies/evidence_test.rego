@@ -7,7 +7,7 @@ import data.freehold.evidence
 figure := {"value": 0.5, "low": 0.4, "high": 0.6}
 
 good := {
-	"freehold": 1,
+	"freehold": 2,
 	"model": "flight-delay",
 	"version": 2,
 	"attachments": ["bom.cdx.json", "card.md"],
@@ -48,6 +48,6 @@ test_denies_evidence_from_few_rows if {
 }
 
 test_denies_a_question_of_another_shape if {
-	some denial in evidence.deny with input as json.patch(good, [{"op": "replace", "path": "/freehold", "value": 2}])
+	some denial in evidence.deny with input as json.patch(good, [{"op": "replace", "path": "/freehold", "value": 0}])
 	denial.rule == "other-question"
 }
