@@ -3,11 +3,13 @@
 import contextlib
 import fcntl
 import os
+import stat
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +23,7 @@ from freehold.ports.object_store import (
     MovesFiles,
     ObjectStore,
     Opens,
+    PutsTogether,
     StoreSettings,
     check_key,
     is_key,
@@ -37,7 +40,9 @@ _ABANDONED_AFTER = 24 * 3600
 _CHUNK = 2**20
 
 
-class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, ComparesAndSets):
+class DiskObjectStore(
+    ObjectStore, Opens, LocalPaths, MovesFiles, PutsTogether, CreatesOnce, ComparesAndSets
+):
     """Many threads and processes of one machine may share the folder."""
 
     def __init__(self, root: Path) -> None:
@@ -102,6 +107,22 @@ class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, C
         with source, arriving(path) as descriptor, os.fdopen(os.dup(descriptor), "wb") as file:
             _copy(source, file, moved)
 
+    def put_together(self, objects: Sequence[tuple[str, bytes]]) -> None:
+        folders: dict[Path, str] = {}
+        with ExitStack() as written:
+            arrived = []
+            for key, data in objects:
+                with boundary(key):
+                    name = written.enter_context(self._written(key, partial(_fill, data)))
+                arrived.append((key, name))
+            for key, name in arrived:
+                with boundary(key), self._locked(key):
+                    self._rename(name, key)
+                folders[self._file(key).parent] = key
+            for folder, key in folders.items():
+                with boundary(key):
+                    sync_folder(folder)
+
     def create(self, key: str, data: bytes) -> bool:
         target = self._file(key)
         with boundary(key), self._written(key, lambda file: file.write(data)) as name:
@@ -126,12 +147,14 @@ class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, C
                 if self.version(key) != version:
                     return False
                 self._rename(name, key)
+                sync_folder(self._file(key).parent)
             return True
 
     def _put(self, key: str, write: Callable[[BinaryIO], object]) -> None:
         self._file(key)
         with boundary(key), self._written(key, write) as name, self._locked(key):
             self._rename(name, key)
+            sync_folder(self._file(key).parent)
 
     @contextmanager
     def _written(self, key: str, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
@@ -148,21 +171,23 @@ class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, C
             Path(name).unlink(missing_ok=True)
 
     def _rename(self, name: Path, key: str) -> None:
-        """Within the key's lock. The new file is the younger one, also where the clock's steps are
-        coarse or it was set back: its time is its version."""
+        """Within the key's lock; its folder is not synced yet. The new file is the younger one,
+        also where the clock's steps are coarse or it was set back: its time is its version."""
         target = self._file(key)
         old = self._status(key)
         stamp = time.time_ns() if old is None else max(time.time_ns(), old.st_mtime_ns + 1)
         os.utime(name, ns=(stamp, stamp))
         name.replace(target)
-        sync_folder(target.parent)
 
     @contextmanager
     def _locked(self, key: str) -> Iterator[None]:
         number = zlib.crc32(key.encode()) % _LOCKS_COUNT
-        with (self._root / _LOCKS / f"{number:02x}").open("ab") as file:
+        file = os.open(f"{self._root}/{_LOCKS}/{number:02x}", os.O_CREAT | os.O_WRONLY, 0o666)
+        try:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(file)
 
     def _file(self, key: str) -> Path:
         check_key(key)
@@ -172,8 +197,9 @@ class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, C
         """Of an object; None if there is none, or a folder."""
         file = self._file(key)
         with contextlib.suppress(KeyError), boundary(key):
-            if not file.is_dir():
-                return file.stat()
+            found = file.stat()
+            if not stat.S_ISDIR(found.st_mode):
+                return found
         return None
 
     def _walk(self, folder: Path, before: str, prefix: str, after: str) -> Iterator[str]:
@@ -198,6 +224,10 @@ class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, C
             with contextlib.suppress(FileNotFoundError):
                 if file.stat().st_mtime < oldest:
                     file.unlink()
+
+
+def _fill(data: bytes, file: BinaryIO) -> None:
+    file.write(data)
 
 
 def _version(status: os.stat_result) -> str:
