@@ -20,7 +20,7 @@ from benchmarks.peers.setup import (
 from freehold.ports.object_store import StoreSettings
 from tests.servers.process import executable
 
-TIMEOUT = 1800
+TIMEOUT = 600
 MANY = 32
 """Files at a time of those that are tuned."""
 

@@ -18,7 +18,7 @@ from benchmarks.replication.stores import Store
 from freehold.ports.object_store import StoreSettings
 
 PEER_AIM = 10.0
-PATIENCE = 20.0
+PATIENCE = 10.0
 """Seconds of one round from which on the others are left out."""
 TUNED = f", {MANY} at a time"
 PEERS = ("rclone", f"rclone{TUNED}", "dvc", f"dvc{TUNED}")
