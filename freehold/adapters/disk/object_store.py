@@ -66,7 +66,7 @@ class DiskObjectStore(
         return cls(folder_of(settings.location))
 
     def put(self, key: str, data: bytes) -> None:
-        self._put(key, lambda file: file.write(data))
+        self._put(key, partial(_fill, data))
 
     def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         file = self._file(key)
@@ -112,20 +112,23 @@ class DiskObjectStore(
         with ExitStack() as written:
             arrived = []
             for key, data in objects:
+                target = self._file(key)
                 with boundary(key):
-                    name = written.enter_context(self._written(key, partial(_fill, data)))
-                arrived.append((key, name))
-            for key, name in arrived:
+                    if target.parent not in folders:
+                        make_folder(target.parent)
+                    name = written.enter_context(self._written(partial(_fill, data)))
+                folders[target.parent] = key
+                arrived.append((key, name, target))
+            for key, name, target in arrived:
                 with boundary(key), self._locked(key):
-                    self._rename(name, key)
-                folders[self._file(key).parent] = key
+                    self._rename(name, target)
             for folder, key in folders.items():
                 with boundary(key):
                     sync_folder(folder)
 
     def create(self, key: str, data: bytes) -> bool:
         target = self._file(key)
-        with boundary(key), self._written(key, lambda file: file.write(data)) as name:
+        with boundary(key), self._written_for(target, partial(_fill, data)) as name:
             with self._locked(key):
                 try:
                     # Unlike a check before a rename, link(2) holds against any other writer.
@@ -140,41 +143,48 @@ class DiskObjectStore(
         return None if found is None else _version(found)
 
     def replace(self, key: str, data: bytes, version: str) -> bool:
+        target = self._file(key)
         if self.version(key) is None:
             return False
-        with boundary(key), self._written(key, lambda file: file.write(data)) as name:
+        with boundary(key), self._written_for(target, partial(_fill, data)) as name:
             with self._locked(key):
                 if self.version(key) != version:
                     return False
-                self._rename(name, key)
-                sync_folder(self._file(key).parent)
+                self._rename(name, target)
+                sync_folder(target.parent)
             return True
 
     def _put(self, key: str, write: Callable[[BinaryIO], object]) -> None:
-        self._file(key)
-        with boundary(key), self._written(key, write) as name, self._locked(key):
-            self._rename(name, key)
-            sync_folder(self._file(key).parent)
+        target = self._file(key)
+        with boundary(key), self._written_for(target, write) as name, self._locked(key):
+            self._rename(name, target)
+            sync_folder(target.parent)
 
     @contextmanager
-    def _written(self, key: str, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
+    def _written_for(self, target: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
+        """As `_written`, with a folder for the object."""
+        make_folder(target.parent)
+        with self._written(write) as name:
+            yield name
+
+    @contextmanager
+    def _written(self, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
         """A synced file beside, gone afterwards unless it was renamed."""
-        make_folder(self._file(key).parent)
-        descriptor, name = tempfile.mkstemp(dir=self._root / _ARRIVING)
+        descriptor, text = tempfile.mkstemp(dir=f"{self._root}/{_ARRIVING}")
+        name = Path(text)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            yield Path(name)
+            yield name
         finally:
-            Path(name).unlink(missing_ok=True)
+            name.unlink(missing_ok=True)
 
-    def _rename(self, name: Path, key: str) -> None:
+    def _rename(self, name: Path, target: Path) -> None:
         """Within the key's lock; its folder is not synced yet. The new file is the younger one,
         also where the clock's steps are coarse or it was set back: its time is its version."""
-        target = self._file(key)
-        old = self._status(key)
+        old = _status_of(target)
         stamp = time.time_ns() if old is None else max(time.time_ns(), old.st_mtime_ns + 1)
         os.utime(name, ns=(stamp, stamp))
         name.replace(target)
@@ -195,11 +205,9 @@ class DiskObjectStore(
 
     def _status(self, key: str) -> os.stat_result | None:
         """Of an object; None if there is none, or a folder."""
-        file = self._file(key)
+        target = self._file(key)
         with contextlib.suppress(KeyError), boundary(key):
-            found = file.stat()
-            if not stat.S_ISDIR(found.st_mode):
-                return found
+            return _status_of(target)
         return None
 
     def _walk(self, folder: Path, before: str, prefix: str, after: str) -> Iterator[str]:
@@ -224,6 +232,15 @@ class DiskObjectStore(
             with contextlib.suppress(FileNotFoundError):
                 if file.stat().st_mtime < oldest:
                     file.unlink()
+
+
+def _status_of(target: Path) -> os.stat_result | None:
+    """None if there is nothing, or a folder. Raises the system's errors."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        found = target.stat()
+        if not stat.S_ISDIR(found.st_mode):
+            return found
+    return None
 
 
 def _fill(data: bytes, file: BinaryIO) -> None:
