@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.peers.setup import PeerFailed, installed_version, interpreter
-from benchmarks.replication import catching, files, lag, merging
+from benchmarks.replication import catching, files, lag, merging, movers
 from benchmarks.replication.counts import FILE_BYTES, FULL, SHORT, WHOLE, Counts
 from benchmarks.replication.outcome import Outcome, tell
 from benchmarks.replication.stores import KINDS, refuse_other_folder, server_versions, serving
@@ -33,39 +32,30 @@ def main() -> None:
 
 
 def run(folder: Path, counts: Counts, parts: list[str], kinds: list[str], outcome: Outcome) -> None:
-    tree, catch_up = folder / "tree", folder / "artifacts"
-    if "files" in parts:
-        _note_peer(outcome)
+    tree = folder / "tree"
+    if "files" in parts or "catching-up" in parts:
         files.write(tree, counts.files, FILE_BYTES)
         kept = files.keep(tree, folder / "objects")
+    if "files" in parts:
+        movers.note_peers(kinds, outcome)
         files.limits(tree, kept, counts, outcome)
+        files.flat(kept, folder, counts, outcome)
         files.tiny(counts, outcome)
     if "catching-up" in parts:
         tell("writing the history that a new site takes")
         catching.write(folder / "onprem", counts)
-        files.write(catch_up, counts.artifacts, FILE_BYTES)
-        artifacts = files.keep(catch_up, folder / "more-objects")
     for kind in kinds:
         with serving(kind) as store:
             if "lag" in parts:
                 tell(f"lag over {kind}")
                 lag.measure(store, counts, outcome)
             if "files" in parts:
-                files.measure(store, tree, kept, counts, outcome)
+                movers.measure(store, tree, kept, counts, outcome)
             if "catching-up" in parts:
                 tell(f"a new site over {kind}")
-                catching.measure(store, folder / "onprem", artifacts, outcome)
+                catching.measure(store, folder / "onprem", kept, outcome)
     if "merge" in parts:
         merging.measure(counts, outcome)
-
-
-def _note_peer(outcome: Outcome) -> None:
-    """A machine that cannot have DVC measures the rest."""
-    try:
-        interpreter("dvc")
-        outcome.versions["dvc"] = installed_version("dvc")
-    except PeerFailed as error:
-        outcome.not_measured.update({f"dvc over {kind}": str(error) for kind in KINDS})
 
 
 if __name__ == "__main__":

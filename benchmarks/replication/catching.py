@@ -1,7 +1,6 @@
 """A new site takes a whole history and all artifacts out of a store."""
 
 import time
-from collections.abc import Sequence
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -9,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.replication import history
 from benchmarks.replication.counts import Counts
+from benchmarks.replication.files import Kept
 from benchmarks.replication.outcome import Outcome
 from benchmarks.replication.stores import Store, opened
 from freehold.adapters.disk.object_store import DiskObjectStore
@@ -26,9 +26,7 @@ def write(folder: Path, counts: Counts) -> None:
         history.write(ledger, "onprem", counts.entries)
 
 
-def measure(
-    store: Store, source: Path, kept: tuple[DiskObjectStore, Sequence[str]], outcome: Outcome
-) -> None:
+def measure(store: Store, source: Path, kept: Kept, outcome: Outcome) -> None:
     """`source`: of `write`; `kept`: artifacts and their digests."""
     objects, digests = kept
     clock = count(2 * history.START, history.APART).__next__

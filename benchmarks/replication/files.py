@@ -1,45 +1,33 @@
-"""Many small files into a store and out of it, beside those who move files."""
+"""Many small files as a site's artifacts, through a folder, beside what that takes at least."""
 
 import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
 
-from benchmarks.peers.copying import Dvc, Rclone
-from benchmarks.peers.setup import PeerFailed
+from benchmarks.replication import memory
 from benchmarks.replication.counts import TINY_BYTES, Counts
 from benchmarks.replication.outcome import Outcome, tell
-from benchmarks.replication.stores import Store, opened
+from benchmarks.replication.stores import opened
 from freehold.adapters.disk.object_store import DiskObjectStore
 from freehold.domain.artifact import object_key
 from freehold.ports.object_store import StoreSettings
 from freehold.replication.fetching import fetch_artifacts
 from freehold.replication.sending import publish_artifacts
 
-FOLDER_AIM, SCAN_AIM, PEER_AIM, MINUTES = 2.5, 2.0, 10.0, 10
-PATIENCE = 120.0
-"""Seconds of one round from which on the others are left out."""
+FOLDER_AIM, SCAN_AIM, MINUTES = 2.5, 2.0, 10
+FLAT = 1.2
 Kept = tuple[DiskObjectStore, Sequence[str]]
 """A site's own store, and the digests of what lies in it."""
 
 
-class Mover(Protocol):
-    name: str
-
-    def send(self, tree: Path, /) -> float:
-        """Seconds until the store has all files of the folder."""
-
-    def fetch(self, tree: Path) -> float:
-        """Seconds until they are in this folder, which is not there yet."""
-
-
 class Freehold:
     name = "freehold"
+    fetches = True
 
     def __init__(self, settings: StoreSettings, kept: Kept) -> None:
         self._store, (self._objects, self._digests) = opened(settings), kept
@@ -84,72 +72,37 @@ def keep(tree: Path, folder: Path) -> Kept:
     return objects, digests
 
 
-def measure(store: Store, tree: Path, kept: Kept, counts: Counts, outcome: Outcome) -> None:
-    """Each in turn, some rounds, each round into a new bucket; the fastest round counts."""
-    movers: dict[str, Callable[[StoreSettings, Path], Mover]] = {
-        "freehold": lambda settings, _: Freehold(settings, kept),
-        "rclone": Rclone,
-        "dvc": Dvc,
-    }
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in movers}
-    for number in range(counts.rounds):
-        for name, make in movers.items():
-            slow = bool(times[name]) and sum(times[name][-1]) > PATIENCE
-            if slow or f"{name} over {store.kind}" in outcome.not_measured:
-                continue
-            tell(f"{name} over {store.kind}, round {number + 1}")
-            with TemporaryDirectory(dir=".", prefix="moving-") as scratch:
-                folder = Path(scratch).resolve()
-                try:
-                    mover = make(store.settings(), folder)
-                    there = mover.send(tree)
-                    times[name].append((there, mover.fetch(folder / "back")))
-                except PeerFailed as error:
-                    outcome.not_measured[f"{name} over {store.kind}"] = str(error)
-    what = f"{counts.files:,} files of 20 KB over {store.kind}"
-    for name, found in times.items():
-        for way, seconds in zip(("there", "back"), zip(*found, strict=True), strict=False):
-            outcome.figures[f"{what}, {name}, {way}, s"] = min(seconds)
-    _compare(store.kind, what, outcome)
-
-
-def _compare(kind: str, what: str, outcome: Outcome) -> None:
-    for peer in ("rclone", "dvc"):
-        mine = f"{what}, freehold"
-        for way in ("there", "back"):
-            aim = f" (aim: {PEER_AIM:.0f})" if way == "there" and kind in ("S3", "Azure") else ""
-            name = f"{what}: {peer} / freehold, {way}{aim}"
-            found = outcome.ratio(name, f"{what}, {peer}, {way}, s", f"{mine}, {way}, s")
-            if aim:
-                outcome.aim(name, found, lambda ratio: ratio >= PEER_AIM)
-
-
 def limits(tree: Path, kept: Kept, counts: Counts, outcome: Outcome) -> None:
     """Of a folder: hashing and copying the files; looking at an unchanged tree."""
-    moved, least, noticed, looked = [], [], [], []
+    tell("freehold and a folder, beside hashing and copying")
+    found: dict[str, list[float]] = {}
     for _ in range(counts.rounds):
         with TemporaryDirectory(dir=".", prefix="limits-") as name:
             folder = Path(name).resolve()
-            least.append(_hashed_and_copied(tree, folder / "copy"))
             mover = Freehold(StoreSettings(f"file://{folder / 'store'}"), kept)
-            moved.append(mover.send(tree))
-            looked.append(_scanned(tree))
-            noticed.append(mover.send(tree))
-    what = f"{counts.files:,} files of 20 KB"
-    figures = {
-        f"{what}, hashed and copied, s": least,
-        f"{what}, freehold into a folder, s": moved,
-        f"{what}, bare scan, s": looked,
-        f"{what}, freehold, nothing new, s": noticed,
-    }
-    outcome.figures.update({name: min(seconds) for name, seconds in figures.items()})
-    for name, one, other, aim in (
-        ("freehold into a folder / hashed and copied", moved, least, FOLDER_AIM),
-        ("freehold, nothing new / bare scan", noticed, looked, SCAN_AIM),
+            for what, seconds in (
+                ("hashed and copied", _hashed_and_copied(tree, folder / "copy")),
+                ("freehold into a folder", mover.send(tree)),
+                ("freehold out of a folder, one by one", mover.fetch(folder / "back")),
+                ("hashed and copied, each file synced", _synced_copy(tree, folder / "synced")),
+                ("bare scan", _scanned(tree)),
+                ("freehold, nothing new", mover.send(tree)),
+            ):
+                found.setdefault(what, []).append(seconds)
+    least = {name: min(seconds) for name, seconds in found.items()}
+    for name, seconds in least.items():
+        outcome.figures[f"{counts.files:,} files of 20 KB, {name}, s"] = seconds
+    for mine, other, aim in (
+        ("freehold into a folder", "hashed and copied", FOLDER_AIM),
+        ("freehold out of a folder, one by one", "hashed and copied", FOLDER_AIM),
+        ("freehold, nothing new", "bare scan", SCAN_AIM),
     ):
-        ratio = min(one) / min(other)
-        outcome.ratios[f"{name} (aim: {aim})"] = ratio
+        name, ratio = f"{mine} / {other} (aim: {aim})", least[mine] / least[other]
+        outcome.ratios[name] = ratio
         outcome.aim(name, ratio, lambda found, most=aim: found <= most)  # type: ignore[misc]
+    other = "hashed and copied, each file synced"
+    mine = "freehold out of a folder, one by one"
+    outcome.ratios[f"{mine} / {other}"] = least[mine] / least[other]
 
 
 def _hashed_and_copied(tree: Path, copy: Path) -> float:
@@ -157,6 +110,21 @@ def _hashed_and_copied(tree: Path, copy: Path) -> float:
     for file in tree.rglob("*.bin"):
         sha256(file.read_bytes())
     shutil.copytree(tree, copy)
+    return time.perf_counter() - begun
+
+
+def _synced_copy(tree: Path, copy: Path) -> float:
+    """The same, so that a crash of the machine takes none of the files."""
+    begun = time.perf_counter()
+    for file in tree.rglob("*.bin"):
+        data = file.read_bytes()
+        sha256(data)
+        target = copy / file.relative_to(tree)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as opened_file:
+            opened_file.write(data)
+            opened_file.flush()
+            os.fsync(opened_file.fileno())
     return time.perf_counter() - begun
 
 
@@ -174,20 +142,39 @@ def _scanned(tree: Path) -> float:
     return time.perf_counter() - begun
 
 
+def flat(kept: Kept, folder: Path, counts: Counts, outcome: Outcome) -> None:
+    """Memory of sending and fetching half of the files, and all."""
+    tell("memory of sending and fetching")
+    objects, digests = kept
+    peaks = []
+    for count in (len(digests) // 2, len(digests)):
+        with TemporaryDirectory(dir=folder) as name:
+            peaks.append(memory.measured(objects, digests[:count], Path(name)).peak)
+        outcome.figures[f"{count:,} files of 20 KB sent and fetched, peak MB"] = peaks[-1]
+    name = f"memory, {counts.files:,} over {counts.files // 2:,} files (aim: {FLAT})"
+    outcome.ratios[name] = peaks[1] / peaks[0]
+    outcome.aim(name, peaks[1] / peaks[0], lambda found: found <= FLAT)
+
+
 def tiny(counts: Counts, outcome: Outcome) -> None:
     """Hundreds of thousands of files of 3 KB through a folder."""
-    name = "600,000 files of 3 KB through a folder, minutes"
+    name = "600,000 files of 3 KB through a folder"
     aim = f"600,000 files of 3 KB in minutes (aim: {MINUTES})"
     if not counts.tiny:
-        outcome.figures[name] = None
+        outcome.figures[f"{name}, minutes"] = None
         outcome.not_measured[name] = "with --full only"
         outcome.aim(aim, None, bool)
         return
     with TemporaryDirectory(dir=".", prefix="tiny-") as scratch:
         folder = Path(scratch).resolve()
+        tell(f"writing {counts.tiny:,} files of 3 KB")
         write(folder / "tree", counts.tiny, TINY_BYTES)
-        kept = keep(folder / "tree", folder / "objects")
-        mover = Freehold(StoreSettings(f"file://{folder / 'store'}"), kept)
-        taken = mover.send(folder / "tree") + mover.fetch(folder / "back")
-    outcome.figures[name] = taken / 60
-    outcome.aim(aim, taken / 60, lambda found: found <= MINUTES)
+        objects, digests = keep(folder / "tree", folder / "objects")
+        tell(name)
+        found = memory.measured(objects, digests, folder)
+    outcome.figures[f"{name}, there, minutes"] = found.there / 60
+    outcome.figures[f"{name}, back, minutes"] = found.back / 60
+    outcome.figures[f"{name}, peak MB"] = found.peak
+    taken = (found.there + found.back) / 60
+    outcome.figures[f"{name}, minutes"] = taken
+    outcome.aim(aim, taken, lambda found: found <= MINUTES)

@@ -15,6 +15,7 @@ ABILITIES = {
     "ListingContract": "sorted pages",
     "ConcurrencyContract": "many at once",
     "MovesFilesContract": "files by parts",
+    "PutsTogetherContract": "many in one go",
     "CreatesOnceContract": "create once",
     "ComparesAndSetsContract": "compare and set",
     "SignsUrlsContract": "signed URLs",

@@ -18,7 +18,7 @@ rests on none of them.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,6 +105,15 @@ class MovesFiles(ABC):
     @abstractmethod
     def download(self, key: str, path: Path, moved: Moved = lambda _: None) -> None:
         """The file appears whole or not at all. Raises KeyError if absent."""
+
+
+class PutsTogether(ABC):
+    """A store that puts many small objects for less than it puts them one by one."""
+
+    @abstractmethod
+    def put_together(self, objects: Sequence[tuple[str, bytes]]) -> None:
+        """As a `put` of each, in any order; all are durable once it returns. If it raises, some
+        of them may have been put."""
 
 
 class CreatesOnce(ABC):

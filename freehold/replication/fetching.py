@@ -13,7 +13,7 @@ import polars as pl
 
 from freehold.domain.artifact import object_key
 from freehold.domain.errors import StorageFailed, Unreachable
-from freehold.ports.object_store import Moved, MovesFiles, ObjectStore
+from freehold.ports.object_store import Moved, MovesFiles, ObjectStore, PutsTogether
 from freehold.replication.holdings import ArtifactFault, Holdings, hexadecimal, what_store_has
 from freehold.replication.layout import pack_key
 
@@ -23,8 +23,10 @@ Read = Callable[[str, int], None]
 _PARALLEL = 16
 _RANGES_AHEAD = 3
 """Ranges of packs that are read at a time; one is at most a whole pack."""
-_TASK = 16
-"""Artifacts that one thread verifies and puts in one go."""
+_TASK = 64
+"""Artifacts that one thread verifies and puts in one go, at most."""
+_TASK_BYTES = 1024 * 1024
+"""Bytes of artifacts from which on such a task is full."""
 _GAP = 64 * 1024
 """Bytes that are rather read than skipped by another request."""
 _LARGE = 8 * 1024 * 1024
@@ -163,8 +165,7 @@ class _Fetching:
         if data is None:
             return
         tasks = [
-            pool.submit(self._check, name, part, part.members[at : at + _TASK], data)
-            for at in range(0, len(part.members), _TASK)
+            pool.submit(self._check, name, part, members, data) for members in _tasks(part.members)
         ]
         for task in tasks:
             kept, size = task.result()
@@ -174,18 +175,25 @@ class _Fetching:
     def _check(
         self, name: str, part: _Range, members: Sequence[tuple[str, int, int]], data: bytes
     ) -> tuple[list[str], int]:
-        kept, moved = [], 0
+        kept: list[tuple[str, bytes]] = []
         for digest, offset, size in members:
             start = offset - part.start
             content = data[start : start + size]
             if sha256(content).hexdigest() == digest:
-                self._objects.put(_key(digest), content)
-                kept.append(digest)
-                moved += size
+                kept.append((digest, content))
             else:
                 self._spoil(name, digest, f"not what the pack {part.pack} should hold")
+        self._put([(_key(digest), content) for digest, content in kept])
+        moved = sum(len(content) for _, content in kept)
         self._moved(moved)
-        return kept, moved
+        return [digest for digest, _ in kept], moved
+
+    def _put(self, objects: Sequence[tuple[str, bytes]]) -> None:
+        if isinstance(self._objects, PutsTogether):
+            self._objects.put_together(objects)
+            return
+        for key, data in objects:
+            self._objects.put(key, data)
 
     def _one(self, name: str, store: ObjectStore, digest: str) -> int | None:
         """Bytes of an artifact that is now here."""
@@ -261,6 +269,20 @@ def _ranges(rows: pl.DataFrame, packed: pl.DataFrame) -> Iterator[_Range]:
             members.append((digest, offset, size))
             stop = max(stop, offset + size)
         yield _Range(str(pack), start, stop, members)
+
+
+def _tasks(members: Iterable[tuple[str, int, int]]) -> Iterator[list[tuple[str, int, int]]]:
+    """What lies side by side: digests in order, which share a folder."""
+    task: list[tuple[str, int, int]] = []
+    gathered = 0
+    for member in members:
+        task.append(member)
+        gathered += member[2]
+        if len(task) == _TASK or gathered >= _TASK_BYTES:
+            yield task
+            task, gathered = [], 0
+    if task:
+        yield task
 
 
 def _digest_of_file(path: Path) -> tuple[str, int]:

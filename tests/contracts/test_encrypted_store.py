@@ -34,6 +34,7 @@ from freehold.ports.contracts.object_store_abilities import (
     CreatesOnceContract,
     FillsUpContract,
     MovesFilesContract,
+    PutsTogetherContract,
 )
 from freehold.ports.key_service import KeyService, KeySettings, Rotated, RotatesKeys
 from freehold.ports.object_store import (
@@ -42,6 +43,7 @@ from freehold.ports.object_store import (
     LocalPaths,
     MovesFiles,
     ObjectStore,
+    PutsTogether,
     SignsUrls,
     StoreSettings,
 )
@@ -92,6 +94,7 @@ class TestEncryptedDisk(
     ObjectStoreContract,
     FillsUpContract,
     MovesFilesContract,
+    PutsTogetherContract,
     CreatesOnceContract,
     ComparesAndSetsContract,
 ):
@@ -195,7 +198,7 @@ class Bare(ObjectStore):
 def test_it_can_what_the_inner_store_can_and_no_more(
     tmp_path: Path, service: FileKeyService
 ) -> None:
-    kinds = (MovesFiles, CreatesOnce, ComparesAndSets, LocalPaths, SignsUrls)
+    kinds = (MovesFiles, PutsTogether, CreatesOnce, ComparesAndSets, LocalPaths, SignsUrls)
     disk, memory = DiskObjectStore(tmp_path / "a"), MemoryObjectStore()
     for inner in (disk, memory, Bare(memory)):
         wrapped = EncryptedObjectStore(inner, service)

@@ -21,6 +21,7 @@ from freehold.ports.contracts.object_store_abilities import (
     FillsUpContract,
     LocalPathsContract,
     MovesFilesContract,
+    PutsTogetherContract,
 )
 from freehold.ports.object_store import ObjectStore, StoreSettings
 
@@ -41,6 +42,7 @@ class TestDisk(
     LocalPathsContract,
     FillsUpContract,
     MovesFilesContract,
+    PutsTogetherContract,
     CreatesOnceContract,
     ComparesAndSetsContract,
 ):
@@ -52,6 +54,16 @@ class TestDisk(
 
     def full(self, store: ObjectStore) -> AbstractContextManager[None]:
         return small_files()
+
+    def test_what_does_not_fit_in_one_go_leaves_what_was_there(self, tmp_path: Path) -> None:
+        store = DiskObjectStore(tmp_path)
+        store.put("a", b"old")
+        with small_files(), pytest.raises(StorageFailed) as caught:
+            store.put_together([("a", b"new"), ("b", b"x" * 2**20)])
+        assert caught.value.code == "storage.full"
+        assert store.get("a") == b"old"
+        assert list(store.keys()) == ["a"]
+        assert not list((tmp_path / "~arriving").iterdir())
 
     def test_a_crashed_writers_file_is_no_object_and_is_swept(self, tmp_path: Path) -> None:
         store = DiskObjectStore(tmp_path)

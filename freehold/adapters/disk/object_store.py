@@ -3,11 +3,13 @@
 import contextlib
 import fcntl
 import os
+import stat
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +23,7 @@ from freehold.ports.object_store import (
     MovesFiles,
     ObjectStore,
     Opens,
+    PutsTogether,
     StoreSettings,
     check_key,
     is_key,
@@ -37,7 +40,9 @@ _ABANDONED_AFTER = 24 * 3600
 _CHUNK = 2**20
 
 
-class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, ComparesAndSets):
+class DiskObjectStore(
+    ObjectStore, Opens, LocalPaths, MovesFiles, PutsTogether, CreatesOnce, ComparesAndSets
+):
     """Many threads and processes of one machine may share the folder."""
 
     def __init__(self, root: Path) -> None:
@@ -61,7 +66,7 @@ class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, C
         return cls(folder_of(settings.location))
 
     def put(self, key: str, data: bytes) -> None:
-        self._put(key, lambda file: file.write(data))
+        self._put(key, partial(_fill, data))
 
     def get(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
         file = self._file(key)
@@ -102,9 +107,28 @@ class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, C
         with source, arriving(path) as descriptor, os.fdopen(os.dup(descriptor), "wb") as file:
             _copy(source, file, moved)
 
+    def put_together(self, objects: Sequence[tuple[str, bytes]]) -> None:
+        folders: dict[Path, str] = {}
+        with ExitStack() as written:
+            arrived = []
+            for key, data in objects:
+                target = self._file(key)
+                with boundary(key):
+                    if target.parent not in folders:
+                        make_folder(target.parent)
+                    name = written.enter_context(self._written(partial(_fill, data)))
+                folders[target.parent] = key
+                arrived.append((key, name, target))
+            for key, name, target in arrived:
+                with boundary(key), self._locked(key):
+                    self._rename(name, target)
+            for folder, key in folders.items():
+                with boundary(key):
+                    sync_folder(folder)
+
     def create(self, key: str, data: bytes) -> bool:
         target = self._file(key)
-        with boundary(key), self._written(key, lambda file: file.write(data)) as name:
+        with boundary(key), self._written_for(target, partial(_fill, data)) as name:
             with self._locked(key):
                 try:
                     # Unlike a check before a rename, link(2) holds against any other writer.
@@ -119,50 +143,61 @@ class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, C
         return None if found is None else _version(found)
 
     def replace(self, key: str, data: bytes, version: str) -> bool:
+        target = self._file(key)
         if self.version(key) is None:
             return False
-        with boundary(key), self._written(key, lambda file: file.write(data)) as name:
+        with boundary(key), self._written_for(target, partial(_fill, data)) as name:
             with self._locked(key):
                 if self.version(key) != version:
                     return False
-                self._rename(name, key)
+                self._rename(name, target)
+                sync_folder(target.parent)
             return True
 
     def _put(self, key: str, write: Callable[[BinaryIO], object]) -> None:
-        self._file(key)
-        with boundary(key), self._written(key, write) as name, self._locked(key):
-            self._rename(name, key)
+        target = self._file(key)
+        with boundary(key), self._written_for(target, write) as name, self._locked(key):
+            self._rename(name, target)
+            sync_folder(target.parent)
 
     @contextmanager
-    def _written(self, key: str, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
+    def _written_for(self, target: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
+        """As `_written`, with a folder for the object."""
+        make_folder(target.parent)
+        with self._written(write) as name:
+            yield name
+
+    @contextmanager
+    def _written(self, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
         """A synced file beside, gone afterwards unless it was renamed."""
-        make_folder(self._file(key).parent)
-        descriptor, name = tempfile.mkstemp(dir=self._root / _ARRIVING)
+        descriptor, text = tempfile.mkstemp(dir=f"{self._root}/{_ARRIVING}")
+        name = Path(text)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            yield Path(name)
+            yield name
         finally:
-            Path(name).unlink(missing_ok=True)
+            name.unlink(missing_ok=True)
 
-    def _rename(self, name: Path, key: str) -> None:
-        """Within the key's lock. The new file is the younger one, also where the clock's steps are
-        coarse or it was set back: its time is its version."""
-        target = self._file(key)
-        old = self._status(key)
+    def _rename(self, name: Path, target: Path) -> None:
+        """Within the key's lock; its folder is not synced yet. The new file is the younger one,
+        also where the clock's steps are coarse or it was set back: its time is its version."""
+        old = _status_of(target)
         stamp = time.time_ns() if old is None else max(time.time_ns(), old.st_mtime_ns + 1)
         os.utime(name, ns=(stamp, stamp))
         name.replace(target)
-        sync_folder(target.parent)
 
     @contextmanager
     def _locked(self, key: str) -> Iterator[None]:
         number = zlib.crc32(key.encode()) % _LOCKS_COUNT
-        with (self._root / _LOCKS / f"{number:02x}").open("ab") as file:
+        file = os.open(f"{self._root}/{_LOCKS}/{number:02x}", os.O_CREAT | os.O_WRONLY, 0o666)
+        try:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(file)
 
     def _file(self, key: str) -> Path:
         check_key(key)
@@ -170,10 +205,9 @@ class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, C
 
     def _status(self, key: str) -> os.stat_result | None:
         """Of an object; None if there is none, or a folder."""
-        file = self._file(key)
+        target = self._file(key)
         with contextlib.suppress(KeyError), boundary(key):
-            if not file.is_dir():
-                return file.stat()
+            return _status_of(target)
         return None
 
     def _walk(self, folder: Path, before: str, prefix: str, after: str) -> Iterator[str]:
@@ -198,6 +232,19 @@ class DiskObjectStore(ObjectStore, Opens, LocalPaths, MovesFiles, CreatesOnce, C
             with contextlib.suppress(FileNotFoundError):
                 if file.stat().st_mtime < oldest:
                     file.unlink()
+
+
+def _status_of(target: Path) -> os.stat_result | None:
+    """None if there is nothing, or a folder. Raises the system's errors."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        found = target.stat()
+        if not stat.S_ISDIR(found.st_mode):
+            return found
+    return None
+
+
+def _fill(data: bytes, file: BinaryIO) -> None:
+    file.write(data)
 
 
 def _version(status: os.stat_result) -> str:

@@ -5,7 +5,7 @@ format, `rotation.py` how keys are replaced.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -34,6 +34,7 @@ from freehold.ports.object_store import (
     Moved,
     MovesFiles,
     ObjectStore,
+    PutsTogether,
     check_key,
 )
 from freehold.ports.remote_store import arriving
@@ -167,6 +168,12 @@ class _Moving(EncryptedObjectStore, MovesFiles):
         count.finish()
 
 
+class _Together(EncryptedObjectStore, PutsTogether):
+    def put_together(self, objects: Sequence[tuple[str, bytes]]) -> None:
+        sealed = [(key, self._sealed(key, data)) for key, data in objects]
+        cast(PutsTogether, self._store).put_together(sealed)
+
+
 class _Creating(EncryptedObjectStore, CreatesOnce):
     def create(self, key: str, data: bytes) -> bool:
         return cast(CreatesOnce, self._store).create(key, self._sealed(key, data))
@@ -180,7 +187,12 @@ class _Comparing(EncryptedObjectStore, ComparesAndSets):
         return cast(ComparesAndSets, self._store).replace(key, self._sealed(key, data), version)
 
 
-_KEPT = ((MovesFiles, _Moving), (CreatesOnce, _Creating), (ComparesAndSets, _Comparing))
+_KEPT = (
+    (MovesFiles, _Moving),
+    (PutsTogether, _Together),
+    (CreatesOnce, _Creating),
+    (ComparesAndSets, _Comparing),
+)
 """An ability of the inner store, and how it is kept."""
 
 

@@ -17,6 +17,7 @@ from freehold.ports.contracts.object_store_abilities import (
     CreatesOnceContract,
     LocalPathsContract,
     MovesFilesContract,
+    PutsTogetherContract,
     SignsUrlsContract,
     StoreSuite,
 )
@@ -25,6 +26,7 @@ from freehold.ports.object_store import (
     CreatesOnce,
     LocalPaths,
     MovesFiles,
+    PutsTogether,
     SignsUrls,
 )
 
@@ -32,6 +34,7 @@ _BAD_KEYS = ["", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a b", "a\\b", 
 _SUITES: dict[type, type] = {
     LocalPaths: LocalPathsContract,
     MovesFiles: MovesFilesContract,
+    PutsTogether: PutsTogetherContract,
     CreatesOnce: CreatesOnceContract,
     ComparesAndSets: ComparesAndSetsContract,
     SignsUrls: SignsUrlsContract,

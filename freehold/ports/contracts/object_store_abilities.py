@@ -64,6 +64,36 @@ class FillsUpContract(StoreSuite):
         assert store.get("a") == b"room again"
 
 
+class PutsTogetherContract(StoreSuite):
+    def test_all_that_was_put_in_one_go_is_got(self, store: Any) -> None:
+        objects = {f"{n % 3}/{n:03d}": bytes([n]) * n for n in range(100)}
+        store.put("0/000", b"a long old value")
+        store.put_together(list(objects.items()))
+        assert {key: store.get(key) for key in list(store.keys())} == objects
+
+    def test_nothing_in_one_go(self, store: Any) -> None:
+        store.put_together([])
+        assert list(store.keys()) == []
+
+    def test_one_that_is_not_a_key_is_refused(self, store: Any) -> None:
+        with pytest.raises(ValueError, match="not a key"):
+            store.put_together([("a", b"1"), ("../b", b"2")])
+
+    def test_of_many_writers_of_the_same_keys_each_leaves_whole_objects(self, store: Any) -> None:
+        keys = [f"a/{n}" for n in range(20)]
+
+        def write(writer: int) -> None:
+            order = keys if writer % 2 else keys[::-1]
+            store.put_together([(key, bytes([writer]) * 5000) for key in order])
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            list(pool.map(write, range(WRITERS)))
+        assert list(store.keys()) == sorted(keys)
+        for key in keys:
+            data = store.get(key)
+            assert len(data) == 5000 and len(set(data)) == 1
+
+
 class MovesFilesContract(StoreSuite):
     @pytest.mark.parametrize("size", [0, 1, 100_000])
     def test_a_small_file_goes_and_comes_back(self, store: Any, tmp_path: Path, size: int) -> None:

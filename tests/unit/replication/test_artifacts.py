@@ -71,7 +71,7 @@ def test_any_bytes_are_no_index(data: bytes) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=4))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_a_damaged_index_is_refused_or_stays_within_a_pack(
     changes: list[tuple[int, int]],
 ) -> None:
@@ -301,7 +301,7 @@ def test_large_ones_travel_by_themselves(files: bool, tmp_path: Path) -> None:
     wanted=st.sets(st.integers(0, 29)),
     damage=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3000), st.booleans()), max_size=6),
 )
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_whatever_a_store_does_only_true_bytes_arrive(
     wanted: set[int], damage: list[tuple[int, int, bool]]
 ) -> None:

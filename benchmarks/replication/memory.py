@@ -1,0 +1,58 @@
+"""Artifacts through a folder in a process of its own, so that its peak is its own."""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from freehold.adapters.disk.object_store import DiskObjectStore
+from freehold.domain.artifact import object_key
+from freehold.replication.fetching import fetch_artifacts
+from freehold.replication.sending import publish_artifacts
+
+
+@dataclass(frozen=True)
+class Passage:
+    there: float
+    """Seconds until all are in the store."""
+    back: float
+    """Seconds until a new site has them."""
+    peak: float
+    """Megabytes of memory."""
+
+
+def measured(objects: DiskObjectStore, digests: Sequence[str], folder: Path) -> Passage:
+    """`folder`: an empty one for the store and what was fetched."""
+    asked = folder / "digests"
+    asked.write_text("\n".join(digests))
+    key = object_key(digests[0])
+    root = objects.path(key).parents[key.count("/")]
+    command = [sys.executable, "-m", __spec__.name, str(root), str(asked), str(folder)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return Passage(**json.loads(done.stdout))
+
+
+def passed(root: Path, digests: Sequence[str], folder: Path) -> Passage:
+    store = DiskObjectStore(folder / "store")
+    begun = time.perf_counter()
+    sent = publish_artifacts(digests, DiskObjectStore(root), store)
+    there = time.perf_counter()
+    found = fetch_artifacts(digests, {"store": store}, DiskObjectStore(folder / "back"))
+    back = time.perf_counter()
+    if sent.artifacts != len(digests) or len(found.got) != len(digests):
+        raise RuntimeError(f"not all went there and back: {found.faults}")
+    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Passage(there - begun, back - there, peak / 2**20)
+
+
+def main(root: str, asked: str, folder: str) -> None:
+    digests = Path(asked).read_text().split()
+    print(json.dumps(asdict(passed(Path(root), digests, Path(folder)))))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
