@@ -13,6 +13,7 @@ CHANGES = {
     "freehold revoke",
     "freehold work cancel",
     "freehold approve",
+    "freehold bills import",
     "freehold replay",
     "freehold audit erase",
     "freehold gc",
