@@ -18,6 +18,9 @@ CLOUDS = {"racks": 0.0, "alpha": 0.09, "beta": 0.12, "gamma": 0.087, "delta": 0.
 """Money for a gigabyte that leaves it."""
 CONTINENTS = ("eu", "us", "asia")
 
+LINKED = 0.7
+"""Share of pipelines that read what an earlier one made."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -140,8 +143,11 @@ class _Pipelines:
         self.flows: list[Flow] = []
 
     def add(self, shape: str, steps: int) -> None:
+        others = list(self.works)
         begin = self._step(self._light())
         self._source(begin)
+        if others and self.random.random() < LINKED:
+            self._flow(self.random.choice(others), [begin], 5.0)
         rest = steps - 1
         if rest:
             getattr(self, f"_{shape}")(begin, rest)

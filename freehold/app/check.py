@@ -6,7 +6,7 @@ from pathlib import Path
 
 from freehold.app import adapters
 from freehold.app.contract.gate import contracts_of, unknown_steps
-from freehold.app.policy.reading import read_policies
+from freehold.app.policy.reading import read_policies, read_policy_folder
 from freehold.app.project.loading import (
     load_pipelines,
     module_sources,
@@ -15,6 +15,7 @@ from freehold.app.project.loading import (
     traced,
 )
 from freehold.app.project.reading import OpenProject, find_root, read_project
+from freehold.app.run.placement.ground import ground_of, is_placed
 from freehold.app.run.world import codecs
 from freehold.domain.errors import Fault, FreeholdError, PipelineInvalid, ProjectInvalid
 from freehold.domain.graph import Graph
@@ -55,6 +56,16 @@ def check_project(start: Path) -> CheckedProject:
     except ProjectInvalid as error:
         faults += error.faults
     modules: Mapping[str, str] = {}
+    placement = project.spec.placement
+    for look in (
+        lambda: read_policy_folder(project, placement.policies),
+        lambda: read_policy_folder(project, placement.consent),
+        lambda: ground_of(project) if is_placed(project.spec) else None,
+    ):
+        try:
+            look()
+        except ProjectInvalid as error:
+            faults += error.faults
     try:
         modules = read_policies(project).modules
     except ProjectInvalid as error:
@@ -78,6 +89,7 @@ def check_project(start: Path) -> CheckedProject:
 def _adapter_faults(project: OpenProject) -> list[Fault]:
     spec = project.spec
     wanted: list[tuple[str, tuple[str, ...], str]] = [("engine", ("engine",), spec.engine)]
+    wanted.append(("solver", ("placement", "solver"), spec.placement.solver))
     if spec.endpoint:
         wanted.append(("model_runtime", ("endpoint", "runtime"), spec.endpoint.runtime))
     if spec.tracking:

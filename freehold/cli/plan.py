@@ -39,6 +39,7 @@ ALL = "all"
     help="Plan again with a change, and show the difference: down=SITE, price=SITE[/MACHINE]*2,"
     " unlabel=[STEP:]LABEL, quota=SITE/cpus:8, deadline=HOURS, budget=MONEY. May be repeated.",
 )
+@click.option("--without", multiple=True, metavar="SITE", help="Leave SITE out. May be repeated.")
 @click.option("--diff", is_flag=True, help="What is different from the last plan carried out.")
 @click.option(
     "--save", type=click.Path(path_type=Path), help="Write it, for `freehold run --plan`."
@@ -49,11 +50,11 @@ def command(
     pairs: tuple[str, ...],
     no_cache: bool,
     explained: str | None,
-    changes: tuple[str, ...],
-    diff: bool,
-    save: Path | None,
     as_json: bool,
+    **against: Any,
 ) -> None:
+    changes, without, diff = against["changes"], against["without"], against["diff"]
+    save: Path | None = against["save"]
     values = parameters.values_of(pairs)
     with open_site() as site:
         if changes:
@@ -63,7 +64,7 @@ def command(
             else:
                 explaining.difference(found.difference, found.before, ", ".join(changes))
             return
-        planned = plan_run(site, pipeline, values, cache=not no_cache)
+        planned = plan_run(site, pipeline, values, cache=not no_cache, without=without)
         difference = difference_to_last(site, planned) if diff else None
         over = objections(site, charges_of(site, planned), planned.plan.digest)
     document = planned.plan.as_json()

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from freehold.app.run.applying import plan_again, read_plan
+from freehold.app.run.elsewhere import Elsewhere
 from freehold.app.run.plan import PlannedRun, plan_run
 from freehold.app.run.run import FinishedRun, PlannedResumption, plan_resume, resume_run, run
 from freehold.app.site.opening import Site, open_site
@@ -38,6 +39,7 @@ LATEST = "latest"
     help="Carry out this plan, which `freehold plan --save` wrote; not if the world has moved.",
 )
 @click.option("--now", is_flag=True, help="Begin at once, though cleaner power is near.")
+@click.option("--without", multiple=True, metavar="SITE", help="Leave SITE out. May be repeated.")
 @click.option("--at", metavar="SITE", default="", help="Ask this site's agent to run it.")
 @output.yes
 @output.as_json
@@ -55,14 +57,15 @@ def command(pipeline: str, yes: bool, as_json: bool, **options: Any) -> None:
                 click.echo(f"going on with run {resumption.run}")
             plan.show(planned.plan)
         output.confirm("Run it?" if resumption is None else "Go on with it?", yes)
+        elsewhere = Elsewhere(tell=output.note)
         with RunProgress(quiet=as_json) as progress:
             if resumption is None:
                 if planned.plan.wait is not None and not asked.now:
                     output.note(f"waiting {planned.plan.wait.hours:g} h for cleaner power")
                     sleep(planned.plan.wait.hours * 3600)
-                finished = run(site, planned, progress.step, progress.stage)
+                finished = run(site, planned, progress.step, progress.stage, elsewhere)
             else:
-                finished = resume_run(site, resumption, progress.step, progress.stage)
+                finished = resume_run(site, resumption, progress.step, progress.stage, elsewhere)
     if as_json:
         output.data(as_data(finished))
     else:
@@ -79,11 +82,12 @@ class Asked:
     resumed: str | None
     saved: Path | None
     now: bool
+    without: tuple[str, ...]
     at: str
 
     def check(self) -> None:
         """Raises WrongUsage for options that do not go together."""
-        others = self.pipeline or self.pairs or self.no_cache or self.at
+        others = self.pipeline or self.pairs or self.no_cache or self.at or self.without
         if self.saved is not None and (others or self.resumed is not None):
             raise WrongUsage(
                 "--plan goes with nothing that would change the plan",
@@ -107,7 +111,8 @@ def _planned(site: Site, asked: Asked) -> tuple[PlannedResumption | None, Planne
     if asked.saved is not None:
         return None, plan_again(site, read_plan(asked.saved))
     values = parameters.values_of(asked.pairs)
-    return None, plan_run(site, asked.pipeline, values, cache=not asked.no_cache)
+    cache = not asked.no_cache
+    return None, plan_run(site, asked.pipeline, values, cache=cache, without=asked.without)
 
 
 def as_data(finished: FinishedRun) -> dict[str, Any]:

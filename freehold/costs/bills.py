@@ -45,19 +45,9 @@ def normalised(raw: pl.LazyFrame, reading: Reading, sites: Mapping[str, str]) ->
         .map_batches(repeated, return_dtype=pl.Struct(_tag_fields()), is_elementwise=True)
         .alias("tagged")
     ).unnest("tagged")
-    own = {
-        "x_Source": pl.lit("bill"),
-        "x_Kind": pl.lit(None, pl.String()),
-        "x_Estimated": pl.lit(False),
-        "x_CarbonKilograms": pl.lit(None, pl.Float64()),
-        "x_Site": pl.coalesce(
-            "x_Site",
-            pl.col("RegionId").replace_strict(dict(sites), default=None, return_dtype=pl.String())
-            if sites
-            else pl.lit(None, pl.String()),
-        ),
-    }
-    read = read.with_columns(**own)
+    here = pl.col("RegionId").replace_strict(dict(sites), default=None, return_dtype=pl.String())
+    read = read.with_columns(pl.coalesce("x_Site", here).alias("x_Site")) if sites else read
+    read = read.with_columns(*_own(), pl.lit("bill").alias("x_Source"))
     return with_names(read).select(ROW, ORIGIN, *schema())
 
 
@@ -180,6 +170,15 @@ def _corrected(reading: Reading) -> list[pl.Expr]:
             pl.when(short).then(end.dt.offset_by("1d")).otherwise(end).alias("BillingPeriodEnd")
         )
     return found
+
+
+def _own() -> list[pl.Expr]:
+    """What a bill does not say in columns of ours: null, or no where that may not be."""
+    return [
+        pl.lit(None if column.nullable else False, TYPES[column.kind]).alias(column.name)
+        for column in OWN[:-8]
+        if column.nullable or column.kind == "flag"
+    ]
 
 
 def _tag_fields() -> dict[str, pl.DataType]:

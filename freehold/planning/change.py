@@ -42,7 +42,7 @@ class Changes:
                 else one
                 for one in offers.get(site, ())
             )
-        down = {**ground.down, **dict.fromkeys(self.down, "down, as --what-if says")}
+        down = {**ground.down, **dict.fromkeys(self.down, "it is left out")}
         return replace(ground, offers=offers, down=down, quotas={**ground.quotas, **self.quotas})
 
     def limits(self, limits: Limits) -> Limits:

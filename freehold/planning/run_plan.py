@@ -45,6 +45,8 @@ class RunPlan:
     assumed: Mapping[str, str] = field(default_factory=dict)
     """Digest of each thing that the plan stands on: `code`, `environment`, `labels`, `policies`,
     `prices`, `sites`. It is not carried out when one has changed."""
+    without: tuple[str, ...] = ()
+    """Sites that were left out, as a person said."""
     placed: Placed | None = None
     """None where no site states its machines: every step then runs where the plan is made."""
     wait: Wait | None = None
@@ -78,4 +80,5 @@ class RunPlan:
             "parameters": dict(self.parameters),
             "pipeline": self.pipeline,
             "steps": [step.as_json() for step in self.steps],
+            "without": list(self.without),
         }

@@ -30,6 +30,9 @@ class Program:
     _layers: dict[tuple[str, tuple[int, ...], tuple[int, ...]], tuple[Layer, ...]] = field(
         default_factory=dict
     )
+    _fans: dict[int, list[tuple[int, float]]] = field(default_factory=dict)
+    """Stream with several readers → what its crossings come to."""
+    _paid: dict[tuple[int, Layer], int] = field(default_factory=dict)
     _copies: dict[tuple[int, int], int] = field(default_factory=dict)
     """Stream, site → column of whether it is read there."""
 
@@ -95,6 +98,42 @@ class Program:
             for choices, columns in zip(self.question.choices, self.taken, strict=True)
         ]
 
+    def strengthen(self, values: Figures) -> bool:
+        """Rows that only fractions of choices break; whether `values` breaks any. A fan costs at
+        least what its dearest copy does, and that is seen from the source, not the destination."""
+        return sum(self._dearest(number, values) for number in self._fans) > 0
+
+    def _dearest(self, number: int, values: Figures) -> bool:
+        stream = self.question.streams[number]
+        counted = sum(values[column] * price for column, price in self._fans[number])
+        everywhere = sorted({site for r in stream.readers for site in self._shares[r]})
+        sources = tuple(self._shares[stream.maker])
+        paid: list[tuple[int, float]] = []
+        rows = []
+        dearest = 0.0
+        for layer in self._layered(stream.prices.cost, "cost", sources, tuple(everywhere)):
+            here = self._share(stream.maker, layer.sources, -1.0)
+            most = 0.0
+            far = None
+            for reader in stream.readers:
+                there = self._share(reader, layer.destinations, 1.0)
+                share = -sum(values[column] * value for column, value in (*here, *there))
+                if share > most:
+                    most, far = share, there
+            if far is not None:
+                dearest += most * layer.rise * stream.gigabytes
+                rows.append((layer, [*here, *far]))
+        if dearest <= counted + 1e-6 * (1.0 + counted):
+            return False
+        for layer, terms in rows:
+            key = (number, layer)
+            if key not in self._paid:
+                self._paid[key] = self.rows.column()
+            self.rows.row([(self._paid[key], 1.0), *terms], lower=0.0)
+            paid.append((self._paid[key], -layer.rise * stream.gigabytes))
+        self.rows.row([*self._fans[number], *paid], lower=0.0)
+        return True
+
     def relaxed(self, seconds: float) -> Outcome:
         """With fractions of choices allowed."""
         return relax(self.rows, seconds)
@@ -150,7 +189,10 @@ class Program:
             ]
         if len(stream.readers) == 1:
             return self._pair(stream, stream.readers[0], figure)
-        return self._fan(number, figure)
+        terms = self._fan(number, figure)
+        if figure == "cost":
+            self._fans[number] = terms
+        return terms
 
     def _pair(self, stream: Stream, reader: int, figure: str) -> list[tuple[int, float]]:
         prices: Figures = getattr(stream.prices, figure)

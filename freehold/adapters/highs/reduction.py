@@ -1,8 +1,13 @@
 """Options that the best placement can do without are left out before anything is solved."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from freehold.adapters.highs.question import Figures, Question, Stream, scaled
+from freehold.adapters.highs.question import Figures, Question, Stream
+
+Numbers = NDArray[np.intp]
+INSTEAD = 4
+"""Sites of a task that are tried in place of each other one."""
 
 
 def reduced(question: Question) -> Question:
@@ -81,32 +86,31 @@ class _Elimination:
         if len(here) < 2 or self.seen.get(task) == state:
             return False
         self.seen[task] = state
-        rise = self._rise(task, here)
+        # Where nothing crosses, the best of these would be; more are seldom of use.
+        instead = here[np.argsort(self.alone[task, here], kind="stable")[:INSTEAD]]
+        rise = self._rise(task, here, instead)
         gone = False
-        for at in range(len(here)):
-            others = self.alive[task, here].copy()
-            others[at] = False
+        for at, site in enumerate(here):
+            others = self.alive[task, instead] & (instead != site)
             if np.any(rise[at, others] <= 0.0):
-                self.alive[task, here[at]] = False
+                self.alive[task, site] = False
                 gone = True
         return gone
 
-    def _rise(self, task: int, here: np.ndarray) -> Figures:
+    def _rise(self, task: int, here: Numbers, instead: Numbers) -> Figures:
         """[s, s']: the most that everything gets dearer if the task moves from s to s'."""
-        alone = self.alone[task, here]
-        rise = alone[None, :] - alone[:, None]
+        rise = self.alone[task, instead][None, :] - self.alone[task, here][:, None]
         for stream in self.made[task]:
-            rise += self._made(stream, here)
+            rise += self._made(stream, here, instead)
         for stream in self.read[task]:
-            rise += self._read(stream, here)
+            rise += self._read(stream, here, instead)
         return np.asarray(rise)
 
-    def _made(self, stream: Stream, here: np.ndarray) -> Figures:
+    def _made(self, stream: Stream, here: Numbers, instead: Numbers) -> Figures:
         each = []
         for reader in stream.readers:
-            there = np.flatnonzero(self.alive[reader])
-            prices = scaled(stream.prices.cost[np.ix_(here, there)], stream.gigabytes)
-            each.append(_most(prices, prices))
+            prices = stream.prices.cost[:, self.alive[reader]]
+            each.append(_most(prices[here], prices[instead], stream.gigabytes))
         if len(each) == 1:
             return each[0]
         # At least one copy is made; readers at one site share theirs.
@@ -114,22 +118,21 @@ class _Elimination:
         total = np.add.reduce([np.maximum(one, 0.0) for one in each])
         return np.asarray(np.where(dearest < 0.0, dearest, total))
 
-    def _read(self, stream: Stream, here: np.ndarray) -> Figures:
-        shared = len(stream.readers) > 1
-        if stream.maker < 0:
-            prices = scaled(stream.prices.cost[here], stream.gigabytes)[:, None]
-        else:
-            there = np.flatnonzero(self.alive[stream.maker])
-            prices = scaled(stream.prices.cost[np.ix_(there, here)], stream.gigabytes).T
-        # Where others read it too, leaving a site need save nothing.
-        saved = np.where(np.isinf(prices), np.inf, 0.0) if shared else prices
-        return _most(saved, prices)
+    def _read(self, stream: Stream, here: Numbers, instead: Numbers) -> Figures:
+        cost = stream.prices.cost
+        prices = cost[:, None] if stream.maker < 0 else cost[self.alive[stream.maker]].T
+        saved = prices[here]
+        if len(stream.readers) > 1:
+            # Where others read it too, leaving a site need save nothing.
+            saved = np.where(np.isinf(saved), np.inf, 0.0)
+        return _most(saved, prices[instead], stream.gigabytes)
 
 
-def _most(before: Figures, after: Figures) -> Figures:
-    """[s, s']: the greatest of after[s', k] - before[s, k]; a k that is barred for s is never
-    met."""
+def _most(before: Figures, after: Figures, times: float) -> Figures:
+    """[s, s']: the greatest of after[s', k] - before[s, k], `times` times; a k that is barred for s
+    is never met, and one that is barred for s' alone is never outweighed."""
     met = np.isfinite(before)
     known = np.where(met, before, 0.0)
     difference = np.where(met[:, None, :], after[None, :, :] - known[:, None, :], -np.inf)
-    return np.asarray(difference.max(axis=2))
+    most = difference.max(axis=2)
+    return np.asarray(most * times if times else np.where(np.isinf(most), most, 0.0))

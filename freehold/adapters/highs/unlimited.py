@@ -15,6 +15,8 @@ SURE = 0.999
 """Share of a choice in the relaxation from which on it is kept while the others are settled."""
 NODES = 100
 """Of the search tree, while they are."""
+ROUNDS = 6
+"""Of rows that are added where the relaxation breaks them."""
 Left = Callable[[], float]
 """Seconds until time is out."""
 
@@ -95,6 +97,10 @@ class _Part:
         if self._known(gap):
             return
         outcome = self._program().relaxed(left())
+        for _ in range(ROUNDS):
+            if not outcome.values or not self._program().strengthen(outcome.values[0]):
+                break
+            outcome = self._program().relaxed(left())
         self.impossible = not outcome.feasible
         self.bound = max(self.bound, outcome.bound)
         if outcome.values:

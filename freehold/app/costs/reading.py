@@ -105,7 +105,7 @@ class _Found:
     def read_focus(self, file: BillFile) -> None:
         try:
             self._read_table(file)
-        except (pl.exceptions.PolarsError, OSError) as exc:
+        except (pl.exceptions.ComputeError, pl.exceptions.NoDataError, OSError) as exc:
             what = f"it cannot be read as a table: {str(exc).splitlines()[0]}"
             hint = "bring a whole Parquet or CSV file"
             self.faults.append(Fault("bill.format", what, file.name, hint))

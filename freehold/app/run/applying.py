@@ -64,7 +64,7 @@ def read_plan(path: Path) -> SavedPlan:
     return SavedPlan(document)
 
 
-_BODY = ("assumed", "model", "parameters", "pipeline", "steps")
+_BODY = ("assumed", "model", "parameters", "pipeline", "steps", "without")
 
 
 def _no_plan(path: Path, why: str) -> WrongUsage:
@@ -84,7 +84,8 @@ def plan_again(site: Site, saved: SavedPlan) -> PlannedRun:
     """
     document = saved.document
     _require_same(saved.assumed, {**saved.assumed, **assumed_now(site)})
-    planned = plan_run(site, document["pipeline"], document["parameters"])
+    without = tuple(document["without"])
+    planned = plan_run(site, document["pipeline"], document["parameters"], without=without)
     _require_same(saved.assumed, planned.plan.assumed)
     stated = {one["step"]: Place.from_json(one["place"]) for one in document["steps"]}
     places = {step: stated[step] for step in planned.places}

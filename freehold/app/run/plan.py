@@ -46,10 +46,14 @@ def plan_run(
     *,
     cache: bool = True,
     cause: tuple[str, ...] = (),
+    without: Sequence[str] = (),
     what_if: Sequence[str] = (),
 ) -> PlannedRun:
-    """Trace, check and place a pipeline. Raises WrongUsage, ProjectInvalid, PipelineInvalid,
-    PlacementImpossible, PolicyDenied `label.lowering`."""
+    """Trace, check and place a pipeline. `without`: sites that take no work.
+
+    Raises WrongUsage, ProjectInvalid, PipelineInvalid, PlacementImpossible, PolicyDenied
+    `label.lowering`.
+    """
     spec = site.project.spec
     name = pipeline or _only_pipeline(site)
     if name not in spec.pipelines:
@@ -76,7 +80,8 @@ def plan_run(
         {one.step: one.outputs for one in forecasts if one.action == "cached"},
     )
     code = digest_of({m: sha256(data).hexdigest() for m, data in options.sources.items()})
-    chosen, labels = _placed(site, known, what_if)
+    left_out = tuple(dict.fromkeys(without))
+    chosen, labels = _placed(site, known, (*(f"down={one}" for one in left_out), *what_if))
     lowered = require_consent(site.project, graph, code, labels)
     places = {} if chosen is None else chosen.placed.places
     assumed = {
@@ -94,6 +99,7 @@ def plan_run(
         steps=tuple(_planned(one, places.get(one.step, Place(spec.site))) for one in forecasts),
         model=next((m for m, one in spec.models.items() if one.pipeline == name), ""),
         assumed=assumed,
+        without=left_out,
         placed=None if chosen is None else chosen.placed,
         wait=None if chosen is None else chosen.wait,
     )

@@ -38,8 +38,16 @@ EXPECTED = {
 }
 
 
-def test_every_class_of_the_tree_has_a_status() -> None:
-    assert {kind.__name__: status_of(kind("it")) for kind in tree(FreeholdError)} == EXPECTED
+def test_classes_have_their_status() -> None:
+    statuses = {kind.__name__: status_of(kind("it")) for kind in tree(FreeholdError)}
+    assert {name: statuses[name] for name in EXPECTED} == EXPECTED
+
+
+@pytest.mark.parametrize("kind", list(tree(FreeholdError)), ids=lambda kind: kind.__name__)
+def test_what_was_refused_is_a_4xx_and_what_failed_a_5xx(kind: type[FreeholdError]) -> None:
+    """Of every class of the tree, also those that come later."""
+    is_refusal = issubclass(kind, errors.Refused | errors.WrongUsage)
+    assert status_of(kind("it")) // 100 == (4 if is_refusal else 5)
 
 
 @pytest.mark.parametrize("code", BY_CODE)

@@ -176,7 +176,8 @@ def test_commands_in_code_blocks_can_be_typed(path: Path) -> None:
                 found = command.get_command(click.Context(command), words.pop(0))
                 assert found is not None, line
                 command = found
-            command.make_context(line, words)
+            # A command keeps its first help option: it must know `-h`, as under its group.
+            command.make_context(line, words, **freehold.context_settings)
         except (click.UsageError, AssertionError) as error:
             wrong.append(f"{line}: {error}")
     assert wrong == []
