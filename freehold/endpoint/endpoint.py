@@ -65,13 +65,13 @@ class Endpoint:
     def _loaded(self, loaded: LoadedTable) -> None:
         self._metrics.swapped(loaded.table)
         table = loaded.table
-        self._replica.serves(table)
         self.events.tell(
             "endpoint.loaded",
             model=table.model,
             routing=table.version,
             variants=[variant.as_json() for variant in table.variants],
         )
+        self._replica.serves(table)
 
     def _refused(self, error: FreeholdError) -> None:
         self._metrics.refused.labels(error.code).inc()

@@ -185,7 +185,10 @@ def test_approve_carries_it_out(retrained: Any) -> None:
     person = retrained.site.people.me()
     assert facts["proposal.approved"]["actor"] == person
     assert facts["proposal.approved"]["cause"] == [facts["proposal.made"]["name"]]
-    assert facts["run.started"]["cause"] == [facts["proposal.approved"]["name"]]
+    assert facts["run.started"]["cause"] == [
+        facts["proposal.approved"]["name"],
+        facts["plan.applied"]["name"],
+    ]
     assert facts["run.started"]["body"]["parameters"] == {"until": DAY}
     assert facts["model.registered"]["cause"] == [facts["run.started"]["name"]]
     started = facts["release.started"]

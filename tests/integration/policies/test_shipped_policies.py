@@ -157,7 +157,7 @@ def needed_paths() -> list[tuple[str | int, ...]]:
     """Every field that some shipped rule reads, and all that lies above it."""
     overall = QUESTION["evidence"]["overall"]
     leaves: list[tuple[str | int, ...]] = [
-        *((name,) for name in QUESTION),
+        *((name,) for name in QUESTION if name != "cost"),
         *(("evidence", name) for name in ("champion", "features", "groups", "overall")),
         ("contract", "checked"),
         ("contract", "failed"),
@@ -242,6 +242,13 @@ def test_no_limit_can_go_missing_or_become_a_text(path: tuple[str, ...]) -> None
     assert_never_allowed(QUESTION, changed)
 
 
+def test_no_shipped_policy_asks_what_it_costs() -> None:
+    """That is for people to demand: the guide to costs has a policy that does."""
+    for cost in (None, {"training": 1e9}, "junk"):
+        verdict = ENGINE.evaluate(FLIGHTS.modules, FLIGHTS.data, {**QUESTION, "cost": cost})
+        assert verdict.allowed
+
+
 JUNK = st.one_of(
     st.none(), st.booleans(), st.text(max_size=5), st.lists(st.integers(), max_size=2),
     st.dictionaries(st.text(max_size=3), st.integers(), max_size=2), st.just(float("nan")),
@@ -249,7 +256,7 @@ JUNK = st.one_of(
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.sampled_from(sorted(name for name in QUESTION if name != "champion")), JUNK)
+@given(st.sampled_from(sorted(name for name in QUESTION if name not in ("champion", "cost"))), JUNK)
 def test_junk_in_place_of_a_part_is_never_allowed(name: str, junk: Any) -> None:
     if name in ("model", "package") and isinstance(junk, str) and "\0" not in junk:
         return
