@@ -16,45 +16,15 @@ Laws
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, floor, isfinite
 from typing import Any, Literal
+
+from freehold.domain.scaling import Targets
 
 Change = Literal["up", "down", "hold"]
 _ROUNDING = 1e-9
 """Of a sum of shares, which is no reason for one more replica."""
-
-
-@dataclass(frozen=True)
-class Targets:
-    """Raises ValueError for lines that would make the number swing, and for bounds that cross."""
-
-    high: float = 0.7
-    """Share of a replica's accelerator, or else of its processor: from here on there are more."""
-    low: float = 0.3
-    """Share under which there may be fewer."""
-    queue: float = 2.0
-    """Requests that may wait at a replica."""
-    calm: float = 300.0
-    """Seconds under `low` before there are fewer."""
-    settling: float = 60.0
-    """Seconds after a change in which there is not one more: new replicas have yet to load."""
-    gap: float = 90.0
-    """Seconds between two samples over which nothing is known."""
-    minimum: int = 1
-    maximum: int = 10
-
-    def __post_init__(self) -> None:
-        if not 0 < self.low < self.high / 2 <= 0.5:
-            raise ValueError(f"low ({self.low}) is positive and under half of high ({self.high})")
-        if not 1 <= self.minimum <= self.maximum:
-            raise ValueError(f"bounds are 1 ≤ {self.minimum} ≤ {self.maximum}")
-        if not (self.queue > 0 and isfinite(self.queue)):
-            raise ValueError(f"a queue is a positive number, not {self.queue}")
-        if self.calm <= 0 or self.settling < 0 or self.gap <= 0:
-            raise ValueError("calm and gap are positive, settling is not negative")
-
-    def within(self, replicas: int) -> int:
-        return min(max(replicas, self.minimum), self.maximum)
 
 
 @dataclass(frozen=True)
@@ -96,7 +66,7 @@ def decide(samples: Sequence[Sample], targets: Targets) -> Decision:
     """`samples`: in order of time, at least one. Raises ValueError."""
     if not samples:
         raise ValueError("there is no sample to decide by")
-    if any(later.at <= earlier.at for earlier, later in zip(samples, samples[1:], strict=False)):
+    if any(later.at <= earlier.at for earlier, later in pairwise(samples)):
         raise ValueError("samples are in order of time")
     last = samples[-1]
     if targets.within(last.replicas) != last.replicas:

@@ -1,10 +1,12 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freehold.serving.scaling import Decision, Sample, Targets, decide, replicas_for
+from freehold.domain.scaling import Targets
+from freehold.serving.scaling import Decision, Sample, decide, replicas_for
 
 MINUTE = 60.0
 shares = st.floats(0, 1)
@@ -139,7 +141,7 @@ def test_fewer_only_after_the_whole_calm(rows: list[tuple[float, float, int]]) -
     told = Targets()
     last = samples[-1]
     since = [one for one in samples if last.at - one.at <= told.calm]
-    gaps = [b.at - a.at for a, b in zip(samples, samples[1:], strict=False)][-len(since) :]
+    gaps = [b.at - a.at for a, b in pairwise(samples)][-len(since) :]
     quiet = all(one.use < told.low and one.replicas == last.replicas for one in since)
     if decide(samples, told).change == "down":
         assert quiet and max(gaps) <= told.gap and last.at - samples[0].at >= told.calm
@@ -162,34 +164,46 @@ def test_a_constant_load_comes_to_rest_and_stays(
         made = decide(samples, told)
         replicas = made.replicas
     inside = [one for one in samples if told.within(one.replicas) == one.replicas]
-    moves = [b.replicas - a.replicas for a, b in zip(inside, inside[1:], strict=False)]
+    moves = [b.replicas - a.replicas for a, b in pairwise(inside)]
     assert not (any(move > 0 for move in moves) and any(move < 0 for move in moves))
     assert len({one.replicas for one in samples[-60:]}) == 1
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "words"),
     [
-        {"low": 0.35},
-        {"low": 0.0},
-        {"high": 1.2},
-        {"minimum": 0},
-        {"minimum": 5, "maximum": 4},
-        {"queue": 0.0},
-        {"queue": float("inf")},
-        {"calm": 0.0},
-        {"settling": -1.0},
+        ({"low": 0.35}, "half of high"),
+        ({"low": 0.0}, "half of high"),
+        ({"high": 1.2}, "half of high"),
+        ({"minimum": 0}, "bounds"),
+        ({"minimum": 5, "maximum": 4}, "bounds"),
+        ({"queue": 0.0}, "queue"),
+        ({"queue": float("inf")}, "queue"),
+        ({"calm": 0.0}, "calm"),
+        ({"settling": -1.0}, "settling"),
     ],
 )
-def test_targets_that_would_swing_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="."):
+def test_targets_that_would_swing_are_refused(wrong: dict[str, float], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
         Targets(**wrong)  # type: ignore[arg-type]
 
 
-def test_samples_that_cannot_be_are_refused() -> None:
-    for wrong in ((0, 0.5, 0.0), (1, 1.1, 0.0), (1, 0.5, -1.0), (1, 0.5, float("nan"))):
-        with pytest.raises(ValueError, match="."):
-            Sample(0.0, *wrong)
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ((0, 0.5, 0.0), "replicas"),
+        ((1, 1.1, 0.0), "use"),
+        ((1, float("nan"), 0.0), "use"),
+        ((1, 0.5, -1.0), "queue"),
+        ((1, 0.5, float("nan")), "queue"),
+    ],
+)
+def test_samples_that_cannot_be_are_refused(wrong: tuple[int, float, float], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Sample(0.0, *wrong)
+
+
+def test_a_window_has_samples_in_their_order() -> None:
     with pytest.raises(ValueError, match="no sample"):
         decide([], Targets())
     with pytest.raises(ValueError, match="order"):
