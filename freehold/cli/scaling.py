@@ -9,7 +9,7 @@ from freehold.app.scaling.advice import advice, chart, targets_of
 from freehold.app.scaling.manifest import manifest as make_manifest
 from freehold.app.site.opening import open_site
 from freehold.cli import output
-from freehold.cli.amounts import money, seconds
+from freehold.cli.amounts import money
 
 WIDTH = 56
 
@@ -19,8 +19,10 @@ WIDTH = 56
 @click.option("--maximum", default=10, type=click.IntRange(1), help="The most replicas.")
 @click.option("--queue", default=2.0, help="Requests that may wait at each replica.")
 @click.option("--forecast", "ahead", is_flag=True, help="Also what the hours ahead need.")
-@click.option("--manifest", "name", default="", metavar="NAME", help="keda, hpa or knative.")
-@click.option("--metrics", default="", metavar="URL", help="The Prometheus server, for a manifest.")
+@click.option(
+    "--manifest", "name", default="", metavar="NAME", help="What an autoscaler reads: an adapter."
+)
+@click.option("--metrics", default="", metavar="URL", help="Who has the metrics, for a manifest.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the manifest to this file.")
 @output.as_json
 def command(
@@ -56,7 +58,7 @@ def _manifest(found: dict[str, Any], out: Path | None) -> None:
         output.note(f"manifest written to {out}")
     for line in found["left_out"]:
         output.note(f"not in it: {line}")
-    output.next_command(f"kubectl apply -f {out or 'FILE'}")
+    output.next_command("freehold scaling --json")
 
 
 def _advice(found: dict[str, Any]) -> None:
@@ -68,8 +70,8 @@ def _advice(found: dict[str, Any]) -> None:
         click.echo(f"{found['model']}: {now} → {_replicas(wanted)}: {decision['reason']}")
     click.echo(
         f"use {measured['use']:.1%} of a replica at {measured['requests_per_second']:.3g} requests"
-        f" a second, {seconds(measured['seconds_per_request'])} each;"
-        f" {measured['queue']:.2g} wait at each replica"
+        f" a second, {1000 * measured['seconds_per_request']:.2f} ms each;"
+        f" {measured['queue']:.2f} wait at each replica"
     )
     if found["cost"]:
         cost = found["cost"]
@@ -89,7 +91,7 @@ def _advice(found: dict[str, Any]) -> None:
         output.note("what a replica costs is not known: say the machines' prices under `sites`")
     output.next_command(
         "freehold scaling --forecast",
-        "freehold scaling --manifest keda --metrics URL --out FILE",
+        "freehold scaling --manifest NAME --out FILE",
     )
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from freehold.adapters.kubernetes.keda import KedaManifest
 from freehold.adapters.kubernetes.knative import KnativeManifest
 from freehold.domain.errors import AdapterFailed
 from freehold.domain.scaling import Warming
+from freehold.endpoint.metrics import Metrics
+from freehold.endpoint.request_log import LogSettings, RequestLog
 from freehold.ports.contracts.scaling_manifest import SCALED, WARMING, ScalingManifestContract
 
 SCHEMAS = Path(__file__).parents[2].parent / "shared" / "reference" / "crds"
@@ -144,3 +147,17 @@ class TestKnative(ScalingManifestContract):
         assert told["autoscaling.knative.dev/scale-down-delay"] == "300s"
         assert told["autoscaling.knative.dev/target-utilization-percentage"] == "70"
         assert told["autoscaling.knative.dev/target"] == "3"
+
+
+def test_the_names_are_those_of_the_endpoint(tmp_path: Path) -> None:
+    """Every series that a manifest asks for, but an accelerator's, is one that the endpoint has."""
+    log = RequestLog(tmp_path, lambda: 0, LogSettings(), lambda code: True)
+    try:
+        metrics = Metrics(log)
+        metrics.counts_open(lambda: 1)
+        series = set(re.findall(rb"^(freehold_\w+)", metrics.text(), re.MULTILINE))
+    finally:
+        log.close()
+    for writer in (KedaManifest(), HorizontalManifest()):
+        asked = set(re.findall(rb"freehold_\w+", writer.manifest(SCALED).text.encode()))
+        assert asked and asked <= series

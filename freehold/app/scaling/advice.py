@@ -118,12 +118,14 @@ def machine_here(site: Site) -> Offer | None:
 
 
 def chart(found: Mapping[str, Any], width: int) -> list[str]:
-    """Lines for a terminal: use by minute, then what is expected by hour."""
-    lines = [f"use by minute   {sparkline([one['use'] for one in found['minutes']], width)}"]
-    if found["forecast"] and found["forecast"]["hours"]:
-        hours = found["forecast"]["hours"]
-        lines.append(f"requests ahead  {sparkline([one['expected'] for one in hours], width)}")
-        lines.append(f"replicas ahead  {sparkline([one['replicas'] for one in hours], width)}")
+    """Lines for a terminal: use by minute, then what is expected by hour; each to its largest."""
+    used = [one["use"] for one in found["minutes"]]
+    lines = [f"use by minute   {sparkline(used, width)} up to {max(used):.1%}"]
+    hours = found["forecast"]["hours"] if found["forecast"] else []
+    for name, key in (("requests ahead", "expected"), ("replicas ahead", "replicas")):
+        values = [one[key] for one in hours]
+        if values:
+            lines.append(f"{name}  {sparkline(values, width)} up to {max(values):,.0f}")
     return lines
 
 
