@@ -24,6 +24,11 @@ class Answered:
     squares: float
     """Of each request's seconds, summed."""
 
+    def with_each(self, seconds: float) -> "Answered":
+        """As if each request had taken so much longer."""
+        squares = self.squares + 2 * seconds * self.busy + self.requests * seconds**2
+        return Answered(self.requests, self.busy + self.requests * seconds, squares)
+
 
 def sample_of(at: float, seconds: float, replicas: int, told: Answered) -> Sample:
     """`at`: the end, seconds since 1970 UTC, of the `seconds` in which that was answered."""

@@ -17,7 +17,9 @@ from freehold.serving.scaling import decide
 from freehold.serving.traffic_forecast import forecast, schedule, warm
 
 SHAPE = 1
-USE_BY = "scoring time in the request log, by Little's law; no accelerator's use is recorded"
+USE_BY = "by Little's law; no accelerator's use is recorded"
+SCORING = "scoring times of the request log"
+ANSWERING = f"{SCORING}, and what answering takes beside them by the endpoint's metrics"
 QUEUE_BY = "estimated from rate and scoring times (Pollaczek-Khinchine)"
 
 
@@ -78,7 +80,8 @@ def advice(site: Site, targets: Targets, ahead: bool = False) -> dict[str, Any]:
             "requests_per_second": load.rates[-1],
             "seconds_per_request": load.seconds,
             "use": last.use,
-            "use_by": USE_BY,
+            "scoring_seconds": load.scoring,
+            "use_by": f"{ANSWERING if load.seconds > load.scoring else SCORING}, {USE_BY}",
         },
         "targets": asdict(targets),
         "cost": _cost(offer, decision.now, decision.replicas),

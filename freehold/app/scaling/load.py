@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
+from prometheus_client.parser import text_string_to_metric_families
 
 from freehold.app.costs.replicas import ReplicaTime, replicas
+from freehold.app.loop.status import own_endpoint
 from freehold.app.site.opening import Site
+from freehold.app.traffic.client import EndpointClient
 from freehold.app.traffic.requests import collect, logged
+from freehold.domain.errors import Failed, Unreachable
 from freehold.serving.scaling import Sample
 from freehold.serving.traffic_forecast import MOST
 from freehold.serving.use import Answered, sample_of
@@ -37,7 +41,10 @@ class Load:
     hours: Mapping[int, float]
     """Hour since 1970 UTC → requests."""
     seconds: float
-    """That the scoring of a request takes."""
+    """That a request takes a replica."""
+    scoring: float
+    """Of them, those of scoring, by the log; the others are known only of an endpoint that is there
+    now."""
 
 
 def read_load(site: Site, model: str) -> Load | None:
@@ -50,6 +57,9 @@ def read_load(site: Site, model: str) -> Load | None:
     minutes = _minutes(site, model, now - MOST * HOUR)
     if not minutes:
         return None
+    scoring = _each(minutes)
+    taken = max(scoring, answering(own_metrics(site)) or 0.0)
+    minutes = {minute: told.with_each(taken - scoring) for minute, told in minutes.items()}
     there = [one for one in replicas(site.serving) if one.model == model]
     live = any(not one.ended and now - one.beat <= ALIVE for one in there)
     last = max(minutes) + 1
@@ -64,8 +74,36 @@ def read_load(site: Site, model: str) -> Load | None:
         samples=tuple(sample for sample, _ in seen),
         rates=tuple(rate for _, rate in seen),
         hours=_hours(minutes),
-        seconds=_each(minutes),
+        seconds=taken,
+        scoring=scoring,
     )
+
+
+def own_metrics(site: Site) -> str:
+    """Of this site's endpoint; empty if it does not answer."""
+    url = own_endpoint(site)
+    if not url:
+        return ""
+    client = EndpointClient(url, seconds=2.0)
+    try:
+        return client.metrics()
+    except (Unreachable, Failed):
+        return ""
+    finally:
+        client.close()
+
+
+def answering(metrics: str) -> float | None:
+    """Seconds from a request's arrival to its answer, in the mean since the endpoint began; None
+    where it has answered none."""
+    told = {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(metrics)
+        if family.name == "freehold_inference_seconds"
+        for sample in family.samples
+    }
+    count = told.get("freehold_inference_seconds_count", 0.0)
+    return told["freehold_inference_seconds_sum"] / count if count else None
 
 
 def _seen(

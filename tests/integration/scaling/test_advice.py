@@ -12,11 +12,14 @@ import pytest
 import yaml
 
 from freehold.app.scaling.advice import advice, chart, targets_of
+from freehold.app.scaling.load import answering
 from freehold.app.scaling.manifest import manifest
 from freehold.app.site.opening import Site, open_site
 from freehold.cli.main import run
 from freehold.domain.errors import AdapterMissing, NotFound, WrongUsage
 from freehold.domain.scaling import Targets
+from freehold.endpoint.metrics import Metrics
+from freehold.endpoint.request_log import RequestLog
 from freehold.serving.prediction_log import Batch, log_part
 
 PROJECT = """\
@@ -191,6 +194,19 @@ def test_little_traffic_warms_nothing_and_says_so(shop: Shop) -> None:
     assert made["left_out"] == [
         "no hours to warm: 168 hours of traffic do not tell the hours of a week"
     ]
+
+
+def test_what_answering_takes_is_what_the_endpoint_measured(tmp_path: Path) -> None:
+    log = RequestLog(tmp_path, lambda: NOW)
+    try:
+        metrics = Metrics(log)
+        assert answering(metrics.text().decode()) is None
+        for seconds in (0.1, 0.3):
+            metrics.seconds.observe(seconds)
+        assert answering(metrics.text().decode()) == pytest.approx(0.2)
+    finally:
+        log.close()
+    assert answering("") is None
 
 
 def test_what_cannot_be_advised_is_refused(shop: Shop) -> None:

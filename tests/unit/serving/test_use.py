@@ -27,6 +27,16 @@ def test_what_waits_is_what_a_simulated_queue_has(shape: float) -> None:
     assert told.queue == pytest.approx(waits.sum() / length, rel=0.05)
 
 
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=20), st.floats(0, 10))
+def test_longer_requests_are_those_requests_but_longer(times: list[float], more: float) -> None:
+    def of(seconds: list[float]) -> Answered:
+        return Answered(len(seconds), sum(seconds), sum(one**2 for one in seconds))
+
+    longer, told = of([one + more for one in times]), of(times).with_each(more)
+    assert told.busy == pytest.approx(longer.busy) and told.requests == longer.requests
+    assert told.squares == pytest.approx(longer.squares)
+
+
 @given(st.integers(0, 10**6), st.floats(0.0001, 10), st.integers(1, 50))
 def test_more_replicas_have_less_to_do(requests: int, seconds: float, replicas: int) -> None:
     told = Answered(requests, requests * seconds, requests * seconds**2)
