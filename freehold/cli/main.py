@@ -28,6 +28,7 @@ COMMANDS = {
     "costs": "what was spent, by site, model, team, day or tag; estimate against actual",
     "budgets": "what may still be spent this month, and what waits for a person's word",
     "bills": "bring bills of providers, and list them",
+    "scaling": "how many replicas the endpoint should have, now and by the hours of the week",
     "compare": "what served, by month, beside a version that stayed as it was",
     "agent": "meet the others, do what is asked of this site, keep what is released, until stopped",
     "console": "answer programs and browsers for this site, and keep the loop going",

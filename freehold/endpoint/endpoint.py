@@ -1,5 +1,7 @@
 """All of one endpoint but its socket."""
 
+from collections.abc import Callable
+
 from freehold.domain.errors import FreeholdError
 from freehold.domain.signature import PublicKey
 from freehold.endpoint.application import Application
@@ -50,6 +52,10 @@ class Endpoint:
         self.application = Application(
             self.watcher, inference, self._log, self._metrics, self.identity
         )
+
+    def counts_open(self, count: Callable[[], int]) -> None:
+        """Whoever has the socket says how many requests are open."""
+        self._metrics.counts_open(count)
 
     def close(self) -> LogState:
         """Stops watching and writes the log's rest. Raises StorageFailed if that fails."""

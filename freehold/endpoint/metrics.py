@@ -1,6 +1,6 @@
 """What Prometheus reads of one endpoint; a registry of its own, so that tests do not share it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -43,6 +43,11 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, namespace=NAMESPACE, registry=self._registry)
+
+    def counts_open(self, count: Callable[[], int]) -> None:
+        """From now on `freehold_requests_waiting` is what this gives, less the one that asks."""
+        waiting = self._gauge("requests_waiting", "Requests begun and not yet answered.")
+        waiting.set_function(lambda: max(0, count() - 1))
 
     def swapped(self, table: RoutingTable) -> None:
         self._routing.set(table.version)

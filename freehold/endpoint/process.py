@@ -232,7 +232,7 @@ def _url(listener: socket.socket) -> str:
 
 
 def _server(endpoint: Endpoint) -> uvicorn.Server:
-    return uvicorn.Server(
+    server = uvicorn.Server(
         uvicorn.Config(
             endpoint.application,
             loop="asyncio",
@@ -246,3 +246,5 @@ def _server(endpoint: Endpoint) -> uvicorn.Server:
             timeout_graceful_shutdown=GRACE,
         )
     )
+    endpoint.counts_open(lambda: len(server.server_state.tasks))
+    return server

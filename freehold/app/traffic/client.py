@@ -29,6 +29,13 @@ class EndpointClient:
         """What is being served, and why a newer table is not."""
         return self._asked("GET", "/freehold/routing")
 
+    def metrics(self) -> str:
+        """As Prometheus reads them. Raises Failed."""
+        status, data = self._send("GET", "/metrics")
+        if status != 200:
+            raise Failed(f"the endpoint answered {status}", code="endpoint.refused")
+        return data.decode()
+
     def inputs(self, model: str) -> dict[str, str]:
         """Column → datatype, of all versions that are loaded."""
         told = self._asked("GET", f"/v2/models/{model}")

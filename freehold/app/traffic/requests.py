@@ -1,6 +1,6 @@
 """The request log that endpoints wrote, recorded in the ledger file by file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -56,7 +56,28 @@ def requests(
 
     Raises IntegrityError for a file that is gone or is not what was recorded.
     """
-    parts = []
+    parts = list(logged(site, model, since, answered_since))
+    if not parts:
+        return None
+    rows = pl.concat(parts, how="diagonal_relaxed").filter(
+        (pl.col("model") == model)
+        & (pl.col("asked_at") >= _time(since))
+        & (pl.col("at") >= _time(answered_since))
+    )
+    return rows if rows.height else None
+
+
+def logged(
+    site: Site,
+    model: str,
+    since: int = 0,
+    answered_since: int = 0,
+    columns: Sequence[str] | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Parts that have a row asked, and one answered, so late; whole, one after the other.
+
+    Raises IntegrityError for a file that is gone or is not what was recorded.
+    """
     for file in log_files(site.state, site.name, model, since, answered_since):
         path = log_folder(site) / file.file
         try:
@@ -70,15 +91,7 @@ def requests(
                 hint="put it back from a backup",
                 code="log.altered",
             )
-        parts.append(pl.read_parquet(data))
-    if not parts:
-        return None
-    rows = pl.concat(parts, how="diagonal_relaxed").filter(
-        (pl.col("model") == model)
-        & (pl.col("asked_at") >= _time(since))
-        & (pl.col("at") >= _time(answered_since))
-    )
-    return rows if rows.height else None
+        yield pl.read_parquet(data, columns=None if columns is None else list(columns))
 
 
 def _describe(path: Path, model: str) -> dict[str, object] | None:

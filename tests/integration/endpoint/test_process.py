@@ -27,6 +27,7 @@ from freehold.endpoint.process import EndpointProcess, EndpointThread
 from freehold.endpoint.request_log import LogSettings
 from freehold.endpoint.settings import EndpointSettings
 
+METRICS = b"GET /metrics HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n"
 COLUMNS = Columns((Column("distance", "number"), Column("carrier", "category", ("AA", "UA"))))
 
 
@@ -255,6 +256,31 @@ def test_a_client_that_leaves_in_the_middle_harms_nobody(running: Any) -> None:
             b"POST /v2/models/delay/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\n{"
         )
     assert call(running.url, "GET", "/v2/health/live")[0] == 200
+
+
+def test_requests_that_wait_are_counted(running: Any) -> None:
+    """Three bodies that do not come; the question itself is not counted."""
+    address = urlsplit(running.url)
+    head = (
+        b"POST /v2/models/delay/infer HTTP/1.1\r\nhost: here\r\ncontent-type: application/json\r\n"
+    )
+    open_ones = [socket.create_connection((address.hostname, address.port)) for _ in range(3)]
+    try:
+        for one in open_ones:
+            one.sendall(head + b"content-length: 100\r\n\r\n")
+        waited_for(running, "freehold_requests_waiting 3.0")
+    finally:
+        for one in open_ones:
+            one.close()
+    waited_for(running, "freehold_requests_waiting 0.0")
+
+
+def waited_for(running: Any, line: str) -> None:
+    """Asks again: what was sent arrives when it does."""
+    for _ in range(500):
+        if line.encode() in raw(running.url, METRICS).splitlines():
+            return
+    pytest.fail(f"the metrics never said {line}")
 
 
 def test_a_stopped_endpoint_frees_its_port(site: Any) -> None:

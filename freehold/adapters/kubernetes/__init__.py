@@ -1,0 +1,1 @@
+"""Scaling of what runs on Kubernetes."""

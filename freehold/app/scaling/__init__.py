@@ -1,0 +1,1 @@
+"""How many replicas an endpoint should have, and what says so to a cluster."""
