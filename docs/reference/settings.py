@@ -46,8 +46,6 @@ MEANINGS = {
     "Project.tracking": "Where runs are mirrored; without it, nowhere.",
     "Project.budgets": "Name → what may be spent in a month.",
     "BudgetSpec.per": "The period that the limit is for: a calendar month, UTC.",
-    "Project.budgets": "Name → what may be spent; a plan that would pass it is refused.",
-    "BudgetSpec.per": "The only period there is, a calendar month (UTC).",
     "MachineSpec.cpus": "Virtual processors; the provider's figure where it is not given.",
     "MachineSpec.accelerators": "How many it has.",
     "EndpointSpec.model": "Name of the model that is served.",
