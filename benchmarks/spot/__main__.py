@@ -35,7 +35,7 @@ AUTHORS: Mapping[str, Author] = {
     "greedy": greedy,
     "uniform progress": uniform_progress,
     "planner": planner,
-    "planner, onward": proposal,
+    "onward": proposal,
 }
 CERTAIN = 1.96
 """Standard deviations of 95 %."""
