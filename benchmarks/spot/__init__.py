@@ -1,0 +1,1 @@
+"""What the planner's way with spot machines costs, and whether it keeps deadlines."""
