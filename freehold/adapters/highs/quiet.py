@@ -1,0 +1,13 @@
+"""HiGHS without its banner: what a command prints on standard output is the command's."""
+
+from typing import Any
+
+import highspy
+
+
+class QuietHighs(highspy.Highs):  # type: ignore[misc]
+    """The library's constructor turns callbacks on, and that logs, before anybody can say no."""
+
+    def enableCallbacks(self) -> Any:  # noqa: N802 - the library's name
+        self.setOptionValue("output_flag", False)
+        return super().enableCallbacks()
