@@ -8,6 +8,8 @@ from typing import Any
 import highspy
 import numpy as np
 
+from freehold.adapters.highs.quiet import QuietHighs
+
 Terms = Sequence[tuple[int, float]]
 """Column, coefficient."""
 
@@ -124,9 +126,8 @@ def run(
 
 def _highs(rows: Rows, seconds: float, gap: float, found: list[np.ndarray]) -> Any:
     """With the program in it; puts what it finds into `found`."""
-    highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    highs: Any = QuietHighs()
     for name, value in (
-        ("output_flag", False),
         ("threads", 1),
         ("random_seed", 0),
         ("time_limit", max(seconds, 0.01)),
