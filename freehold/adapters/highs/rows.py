@@ -126,7 +126,7 @@ def run(
 
 def _highs(rows: Rows, seconds: float, gap: float, found: list[np.ndarray]) -> Any:
     """With the program in it; puts what it finds into `found`."""
-    highs: Any = QuietHighs()
+    highs: Any = QuietHighs()  # type: ignore[no-untyped-call]
     for name, value in (
         ("threads", 1),
         ("random_seed", 0),

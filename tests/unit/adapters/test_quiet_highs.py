@@ -4,17 +4,30 @@ import subprocess
 import sys
 
 SCRIPT = """
-from freehold.adapters.highs.solver import HighsSolver
-from freehold.domain.placement import Option, Problem, Task
+from random import Random
 
-options = tuple(Option(site, "m", money, 0.0, 10.0, {"cpus": 1.0})
-                for site, money in (("a", 1.0), ("b", 2.0)))
-tasks = tuple(Task(f"t{number}", options) for number in range(6))
-found = HighsSolver().solve(Problem(tasks, quotas={"cpus": 6.0}, budget=9.0), 10.0, 0.0)
-from freehold.adapters.highs.quiet import QuietHighs
-highs = QuietHighs()
-highs.addVar(0.0, 1.0)
-highs.run()
+from freehold.adapters.highs.solver import HighsSolver
+from freehold.domain.placement import Crossing, Flow, Objective, Option, Problem, Task
+
+chance = Random(2)
+tasks = tuple(
+    Task(
+        f"t{number}",
+        tuple(
+            Option(site, f"m{kind}", chance.uniform(1, 5), 0.0, chance.uniform(10, 1000), {"p": 1.0})
+            for site in "abc"
+            for kind in range(3)
+        ),
+    )
+    for number in range(8)
+)
+flows = tuple(
+    Flow(f"f{number}", chance.uniform(0, 30), (f"t{number + 1}",), f"t{number}")
+    for number in range(7)
+)
+crossings = {(a, b): Crossing(0.1, 0.0, 8.0) for a in "abc" for b in "abc" if a != b}
+problem = Problem(tasks, flows, crossings, Objective(), deadline=2500.0, quotas={"p": 2.0})
+HighsSolver().solve(problem, 20.0, 0.0)
 """
 
 
