@@ -14,7 +14,7 @@ tasks = tuple(
     Task(
         f"t{number}",
         tuple(
-            Option(site, f"m{kind}", chance.uniform(1, 5), 0.0, chance.uniform(10, 1000), {"p": 1.0})
+            Option(site, str(kind), chance.uniform(1, 5), 0.0, chance.uniform(10, 999), {"p": 1.0})
             for site in "abc"
             for kind in range(3)
         ),
