@@ -10,7 +10,7 @@ from freehold.app.costs.meter import meter
 from freehold.app.site.opening import open_site
 from freehold.cli import drawing as tables
 from freehold.cli import output
-from freehold.cli.amounts import kilograms
+from freehold.cli.amounts import kilograms, money
 
 WIDTH = 72
 SHOWN = 10
@@ -64,7 +64,7 @@ def _totals(found: dict[str, Any]) -> None:
     rows = [
         [
             *(row[name] or "–" for name in names),
-            f"{row['effective']:,.2f}",
+            money(row["effective"]),
             row["currency"],
             "–" if row["carbon"] is None else kilograms(row["carbon"]),
             f"{row['rows']:,}",
@@ -83,8 +83,8 @@ def _runs(found: dict[str, Any]) -> None:
             one["run"],
             one["pipeline"],
             one["version"] or "",
-            "–" if one["estimate"] is None else f"{one['estimate']:,.4f}",
-            f"{one['money']:,.4f}" if not one["unpriced"] else "unknown",
+            "–" if one["estimate"] is None else money(one["estimate"]),
+            money(one["money"]) if not one["unpriced"] else "unknown",
             "–" if one["carbon"] is None else kilograms(one["carbon"]),
         ]
         for one in found["runs"][:SHOWN]
@@ -96,19 +96,19 @@ def _runs(found: dict[str, Any]) -> None:
     for one in found["experiments"]:
         click.echo(
             f"experiment {one['pipeline']}: {one['runs']} runs,"
-            f" {one['money']:,.4f} {one['currency']}, {one['per_run']:,.4f} a run"
+            f" {money(one['money'])} {one['currency']}, {money(one['per_run'])} a run"
         )
 
 
 def _answers(found: dict[str, Any]) -> None:
     for one in found["predictions"]:
-        per = "unknown" if one["per_thousand"] is None else f"{one['per_thousand']:,.4f}"
+        per = "unknown" if one["per_thousand"] is None else money(one["per_thousand"])
         click.echo(
             f"{one['model']}@{one['version']}: {one['predictions']:,} predictions,"
             f" {per} {one['currency']} per thousand"
         )
     for one in found["champions"]:
-        per = "unknown" if one["per_day"] is None else f"{one['per_day']:,.4f}"
+        per = "unknown" if one["per_day"] is None else money(one["per_day"])
         click.echo(f"champion {one['model']}@{one['version']}: {per} {one['currency']} a day")
 
 
@@ -116,7 +116,7 @@ def _idle(found: dict[str, Any]) -> None:
     for one in found["idle"]:
         click.echo(
             f"idle: {one['model']}@{one['version']} at {one['site']}, {one['hours']:,.1f} hours,"
-            f" {one['effective']:,.2f} {one['currency']}"
+            f" {money(one['effective'])} {one['currency']}"
         )
 
 
@@ -131,4 +131,4 @@ def _notes(found: dict[str, Any]) -> None:
 
 
 def _money(one: dict[str, Any]) -> str:
-    return f"{one['effective']:,.2f} {one['currency']}"
+    return f"{money(one['effective'])} {one['currency']}"
