@@ -94,6 +94,13 @@ class TestKeda(ScalingManifestContract):
             {"timezone": "UTC", "start": "55 23 * * 0", "end": "0 8 * * 1", "desiredReplicas": "6"},
         ]
 
+    def test_what_was_warmed_may_go_again(self, writer: KedaManifest) -> None:
+        """With a tolerance of more than a half, the second of two replicas would stay for good."""
+        made = writer.manifest(replace(SCALED, warming=WARMING))
+        behavior = spec(made.text)["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+        assert behavior["scaleDown"] == {"stabilizationWindowSeconds": 300}
+        assert "30% is not in it" in made.left_out[0]
+
     def test_without_an_address_of_metrics_it_says_so(self, writer: KedaManifest) -> None:
         with pytest.raises(AdapterFailed) as caught:
             writer.manifest(replace(SCALED, metrics=""))

@@ -15,17 +15,18 @@ ACCELERATOR = "DCGM_FI_DEV_GPU_UTIL"
 WAITING = "freehold_requests_waiting"
 
 
-def behavior(targets: Targets) -> dict[str, Any]:
+def behavior(targets: Targets, lower: bool = True) -> dict[str, Any]:
     """More at once and at most twice as many, fewer after the calm.
 
-    A metric that is `low` is `low / high` of its target: what the tolerance leaves alone.
+    A metric that is `low` is `low / high` of its target: what the tolerance leaves alone. `lower`:
+    whether it does. It holds for every metric, a schedule's too.
     """
+    down: dict[str, Any] = {"stabilizationWindowSeconds": round(targets.calm)}
+    if lower:
+        down["tolerance"] = f"{1 - targets.low / targets.high:.3f}"
     settling = max(1, round(targets.settling))
     return {
-        "scaleDown": {
-            "stabilizationWindowSeconds": round(targets.calm),
-            "tolerance": f"{1 - targets.low / targets.high:.3f}",
-        },
+        "scaleDown": down,
         "scaleUp": {
             "policies": [{"periodSeconds": settling, "type": "Percent", "value": 100}],
             "stabilizationWindowSeconds": 0,

@@ -26,6 +26,9 @@ class KedaManifest(ScalingManifest):
                 code="scaling.no-metrics",
             )
         targets = scaled.targets
+        # A schedule that ended asks for one replica: of two, that is within the tolerance, and the
+        # second would stay for good.
+        follows = behavior(targets, lower=not scaled.warming)
         document = {
             "apiVersion": "keda.sh/v1alpha1",
             "kind": "ScaledObject",
@@ -35,11 +38,14 @@ class KedaManifest(ScalingManifest):
                 "minReplicaCount": targets.minimum,
                 "maxReplicaCount": targets.maximum,
                 "pollingInterval": EVERY,
-                "advanced": {"horizontalPodAutoscalerConfig": {"behavior": behavior(targets)}},
+                "advanced": {"horizontalPodAutoscalerConfig": {"behavior": follows}},
                 "triggers": [*_measured(scaled), *map(_cron, scaled.warming)],
             },
         }
-        return Manifest(written(document))
+        left_out = (
+            f"beside hours to warm there is no line for fewer: {targets.low:.0%} is not in it"
+        )
+        return Manifest(written(document), (left_out,) if scaled.warming else ())
 
 
 def _measured(scaled: Scaled) -> list[dict[str, Any]]:

@@ -33,7 +33,12 @@ class EndpointClient:
         """As Prometheus reads them. Raises Failed."""
         status, data = self._send("GET", "/metrics")
         if status != 200:
-            raise Failed(f"the endpoint answered {status}", code="endpoint.refused")
+            raise Failed(
+                "the endpoint does not tell its metrics",
+                why=f"it answered {status}",
+                hint="look at what `freehold serve` printed",
+                code="endpoint.refused",
+            )
         return data.decode()
 
     def inputs(self, model: str) -> dict[str, str]:
