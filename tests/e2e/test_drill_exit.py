@@ -33,7 +33,7 @@ def test_a_project_without_a_model_leaves_whole(project: Any, tmp_path: Path) ->
     assert {what for what, how in proven.items() if how == "nothing there"} == EMPTY
     assert {how for what, how in proven.items() if what not in EMPTY} <= {"yes", "shape only"}
     assert proven["tables, request logs"] == proven["policies"] == proven["history"] == "yes"
-    assert {one["format"] for one in report["not_written"]} >= {"FOCUS", "Feast repository"}
+    assert {one["format"] for one in report["not_written"]} >= {"OTLP", "Feast repository"}
     for one in report["joints"]:
         assert one["alone"]["freehold_modules"] == []
 
@@ -43,8 +43,10 @@ def test_people_see_what_is_proven_and_what_is_not(project: Any, tmp_path: Path)
     said = project.freehold("drill", "exit", "--to", str(tmp_path / "left"))
     assert said.code == 0, said.err
     (line,) = [one for one in said.out.splitlines() if one.startswith("tables, request logs")]
-    assert "DuckDB" in line and "2 tables, 8 rows" in line
-    assert "not written: costs as FOCUS: nothing is metered yet" in said.out
+    assert "DuckDB" in line and "2 tables, 1 file of usage, 11 rows" in line
+    assert "not written: traces as OTLP: nothing is traced yet" in said.out
+    (line,) = [one for one in said.out.splitlines() if one.startswith("costs")]
+    assert "FOCUS" in line and "1 files, 3 rows" in line
     assert "not proven here: contracts: read by Great Expectations" in said.out
     assert "fault" not in said.out
     assert "reading back without Freehold" in said.err

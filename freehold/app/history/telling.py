@@ -33,6 +33,11 @@ def _run(body: Body) -> str:
     return f"{began} with {told}" if told else began
 
 
+def _planned(body: Body) -> str:
+    cost = "" if body["money"] is None else f", {body['money']:,.2f} {body['currency']}"
+    return f"plan {body['plan'][:19]} of pipeline {body['pipeline']} carried out{cost}"
+
+
 def _registered(body: Body) -> str:
     auc = body["headline"].get("auc")
     figure = f", AUC {auc:.3f}" if auc is not None else ""
@@ -112,6 +117,7 @@ _SENTENCES: Mapping[str, Callable[[Body], str]] = {
     "release.completed": lambda b: f"release {b['release']} completed on {b['rows']:,} rows",
     "release.rolled-back": _rolled_back,
     "release.started": lambda b: f"release {b['release']} began, {b['strategy']}",
+    "plan.applied": _planned,
     "run.started": _run,
     "signal.raised": _signal,
     "storage.collected": lambda b: f"{b['objects']:,} objects and {b['parts']:,} log files let go",

@@ -151,15 +151,15 @@ def test_a_history_with_a_byte_changed(project: Any) -> None:
     assert project.freehold("run", "--yes").code == 0
     with closing(sqlite3.connect(project.folder / ".freehold" / "ledger.db")) as connection:
         encoded = bytearray(
-            connection.execute("SELECT encoded FROM entries WHERE sequence = 3").fetchone()[0]
+            connection.execute("SELECT encoded FROM entries WHERE sequence = 4").fetchone()[0]
         )
         place = encoded.index(b'"microseconds":') + len(b'"microseconds":')
         encoded[place] = ord("1") if encoded[place] != ord("1") else ord("2")
-        connection.execute("UPDATE entries SET encoded = ? WHERE sequence = 3", (bytes(encoded),))
+        connection.execute("UPDATE entries SET encoded = ? WHERE sequence = 4", (bytes(encoded),))
         connection.commit()
     said = project.freehold("audit", "verify")
     assert said.code == 1
-    assert "first bad entry: 3" in said.out
+    assert "first bad entry: 4" in said.out
     assert "error[audit.bad-entry]" in said.err
     found = project.freehold("audit", "verify", "--json")
     assert (found.code, found.json["first_bad"]) == (1, 3)

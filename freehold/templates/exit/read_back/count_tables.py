@@ -8,7 +8,9 @@ import duckdb
 
 
 def counted(number, word):
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
+    first, _, rest = word.partition(" of ")
+    several = first + ("" if number == 1 else "s") + (f" of {rest}" if rest else "")
+    return f"{number:,} {several}"
 
 
 def read(folder):
@@ -28,7 +30,13 @@ def read(folder):
         kinds[table["kind"]] = kinds.get(table["kind"], 0) + 1
         if found != table["rows"]:
             faults.append(f"{table['path']}: {found} rows, and {table['rows']} are known")
-    names = {"artifact": "table", "requests": "request log", "labels": "label file"}
+    names = {
+        "artifact": "table",
+        "bill": "bill",
+        "labels": "label file",
+        "requests": "request log",
+        "usage": "file of usage",
+    }
     figures = [counted(count, names[kind]) for kind, count in sorted(kinds.items())]
     return {
         "read_by": [f"DuckDB {duckdb.__version__}"],
