@@ -124,7 +124,7 @@ def run(
 
 def _highs(rows: Rows, seconds: float, gap: float, found: list[np.ndarray]) -> Any:
     """With the program in it; puts what it finds into `found`."""
-    highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    highs: Any = _Quiet()
     for name, value in (
         ("output_flag", False),
         ("threads", 1),
@@ -144,6 +144,18 @@ def _highs(rows: Rows, seconds: float, gap: float, found: list[np.ndarray]) -> A
     highs.cbMipImprovingSolution.subscribe(keep)
     highs.passModel(rows.model())
     return highs
+
+
+class _Quiet(highspy.Highs):
+    """The constructor enables callbacks, and that prints a line to standard output unless it is
+    told not to before."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def enableCallbacks(self) -> Any:  # noqa: N802
+        self.setOptionValue("output_flag", False)
+        return super().enableCallbacks()  # type: ignore[no-untyped-call]
 
 
 def _consistent(highs: Any, rows: Rows) -> bool:
