@@ -84,8 +84,9 @@ def _places(random: Random, count: int) -> list[Place]:
 
 
 def _machines(count: int) -> list[Machine]:
+    """Evenly among twenty; the last can do everything."""
     found = []
-    for number in range(count):
+    for number in (20 * (at + 1) // count - 1 for at in range(count)):
         size, spot = number // 2, bool(number % 2)
         cores = 2 ** (1 + size % 6)
         gpus = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 2.5, 8.0, 20.0)[size % 10]

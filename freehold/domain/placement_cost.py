@@ -140,6 +140,15 @@ def busiest_of(
     options: Mapping[str, Option], spans: Mapping[str, Span]
 ) -> dict[str, tuple[float, frozenset[str]]]:
     """Pool → the most in use at one time, and the tasks that use it then."""
+    return {
+        pool: max(met, key=lambda one: one[0]) for pool, met in meetings_of(options, spans).items()
+    }
+
+
+def meetings_of(
+    options: Mapping[str, Option], spans: Mapping[str, Span]
+) -> dict[str, list[tuple[float, frozenset[str]]]]:
+    """Pool → whenever a task starts that uses it: what is in use, and by which tasks."""
     ends = max((span.end for span in spans.values()), default=0.0)
     slack = SLACK * max(1.0, ends)
     users: dict[str, list[str]] = {}
@@ -152,12 +161,10 @@ def busiest_of(
     for pool, names in users.items():
         # A peak begins where some task starts.
         at_once = [
-            [n for n in names if spans[n].start <= moment + slack < spans[n].end - slack]
+            frozenset(n for n in names if spans[n].start <= moment + slack < spans[n].end - slack)
             for moment in sorted({spans[name].start for name in names})
         ]
-        loads = [fsum(options[name].uses[pool] for name in group) for group in at_once]
-        most = max(range(len(loads)), key=loads.__getitem__)
-        found[pool] = (loads[most], frozenset(at_once[most]))
+        found[pool] = [(fsum(options[n].uses[pool] for n in group), group) for group in at_once]
     return found
 
 

@@ -17,6 +17,9 @@ class Limits:
     deadline: bool = False
     budget: bool = False
     pools: frozenset[str] = frozenset()
+    assumed: bool = False
+    """Tasks that met in a pool are taken to meet whatever is chosen: what is found is good, but no
+    bound."""
 
     @property
     def any(self) -> bool:
@@ -48,7 +51,7 @@ def choices_of(
     """In an order that does not depend on that of the options; what is folded in, is not yet.
 
     At one site, whatever crosses is the same. Under quotas a task that ends sooner may make others
-    meet, so that only options of equal length are compared.
+    meet, so that only options of equal length are compared, unless that is assumed away.
     """
     if not limits.any:
         return _least(options, sites, objective)
@@ -123,5 +126,8 @@ def _beats(one: Choice, other: Choice, limits: Limits) -> bool:
     if limits.pools:
         uses = dict(other.uses)
         lighter = all(units <= uses.get(pool, 0.0) for pool, units in one.uses)
-        return lighter and one.seconds == other.seconds
+        if not limits.assumed:
+            return lighter and one.seconds == other.seconds
+        if not lighter:
+            return False
     return not limits.deadline or one.seconds <= other.seconds

@@ -8,7 +8,17 @@ import numpy as np
 
 from freehold.adapters.highs.choices import LASTS, Choice
 from freehold.adapters.highs.question import Question
-from freehold.domain.placement_cost import SLACK, busiest_of, exceeds, options_of, spans_of
+from freehold.domain.placement_cost import (
+    SLACK,
+    busiest_of,
+    exceeds,
+    meetings_of,
+    options_of,
+    spans_of,
+)
+
+EFFORT = 50_000
+"""Tasks that are looked at, one after the other, to make one cut wide."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,30 @@ def broken(question: Question, picked: Sequence[Choice], pools: frozenset[str]) 
     return cuts or [_not_all(set(range(len(picked))), picked)]
 
 
+def assumed_cuts(question: Question, picked: Sequence[Choice], pools: frozenset[str]) -> list[Cut]:
+    """That tasks which meet beyond a quota keep to it together: as if they always met."""
+    problem = question.problem
+    options = options_of(problem, question.chosen(picked))
+    spans = spans_of(problem, options)
+    number = {name: task for task, name in enumerate(question.names)}
+    return [
+        Cut(
+            tuple(
+                (number[name], choice.index, units)
+                for name in sorted(names)
+                for choice in question.choices[number[name]]
+                for used, units in choice.uses
+                if used == pool
+            ),
+            problem.quotas[pool],
+        )
+        for pool, met in sorted(meetings_of(options, spans).items())
+        if pool in pools
+        for most, names in met
+        if exceeds(most, problem.quotas[pool])
+    ]
+
+
 def ancestors(question: Question, tasks: Sequence[int]) -> set[int]:
     found: set[int] = set()
     ahead = list(tasks)
@@ -100,6 +134,7 @@ class _Meeting:
                 if stream.maker >= 0 and reader in concerned and stream.gigabytes > 0.0:
                     seconds = stream.prices.seconds * stream.gigabytes
                     self.delays[reader].append((stream.maker, seconds))
+        self.effort = EFFORT
         self.slack = 2 * SLACK * max(1.0, _longest(question))
 
     def cut(self) -> Cut:
@@ -132,7 +167,11 @@ class _Meeting:
                     self.allowed = wider
 
     def _holds(self, allowed: Mapping[int, tuple[Choice, ...]]) -> bool:
-        """Whether the users meet, whichever of these choices are taken."""
+        """Whether the users meet, whichever of these choices are taken. False, too, after so many
+        questions that the cut does not get worth more."""
+        self.effort -= len(self.order)
+        if self.effort < 0:
+            return False
         first: dict[int, tuple[float, float]] = {}
         last: dict[int, tuple[float, float]] = {}
         for task in self.order:

@@ -61,11 +61,7 @@ class Descent:
 
     def down(self, begin: Sequence[int], ends: Callable[[], bool]) -> tuple[float, list[int]]:
         """To where no task alone can be moved for the better."""
-        self.where = list(begin)
-        self.there = [
-            Counter(self.where[reader] for reader in stream.readers)
-            for stream in self.question.streams
-        ]
+        self.stand(begin)
         changed = True
         while changed and not ends():
             changed = False
@@ -73,25 +69,36 @@ class Descent:
                 changed |= self._move(task)
         return self._total(), list(self.where)
 
+    def stand(self, sites: Sequence[int]) -> None:
+        self.where = list(sites)
+        self.there = [
+            Counter(self.where[reader] for reader in stream.readers)
+            for stream in self.question.streams
+        ]
+
     def _move(self, task: int) -> bool:
         now = self.where[task]
-        cost = self._costs(task)
+        cost = self.alone[task] + self.crossings(task)
         best = int(np.argmin(cost))
         least, present = float(cost[best]), float(cost[now])
         if least >= present - 1e-9 * least:
             return False
+        self.put(task, best)
+        return True
+
+    def put(self, task: int, site: int) -> None:
+        now = self.where[task]
         for number in self.read[task]:
             there = self.there[number]
-            there[best] += 1
+            there[site] += 1
             there[now] -= 1
             if not there[now]:
                 del there[now]
-        self.where[task] = best
-        return True
+        self.where[task] = site
 
-    def _costs(self, task: int) -> Figures:
-        """By site, all that depends on where this task runs."""
-        cost = self.alone[task].copy()
+    def crossings(self, task: int) -> Figures:
+        """By site, the cost of all that crosses or not depending on where this task runs."""
+        cost = np.zeros(len(self.question.sites))
         now = self.where[task]
         for number in self.made[task]:
             there = list(self.there[number])

@@ -8,8 +8,6 @@ from typing import Any
 import highspy
 import numpy as np
 
-from freehold.adapters.highs.quiet import QuietHighs
-
 Terms = Sequence[tuple[int, float]]
 """Column, coefficient."""
 
@@ -126,8 +124,9 @@ def run(
 
 def _highs(rows: Rows, seconds: float, gap: float, found: list[np.ndarray]) -> Any:
     """With the program in it; puts what it finds into `found`."""
-    highs: Any = QuietHighs()  # type: ignore[no-untyped-call]
+    highs: Any = _Quiet()
     for name, value in (
+        ("output_flag", False),
         ("threads", 1),
         ("random_seed", 0),
         ("time_limit", max(seconds, 0.01)),
@@ -145,6 +144,18 @@ def _highs(rows: Rows, seconds: float, gap: float, found: list[np.ndarray]) -> A
     highs.cbMipImprovingSolution.subscribe(keep)
     highs.passModel(rows.model())
     return highs
+
+
+class _Quiet(highspy.Highs):
+    """The constructor enables callbacks, and that prints a line to standard output unless it is
+    told not to before."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def enableCallbacks(self) -> Any:  # noqa: N802
+        self.setOptionValue("output_flag", False)
+        return super().enableCallbacks()  # type: ignore[no-untyped-call]
 
 
 def _consistent(highs: Any, rows: Rows) -> bool:

@@ -1,15 +1,16 @@
 """The search for a placement: first without limits, then with those that were passed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from time import monotonic
 
 from freehold.adapters.highs.choices import Choice, Limits
-from freehold.adapters.highs.cuts import Cut, broken, twin_cuts
+from freehold.adapters.highs.cuts import Cut, assumed_cuts, broken, twin_cuts
 from freehold.adapters.highs.program import Program
 from freehold.adapters.highs.question import Question, question_of
 from freehold.adapters.highs.reduction import reduced
+from freehold.adapters.highs.repair import polished, relieved
 from freehold.adapters.highs.unlimited import Unlimited
 from freehold.domain.errors import Fault
 from freehold.domain.placement import Cost, Problem
@@ -17,6 +18,8 @@ from freehold.domain.placement_cost import cost_of, faults_of, objective_of
 
 EXACT = 1e-7
 """Share of an objective that the arithmetic of the programs does not tell apart from nothing."""
+WRITING = 1e-4
+"""Seconds that it takes to write a program and to begin with it, for each choice that is left."""
 
 
 @dataclass
@@ -34,6 +37,8 @@ class Search:
     impossible: bool = False
     unlimited: dict[str, int] = field(default_factory=dict)
     """The last choice that met what it was asked for; it may pass a limit."""
+    _assumed: bool = False
+    _roomy: Question | None = None
     _limits: Limits = field(default_factory=Limits)
     _cuts: list[Cut] = field(default_factory=list)
 
@@ -53,6 +58,11 @@ class Search:
             if any(not choices for choices in kept.choices):
                 self.impossible = True
                 return
+            if self._limits.pools and not self._assumed:
+                self._assume()
+                self._polish()
+                if self.proven:
+                    return
             found = self._limited(kept) if self._limits.any else self._unlimited(kept)
             if found is None:
                 return
@@ -70,17 +80,66 @@ class Search:
             self._consider(question, search.picked)
         return search.picked
 
+    def _assume(self) -> None:
+        """Something good that keeps the quotas, soon: as if tasks that met always met."""
+        self._assumed = True
+        limits = replace(self._limits, assumed=True)
+        cuts: list[Cut] = []
+        until = self.left / 2
+        self._relieve(self.unlimited)
+        while self.left > until and not self.proven:
+            question = reduced(question_of(self.problem, limits, self.of_money))
+            if any(not choices for choices in question.choices):
+                return
+            program = Program(question)
+            for cut in [*twin_cuts(question, limits.pools), *cuts]:
+                program.cut(cut)
+            _, found = program.solve(self.left - until, self.gap / 2)
+            if not found:
+                return
+            self._consider(question, found[-1])
+            self._relieve(question.chosen(found[-1]))
+            faults = faults_of(self.problem, question.chosen(found[-1]))
+            wider = replace(_wider(limits, faults), assumed=True)
+            new = assumed_cuts(question, found[-1], wider.pools)
+            if not faults or (wider == limits and not new):
+                return
+            limits, cuts = wider, [*cuts, *new]
+
+    def _relieve(self, chosen: Mapping[str, int]) -> None:
+        """Make it keep every quota, those too that were not passed yet."""
+        if self._roomy is None:
+            every = Limits(True, True, frozenset(self.problem.quotas), assumed=True)
+            self._roomy = question_of(self.problem, every, self.of_money)
+        picked = _found_again(self._roomy, chosen)
+        if picked is None:
+            return
+        better = relieved(self._roomy, picked, lambda: self.left <= 0.0)
+        if better is not None:
+            self._consider(self._roomy, better)
+
+    def _polish(self) -> None:
+        question = question_of(self.problem, self._limits, self.of_money)
+        start = self._start(question)
+        if start is not None:
+            until = self.left / 2
+            self._consider(question, polished(question, start, lambda: self.left < until))
+
     def _limited(self, question: Question) -> list[Choice] | None:
         """The best under the limits that are counted so far; None if there is none, or none was
         found in time."""
+        if self.left < WRITING * sum(len(choices) for choices in question.choices):
+            return None
         program = Program(question)
         for cut in [*twin_cuts(question, self._limits.pools), *self._cuts]:
             program.cut(cut)
-        outcome, found = program.solve(self.left, self.gap)
+        outcome, found = program.solve(self.left, self.gap, self._start(question))
         self.impossible = not outcome.feasible
         self.bound = max(self.bound, outcome.bound)
         for picked in found:
             self._consider(question, picked)
+        if found and self._limits.pools:
+            self._relieve(question.chosen(found[-1]))
         return found[-1] if found else None
 
     def _consider(self, question: Question, picked: Sequence[Choice]) -> None:
@@ -97,16 +156,34 @@ class Search:
         self, faults: Sequence[Fault], question: Question, found: Sequence[Choice]
     ) -> None:
         """Count what was passed; cut off what was passed although it is counted."""
-        codes = {fault.code for fault in faults}
-        pools = {f.where.removeprefix("quotas.") for f in faults if f.code == "plan.quota"}
-        wider = Limits(
-            deadline=self._limits.deadline or "plan.deadline" in codes,
-            budget=self._limits.budget or "plan.budget" in codes,
-            pools=self._limits.pools | pools,
-        )
+        wider = _wider(self._limits, faults)
         if wider == self._limits:
             self._cuts += broken(question, found, wider.pools)
         self._limits = wider
+
+    def _start(self, question: Question) -> list[Choice] | None:
+        """The best so far, if the question still has it."""
+        return None if self.best is None else _found_again(question, self.best[1])
+
+
+def _found_again(question: Question, chosen: Mapping[str, int]) -> list[Choice] | None:
+    found = [
+        next((c for c in choices if c.index == chosen[name]), None)
+        for name, choices in zip(question.names, question.choices, strict=True)
+    ]
+    picked = [choice for choice in found if choice is not None]
+    return picked if len(picked) == len(found) else None
+
+
+def _wider(limits: Limits, faults: Sequence[Fault]) -> Limits:
+    """With what was passed."""
+    codes = {fault.code for fault in faults}
+    pools = {f.where.removeprefix("quotas.") for f in faults if f.code == "plan.quota"}
+    return Limits(
+        deadline=limits.deadline or "plan.deadline" in codes,
+        budget=limits.budget or "plan.budget" in codes,
+        pools=limits.pools | pools,
+    )
 
 
 @dataclass

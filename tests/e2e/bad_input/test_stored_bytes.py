@@ -162,7 +162,7 @@ def test_a_history_with_a_byte_changed(project: Any) -> None:
     assert "first bad entry: 4" in said.out
     assert "error[audit.bad-entry]" in said.err
     found = project.freehold("audit", "verify", "--json")
-    assert (found.code, found.json["first_bad"]) == (1, 3)
+    assert (found.code, found.json["first_bad"]) == (1, 4)
 
 
 def limit_files(size: int) -> Callable[[], None]:

@@ -16,7 +16,10 @@ from freehold.domain.fact import Draft
 
 
 def digests(site: Site) -> set[str]:
-    return {"sha256:" + key.rpartition("/")[2] for key in site.objects.keys("artifacts/")}
+    """All but what was metered, which has days of its own."""
+    metered = {row["artifact"] for _, row in site.state.scan("usage_parts")}
+    found = {"sha256:" + key.rpartition("/")[2] for key in site.objects.keys("artifacts/")}
+    return found - metered
 
 
 def made_by(finished: Any) -> set[str]:

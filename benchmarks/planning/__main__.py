@@ -1,0 +1,68 @@
+"""`python -m benchmarks.planning [--json] [--short]`; `--gap`, `--seconds` as a solver takes them.
+
+Beside the solver: everything at the best single site, greedy step by step, and looking at all where
+that is possible. Each placement is found in a process of its own, whose memory is told.
+"""
+
+import argparse
+import statistics
+import sys
+from collections.abc import Sequence
+
+from benchmarks.planning.measures import Measured, exact_excess, measured
+from benchmarks.report import report, versions_of
+
+QUESTION = "How long until the best placement is known, to within 1 %, and what does it save?"
+SIZES = ((10, 5), (30, 5), (100, 10), (300, 20), (1000, 50))
+SEEDS = (1, 2, 3, 4, 5)
+LIMITED = ("deadline", "quotas")
+SHORT_SIZES = SIZES[:3]
+SHORT_SEEDS = (1, 2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.planning")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--gap", type=float, default=0.01)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    given = parser.parse_args()
+    sizes, seeds = (SHORT_SIZES, SHORT_SEEDS) if given.short else (SIZES, SEEDS)
+    figures: dict[str, float | None] = {}
+    ratios: dict[str, float | None] = {}
+    for steps, sites in sizes:
+        name = f"{steps:,} steps × {sites} sites"
+        _told(name)
+        found = [measured(seed, steps, sites, given.gap, given.seconds) for seed in seeds]
+        _figures(name, found, figures)
+        for other, of in (("the best single site", "single"), ("greedy", "greedy")):
+            shares = [one.objective / getattr(one, of) for one in found if getattr(one, of)]
+            ratios[f"{name}: cost over {other}"] = statistics.median(shares) if shares else None
+    for limit in LIMITED:
+        name = f"100 steps × 10 sites, {limit}"
+        _told(name)
+        found = [measured(seed, 100, 10, given.gap, given.seconds, limit) for seed in seeds]
+        _figures(name, found, figures)
+    _told("looking at all")
+    figures["5 steps × 2 sites × 4 machines: most above the true best"] = exact_excess(
+        range(5 if given.short else 20)
+    )
+    report(QUESTION, figures, ratios, versions_of("freehold", "highspy", "numpy"))
+
+
+def _figures(name: str, found: Sequence[Measured], figures: dict[str, float | None]) -> None:
+    """Medians and the worst."""
+    seconds = [one.seconds for one in found]
+    figures[f"{name}: s, median"] = statistics.median(seconds)
+    figures[f"{name}: s, worst"] = max(seconds)
+    figures[f"{name}: processor s, worst"] = max(one.processor for one in found)
+    figures[f"{name}: gap in %, worst"] = 100 * max(one.gap for one in found)
+    figures[f"{name}: MB more than the problem, worst"] = max(one.megabytes for one in found)
+
+
+def _told(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
