@@ -142,7 +142,8 @@ def _show_placed(plan: Any) -> None:
     parts += [f"copies {money(placed.copies)}"] if placed.copies else []
     click.echo(
         f"total {money(placed.cost.money)} {placed.currency} ({', '.join(parts)}),"
-        f" {kilograms(placed.cost.carbon)}, {seconds(placed.cost.seconds)};"
+        f" {kilograms(placed.cost.carbon) if placed.cost.carbon else 'carbon unknown'},"
+        f" {seconds(placed.cost.seconds)};"
         f" {gap(placed.solution.gap)} of {placed.minimises}"
     )
     if placed.missing:
