@@ -7,25 +7,28 @@ One statement that cuts the rows out of one value leaves the interpreter to the 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from itertools import accumulate, islice
+from itertools import accumulate
 from types import TracebackType
 
 _PART = 32 * 2**20
 """Bytes of one statement's rows, unless one row alone has more: SQLite takes no value of a GB."""
 _HASH = 32
 _ROWS = "WITH RECURSIVE row(n) AS (VALUES(0) UNION ALL SELECT n + 1 FROM row WHERE n + 1 < :count)"
-_START = "CAST(substr(:starts, n * {step} + {at}, 10) AS INTEGER)"
+_CUT = (
+    "CAST(substr(:{0}_starts, n * 10 + 1, 10) AS INTEGER) AS {0}_from,"
+    " CAST(substr(:{0}_starts, n * 10 + 11, 10) AS INTEGER) AS {0}_to"
+)
 _ENTRIES = (
-    f"INSERT INTO foreign_entries {_ROWS}"
-    " SELECT :writer, :first + n, substr(:data, a + 1, b - a), substr(:leaves, n * 32 + 1, 32)"
-    f" FROM (SELECT n, {_START.format(step=10, at=1)} AS a, {_START.format(step=10, at=11)} AS b"
-    " FROM row)"
+    f"INSERT OR ROLLBACK INTO foreign_entries {_ROWS}"
+    " SELECT :writer, :first + n, substr(:line, line_from + 1, line_to - line_from),"
+    f" substr(:leaves, n * {_HASH} + 1, {_HASH})"
+    f" FROM (SELECT n, {_CUT.format('line')} FROM row)"
 )
 _STATE = (
     f"INSERT OR REPLACE INTO state {_ROWS}"
-    " SELECT :table, CAST(substr(:data, a + 1, b - a) AS TEXT), substr(:data, b + 1, c - b)"
-    f" FROM (SELECT {_START.format(step=20, at=1)} AS a, {_START.format(step=20, at=11)} AS b,"
-    f" {_START.format(step=20, at=21)} AS c FROM row)"
+    " SELECT :table, CAST(substr(:key, key_from + 1, key_to - key_from) AS TEXT),"
+    " substr(:value, value_from + 1, value_to - value_from)"
+    f" FROM (SELECT {_CUT.format('key')}, {_CUT.format('value')} FROM row)"
 )
 
 
@@ -37,11 +40,12 @@ class Behind:
     """
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1)
+        self._pool: ThreadPoolExecutor | None = None
         self._under_way: Future[None] | None = None
 
     def begin(self, work: Callable[[], None]) -> None:
         self.wait()
+        self._pool = self._pool or ThreadPoolExecutor(1)
         self._under_way = self._pool.submit(work)
 
     def wait(self) -> None:
@@ -57,7 +61,8 @@ class Behind:
         self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None
     ) -> None:
         self._end()
-        self._pool.shutdown()
+        if self._pool is not None:
+            self._pool.shutdown()
         if exc is None:
             self.wait()
 
@@ -77,39 +82,39 @@ def insert_entries(
     leaves: Sequence[bytes],
 ) -> None:
     """Into `foreign_entries`."""
-    at = 0
-    for part in _parts(lines, 1):
-        count, stop = len(part), at + len(part)
-        values = {"writer": writer, "first": first + at, "leaves": b"".join(leaves[at:stop])}
-        connection.execute(_ENTRIES, {**values, **_packed(part), "count": count})
-        at = stop
+    for start, stop in _parts(lines):
+        values = {"writer": writer, "first": first + start, "count": stop - start}
+        values["leaves"] = b"".join(leaves[start:stop])
+        connection.execute(_ENTRIES, {**values, **_packed("line", lines[start:stop])})
 
 
 def replace_rows(
-    connection: sqlite3.Connection, table: str, rows: Sequence[tuple[str, bytes]]
+    connection: sqlite3.Connection, table: str, keys: Sequence[str], values: Sequence[bytes]
 ) -> None:
-    """Into `state`: keys and their values."""
-    flat: list[bytes] = []
-    for key, value in rows:
-        flat += (key.encode(), value)
-    for part in _parts(flat, 2):
-        connection.execute(_STATE, {"table": table, **_packed(part), "count": len(part) // 2})
+    """Into `state`."""
+    for start, stop in _parts(values):
+        keyed = _packed("key", list(map(str.encode, keys[start:stop])))
+        packed = {**keyed, **_packed("value", values[start:stop])}
+        connection.execute(_STATE, {"table": table, "count": stop - start, **packed})
 
 
-def _packed(texts: Sequence[bytes]) -> dict[str, bytes]:
+def _packed(name: str, texts: Sequence[bytes]) -> dict[str, bytes]:
     """All in one, and where each starts, in ten digits each, with the end."""
     starts = tuple(accumulate(map(len, texts), initial=0))
-    return {"data": b"".join(texts), "starts": b"%10d" * len(starts) % starts}
+    # Of a value without bytes SQLite cuts no empty text, but NULL.
+    return {name: b"".join(texts) + b"\n", f"{name}_starts": b"%10d" * len(starts) % starts}
 
 
-def _parts(texts: Sequence[bytes], step: int) -> Iterator[list[bytes]]:
-    """Runs of them, whose length is a multiple of `step`, of no more bytes than `_PART`."""
-    whole, size, part = iter(texts), 0, list[bytes]()
-    while row := list(islice(whole, step)):
-        size += sum(map(len, row))
-        if part and size > _PART:
-            yield part
-            part, size = [], sum(map(len, row))
-        part += row
-    if part:
-        yield part
+def _parts(texts: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+    """Runs of them that have no more bytes than `_PART`."""
+    if sum(map(len, texts)) <= _PART:
+        if texts:
+            yield 0, len(texts)
+        return
+    start = size = 0
+    for at, text in enumerate(texts):
+        if at > start and size + len(text) > _PART:
+            yield start, at
+            start, size = at, 0
+        size += len(text)
+    yield start, len(texts)

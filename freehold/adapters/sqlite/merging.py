@@ -92,8 +92,7 @@ class Merging:
                 row.folded = folded[row.writer]
                 logs.save(row)
         if first > last and count == len(page) and arrived.has_all(page):
-            facts = ((at, arrived.facts[at.writer, at.sequence]) for at in page)
-            self._fold(count, lambda _: facts)
+            self._fold(count, partial(_in_memory, page, arrived))
         elif first > last or self._unfold(first):
             self._fold_from(first)
         else:
@@ -169,7 +168,11 @@ class Merging:
             gathered.flush_behind()
             for row in page:
                 after = row[:4]
-                yield after, _read(row)
+                try:
+                    fact = Fact.from_json(orjson.loads(row[4]))
+                except (ValueError, AttributeError) as exc:
+                    raise _unreadable(row[3], row[2], exc) from exc
+                yield after, fact
             if len(page) < _PAGE:
                 return
 
@@ -238,18 +241,21 @@ class Merging:
         return HybridTime(wall, logical)
 
 
+def _in_memory(
+    places: list[Place], arrived: Arrived, gathered: GatheredState
+) -> Iterator[tuple[At, Fact]]:
+    for start in range(0, len(places), _PAGE):
+        if start:
+            gathered.flush_behind()
+        for place in places[start : start + _PAGE]:
+            yield place, arrived.facts[place.writer, place.sequence]
+
+
 def _waiting(logs: Logs, row: LogRow, arrived: Arrived) -> Iterator[Outline]:
     """Those of a log that are not folded yet; what is in memory is not read again."""
     if arrived.first.get(row.writer) == row.folded:
         return iter(arrived.outlines[row.writer])
     return logs.outlines(row.writer, row.folded)
-
-
-def _read(row: tuple[int, int, str, int, bytes]) -> Fact:
-    try:
-        return Fact.from_json(orjson.loads(row[4]))
-    except (ValueError, AttributeError) as exc:
-        raise _unreadable(row[3], row[2], exc) from exc
 
 
 def _unreadable(sequence: int, writer: str, exc: Exception) -> IntegrityError:

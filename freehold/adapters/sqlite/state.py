@@ -149,16 +149,13 @@ class GatheredState(SqliteState):
         with self._lend_at_once() as connection:
             if notes:
                 connection.executemany(_NOTE, notes)
-            for table, rows in sorted(written.items()):
-                kept, gone = [], []
-                for key, encoded in sorted(rows.items()):
-                    if encoded is None:
-                        gone.append((table, key))
-                    else:
-                        kept.append((key, encoded))
-                if gone:
+            for table in sorted(written):
+                rows = {key: value for key, value in written[table].items() if value is not None}
+                if len(rows) != len(written[table]):
+                    gone = [(table, key) for key in written[table] if key not in rows]
                     connection.executemany(_DELETE, gone)
-                replace_rows(connection, table, kept)
+                keys = sorted(rows)
+                replace_rows(connection, table, keys, [rows[key] for key in keys])
 
 
 def _mark(table: str, key: str) -> int:
