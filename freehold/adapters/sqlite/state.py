@@ -11,10 +11,10 @@ from typing import Any
 import orjson
 
 from freehold.adapters.sqlite.bulk import Behind, replace_rows
+from freehold.adapters.sqlite.marks import Marks
 from freehold.domain.projection import Row
 
 _PAGE = 256
-_MARKS = 1 << 24
 _DELETE = 'DELETE FROM state WHERE "table" = ? AND key = ?'
 _NOTE = "INSERT INTO undo VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)"
 _REPLACE = "INSERT OR REPLACE INTO state VALUES (?, ?, ?)"
@@ -94,9 +94,8 @@ class GatheredState(SqliteState):
         self.place: At | None = None
         """Of the fact that is being folded, if its writes shall be undoable."""
         self._notes: list[tuple[object, ...]] = []
-        self._flushed = bytearray(_MARKS) if empty else None
-        """Marks at the hashes of keys: most rows are asked for before they are there, and need no
-        query. As large for a long history as for a short one."""
+        self._flushed = Marks() if empty else None
+        """Most rows are asked for before they are there, and need no query."""
         self._written: Written = defaultdict(dict)
         self._leaving: Written = {}
         """What was flushed last, perhaps still under way: it is asked for most."""
@@ -111,7 +110,7 @@ class GatheredState(SqliteState):
         for rows in (self._written.get(table), self._leaving.get(table)):
             if rows is not None and key in rows:
                 return rows[key]
-        if self._flushed is not None and not self._flushed[_mark(table, key)]:
+        if self._flushed is not None and not self._flushed.may_have(table, key):
             return None
         return super().encoded(table, key)
 
@@ -141,7 +140,7 @@ class GatheredState(SqliteState):
         if self._flushed is not None:
             for table, rows in self._leaving.items():
                 for key in rows:
-                    self._flushed[_mark(table, key)] = 1
+                    self._flushed.add(table, key)
         return partial(self._store, self._leaving, notes)
 
     def _store(self, written: Written, notes: list[tuple[object, ...]]) -> None:
@@ -156,7 +155,3 @@ class GatheredState(SqliteState):
                     connection.executemany(_DELETE, gone)
                 keys = sorted(rows)
                 replace_rows(connection, table, keys, [rows[key] for key in keys])
-
-
-def _mark(table: str, key: str) -> int:
-    return (hash(table) ^ hash(key)) & (_MARKS - 1)

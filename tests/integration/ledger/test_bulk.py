@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from freehold.adapters.sqlite import bulk
 from freehold.adapters.sqlite.bulk import Behind, insert_entries, replace_rows
 from freehold.adapters.sqlite.connection import connect
+from freehold.adapters.sqlite.marks import Marks
 from freehold.adapters.sqlite.schema import prepare
 from freehold.adapters.sqlite.state import GatheredState, SqliteState
 
@@ -84,6 +85,23 @@ def test_nothing_is_written_behind_who_left() -> None:
         threading.Timer(0.05, may_end.set).start()
         raise KeyboardInterrupt
     assert ended.is_set()
+
+
+@given(st.sets(st.tuples(_keys, _keys)))
+@settings(deadline=None)
+def test_no_mark_is_lost(rows: set[tuple[str, str]]) -> None:
+    marks = Marks()
+    for row in rows:
+        marks.add(*row)
+    assert all(marks.may_have(*row) for row in rows)
+
+
+def test_few_rows_are_taken_for_written_that_were_not() -> None:
+    marks = Marks()
+    for number in range(200_000):
+        marks.add("t", f"written-{number}")
+    wrong = sum(marks.may_have("t", f"other-{number}") for number in range(200_000))
+    assert wrong < 20
 
 
 _steps = st.lists(
