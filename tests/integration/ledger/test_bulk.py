@@ -1,5 +1,6 @@
 """Rows that one statement writes are those that were given, and none outlives a rollback."""
 
+import signal
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -87,8 +88,29 @@ def test_nothing_is_written_behind_who_left() -> None:
     assert ended.is_set()
 
 
-@given(st.sets(st.tuples(_keys, _keys)))
+def test_an_interrupt_while_waiting_passes_on_once_the_work_has_ended() -> None:
+    may_end, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        may_end.wait()
+        ended.set()
+
+    def interrupted(*_: object) -> None:
+        threading.Timer(0.05, may_end.set).start()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt), Behind() as behind:
+            behind.begin(work)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert ended.is_set()
+
+
 @settings(deadline=None)
+@given(st.sets(st.tuples(_keys, _keys)))
 def test_no_mark_is_lost(rows: set[tuple[str, str]]) -> None:
     marks = Marks()
     for row in rows:

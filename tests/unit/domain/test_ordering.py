@@ -2,7 +2,7 @@
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.domain import ordering
@@ -34,11 +34,13 @@ _facts = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(_facts)
 def test_the_bytes_tell_what_the_fact_tells(fact: Fact) -> None:
     assert outline(fact.encoded()) == outline_of(fact)
 
 
+@settings(deadline=None)
 @given(_facts, st.randoms(use_true_random=False))
 def test_members_in_another_order_tell_the_same(fact: Fact, chance: object) -> None:
     members = list(fact.as_json().items())
@@ -73,6 +75,7 @@ def _settled(logs: dict[str, list[Outline]]) -> tuple[list[tuple[object, ...]], 
     return sorted((*time, *at) for at, time in times.items()), folded
 
 
+@settings(deadline=None)
 @given(_logs)
 def test_places_are_the_same_however_few_are_kept_in_memory(logs: dict[str, list[Outline]]) -> None:
     whole = _settled(logs)
