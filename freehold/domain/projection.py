@@ -179,8 +179,12 @@ def _rows(changes: Iterable[Change]) -> list[Row]:
     Encoded here, where it shows whether they can be: once for the check and for the store.
     """
     rows: list[Row] = []
-    for table, key, value in changes:
+    before, encoded = None, None
+    for table, key, value in tuple(changes):
         if type(key) is not str:
             raise _no_text(key)
-        rows.append((table, key, None if value is None else orjson.dumps(value)))
+        # Several tables may get one and the same value.
+        if value is not before:
+            before, encoded = value, None if value is None else orjson.dumps(value)
+        rows.append((table, key, encoded))
     return rows

@@ -1,7 +1,7 @@
 """Which rows may have been written: a Bloom filter (Bloom, 1970), each row's bits in one word.
 
-Always as large, and at two million rows wrong in one of three thousand questions about a row that was
-not written: each of those waits for SQLite.
+Always as large, and at two million rows wrong in one of three thousand questions about a row that
+was not written: each of those waits for SQLite.
 """
 
 from array import array
