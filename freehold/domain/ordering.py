@@ -36,14 +36,9 @@ class Place(NamedTuple):
         return HybridTime(self.wall, self.logical)
 
 
-class Outline(NamedTuple):
-    """What the place of an entry depends on, beside the entries before it."""
-
-    wall: int
-    seen: Mapping[str, int]
-    """Of other writers, how many entries."""
-
-
+Outline = tuple[int, Mapping[str, int]]
+"""What the place of an entry depends on, beside the entries before it: its wall time, and of other
+writers, how many entries it had seen."""
 _PLAIN_END = re.compile(
     rb'"seen":\{\},"sequence":\d+,"time":\{"logical":\d+,"wall":(\d+)\},'
     rb'"type":"[^"\\]*","version":\d+,"writer":"[^"\\]*"\}'
@@ -53,7 +48,7 @@ _END_BEGINS = b'"seen":{},"sequence":'
 
 def outline_of(fact: Fact) -> Outline:
     """Raises ValueError if a head that it saw is none."""
-    return Outline(fact.time.wall, _sizes(fact.seen))
+    return fact.time.wall, _sizes(fact.seen)
 
 
 def outline(encoded: bytes) -> Outline:
@@ -65,7 +60,7 @@ def outline(encoded: bytes) -> Outline:
     """
     found = _PLAIN_END.fullmatch(encoded, max(encoded.rfind(_END_BEGINS), 0))
     if found is not None:
-        return Outline(int(found[1]), _NONE)
+        return int(found[1]), _NONE
     return outline_of(Fact.from_json(orjson.loads(encoded)))
 
 

@@ -45,9 +45,12 @@ class Projection:
     fact whose body is not what it expects: nothing of what it gave is then written."""
 
 
+Row = tuple[str, str, bytes | None]
+"""Table, key, and JSON of the value; None removes the row."""
+
+
 class WritableState(State, Protocol):
-    def write(self, table: str, key: str, encoded: bytes | None) -> None:
-        """`encoded`: JSON of the row; None removes it."""
+    def write(self, rows: Iterable[Row]) -> None: ...
 
 
 SEEN = "seen"
@@ -103,8 +106,7 @@ class Folding:
         if fact is not None:
             _see(fact, state)
             for projection in self._by_type.get(fact.type, ()):
-                for row in _rows(projection.fold(fact, _TextKeys(state))):
-                    state.write(*row)
+                state.write(_rows(projection.fold(fact, _TextKeys(state))))
 
     def refold(self, encoded: bytes, state: WritableState) -> None:
         """The stored bytes of a fact of any log, as `fold_read`. Raises ValueError if they are not
@@ -128,11 +130,10 @@ class Folding:
             except MISFITS:
                 failed.append(projection.name)
                 continue
-            for table, key, encoded in rows:
-                state.write(table, key, encoded)
+            state.write(rows)
         if failed:
             noted = {"projections": failed, "type": fact.type, "version": fact.version}
-            state.write(UNREADABLE, fact.name, orjson.dumps(noted))
+            state.write([(UNREADABLE, fact.name, orjson.dumps(noted))])
 
     def _parsed(self, encoded: bytes) -> Fact | None:
         """None if folding it can change nothing."""
@@ -169,17 +170,21 @@ def _see(fact: Fact, state: WritableState) -> None:
     if fact.seen:
         seen = {writer: int(head.partition(":")[0]) for writer, head in fact.seen.items()}
         known = {**(state.get(SEEN, fact.writer) or {}), **seen}
-        state.write(SEEN, fact.writer, orjson.dumps(known))
+        state.write([(SEEN, fact.writer, orjson.dumps(known))])
 
 
-def _rows(changes: Iterable[Change]) -> list[tuple[str, str, bytes | None]]:
+def _rows(changes: Iterable[Change]) -> list[Row]:
     """All, before any is written, and such that every store can write them. Raises MISFITS.
 
     Encoded here, where it shows whether they can be: once for the check and for the store.
     """
-    rows = []
-    for table, key, value in changes:
+    rows: list[Row] = []
+    before, encoded = None, None
+    for table, key, value in tuple(changes):
         if type(key) is not str:
             raise _no_text(key)
-        rows.append((table, key, None if value is None else orjson.dumps(value)))
+        # Several tables may get one and the same value.
+        if value is not before:
+            before, encoded = value, None if value is None else orjson.dumps(value)
+        rows.append((table, key, encoded))
     return rows

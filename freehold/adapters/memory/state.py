@@ -1,9 +1,11 @@
 """Projected state in dictionaries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
+
+from freehold.domain.projection import Row
 
 Rows = dict[str, dict[str, bytes]]
 
@@ -31,11 +33,12 @@ class Staged(MemoryState):
         self.rows = rows.copy()
         self._own: set[str] = set()
 
-    def write(self, table: str, key: str, encoded: bytes | None) -> None:
-        if table not in self._own:
-            self._own.add(table)
-            self.rows[table] = self.rows.get(table, {}).copy()
-        if encoded is None:
-            self.rows[table].pop(key, None)
-        else:
-            self.rows[table][key] = encoded
+    def write(self, rows: Iterable[Row]) -> None:
+        for table, key, encoded in rows:
+            if table not in self._own:
+                self._own.add(table)
+                self.rows[table] = self.rows.get(table, {}).copy()
+            if encoded is None:
+                self.rows[table].pop(key, None)
+            else:
+                self.rows[table][key] = encoded

@@ -9,7 +9,7 @@ import pytest
 from freehold.domain.errors import NotFound
 from freehold.domain.fact import Fact
 from freehold.domain.hybrid_time import HybridTime
-from freehold.domain.projection import UNREADABLE, Change, Folding, Projection, State
+from freehold.domain.projection import UNREADABLE, Change, Folding, Projection, Row, State
 
 
 class Rows:
@@ -22,8 +22,9 @@ class Rows:
     def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
         return ((key, row) for (name, key), row in sorted(self.rows.items()) if name == table)
 
-    def write(self, table: str, key: str, encoded: bytes | None) -> None:
-        self.rows[table, key] = None if encoded is None else orjson.loads(encoded)
+    def write(self, rows: Iterable[Row]) -> None:
+        for table, key, encoded in rows:
+            self.rows[table, key] = None if encoded is None else orjson.loads(encoded)
 
 
 def _fold(fact: Fact, state: State) -> Iterable[Change]:
