@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from freehold.domain.placement import Objective, Option
 from freehold.domain.placement_cost import exceeds
@@ -55,18 +56,22 @@ def choices_of(
     """
     if not limits.any:
         return _least(options, sites, objective)
-    kept: dict[str, list[tuple[Option, Choice]]] = {}
     fit = [
-        (o, _choice(o, sites, objective, limits, index))
+        (_figures(choice, limits), choice)
         for index, o in enumerate(options)
         if not _alone_too_much(o, quotas, limits)
+        for choice in (_choice(o, sites, objective, limits, index),)
     ]
     # The smallest first: what beats a choice stands before it.
-    for option, choice in sorted(fit, key=lambda one: (_figures(one[1], limits), _rank(one[0]))):
-        here = kept.setdefault(option.site, [])
-        if not any(_beats(other, choice, limits) for _, other in here):
-            here.append((option, choice))
-    return tuple(choice for site in sorted(kept) for _, choice in kept[site])
+    fit.sort(key=lambda one: one[0])
+    if any(one[0] == other[0] for one, other in pairwise(fit)):
+        fit.sort(key=lambda one: (one[0], options[one[1].index].site, _rank(options[one[1].index])))
+    kept: dict[int, list[Choice]] = {}
+    for _, choice in fit:
+        here = kept.setdefault(choice.site, [])
+        if not any(_beats(other, choice, limits) for other in here):
+            here.append(choice)
+    return tuple(choice for site in sorted(kept) for choice in kept[site])
 
 
 def _least(
@@ -93,7 +98,9 @@ def _least(
 def _choice(
     option: Option, sites: Mapping[str, int], objective: Objective, limits: Limits, index: int
 ) -> Choice:
-    uses = tuple(sorted((p, units) for p, units in option.uses.items() if p in limits.pools))
+    uses: tuple[tuple[str, float], ...] = ()
+    if limits.pools and option.uses:
+        uses = tuple(sorted((p, units) for p, units in option.uses.items() if p in limits.pools))
     cost = objective.of(option.money, option.carbon)
     return Choice(sites[option.site], cost, option.money, option.seconds, uses, index)
 
@@ -123,11 +130,11 @@ def _figures(choice: Choice, limits: Limits) -> tuple[float, ...]:
 def _beats(one: Choice, other: Choice, limits: Limits) -> bool:
     if one.cost > other.cost or (limits.budget and one.money > other.money):
         return False
-    if limits.pools:
-        uses = dict(other.uses)
-        lighter = all(units <= uses.get(pool, 0.0) for pool, units in one.uses)
-        if not limits.assumed:
-            return lighter and one.seconds == other.seconds
-        if not lighter:
-            return False
-    return not limits.deadline or one.seconds <= other.seconds
+    if limits.pools and not limits.assumed and one.seconds != other.seconds:
+        return False
+    if limits.deadline and one.seconds > other.seconds:
+        return False
+    if not one.uses or not limits.pools:
+        return True
+    uses = dict(other.uses)
+    return all(units <= uses.get(pool, 0.0) for pool, units in one.uses)
