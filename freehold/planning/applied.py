@@ -1,18 +1,17 @@
 """Plans that were carried out.
 
 Facts
-  plan.applied {pipeline, plan, attachment, assumed, currency, money, carbon, seconds, steps,
-                lowered}
-    plan: digest of the plan; attachment: the plan's JSON, whose parameters may be text; money,
-    carbon, seconds: the estimate, or null where nothing was placed; steps: by step, its place and
-    estimate; lowered: by step, the labels that a policy consented to lower. The run follows from
-    it.
+  plan.applied {pipeline, plan, assumed, currency, money, carbon, seconds, steps, lowered}
+    plan: digest of the plan; money, carbon, seconds: the estimate, or null where nothing was
+    placed; steps: by step, action, place and estimate (null where it was not placed); lowered: by
+    step, the labels that a policy consented to lower. The run follows from it. Its parameters are
+    the run's: some are text and so stand in no fact.
 
 Tables: `applied_plans`, by pipeline: the latest in the common order, with the fact's name;
 `applied_estimates`, by fact: pipeline, plan, currency, money, carbon, seconds of each.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from freehold.domain.fact import Fact
@@ -35,6 +34,16 @@ projection = Projection(name="applied_plans", version=2, types=frozenset({APPLIE
 def last_applied(state: State, pipeline: str) -> dict[str, Any] | None:
     row: dict[str, Any] | None = state.get(TABLE, pipeline)
     return row
+
+
+def as_plan(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What `comparison.compare` asks of a plan's JSON."""
+    totals = {name: row[name] for name in ("money", "carbon", "seconds")}
+    return {
+        "assumed": row["assumed"],
+        "placement": None if row["money"] is None else totals,
+        "steps": [{"step": step, **one} for step, one in row["steps"].items()],
+    }
 
 
 def estimate_of(state: State, causes: Iterable[str]) -> dict[str, Any] | None:

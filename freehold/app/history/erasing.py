@@ -20,8 +20,7 @@ from freehold.domain.fact import Draft
 class Attachment:
     name: str
     kind: str
-    """`parameters` or `traceback`; `plan` for the plan that the run carried out, which says its
-    parameters too; `step` for what another site was asked, or said, of one."""
+    """`parameters` or `traceback`; `step` for what another site was asked, or said, of one."""
     fact: str
     """Name of the fact that refers to it."""
 
@@ -76,17 +75,14 @@ def erase(site: Site, planned: PlannedErasure) -> None:
 def _attachments(site: Site, run: str) -> list[Attachment]:
     """All that the run's facts refer to, those of attempts that were made again too."""
     found = []
-    causes = set(known_run(site, run)["cause"])
     for fact in facts_of(site, *_NAMED):
         kind, member = _NAMED[fact.type]
-        is_of_run = fact.body.get("run") == run or fact.name in causes
-        if is_of_run and fact.body.get(member):
+        if fact.body.get("run") == run and fact.body.get(member):
             found.append(Attachment(fact.body[member], kind, fact.name))
     return found
 
 
 _NAMED = {
-    "plan.applied": ("plan", "attachment"),
     "run.started": ("parameters", "parameters_attachment"),
     "step.failed": ("traceback", "attachment"),
     "work.completed": ("step", "failure"),

@@ -18,8 +18,9 @@ from freehold.domain.canonical import digest_of
 from freehold.domain.errors import Conflict, NotFound, WrongUsage
 from freehold.domain.fact import Draft
 from freehold.domain.placement import Place
-from freehold.planning.applied import APPLIED, last_applied
+from freehold.planning.applied import APPLIED, as_plan, last_applied
 from freehold.planning.comparison import Difference, compare
+from freehold.planning.placed import PlacedStep
 from freehold.planning.run_plan import SHAPE
 
 SPOKEN = {
@@ -97,12 +98,10 @@ def apply_plan(site: Site, planned: PlannedRun) -> PlannedRun:
     plan and the word to go, the world may have changed."""
     plan = planned.plan
     _require_same(plan.assumed, {**plan.assumed, **assumed_now(site)})
-    document = plan.as_json()
     placed = plan.placed
     steps = {} if placed is None else {one.step: one for one in placed.steps}
     body = {
         "assumed": dict(plan.assumed),
-        "attachment": site.attachments.put(json.dumps(document).encode()),
         "carbon": None if placed is None else placed.cost.carbon,
         "currency": site.project.spec.currency,
         "lowered": {step: dict(labels) for step, labels in planned.lowered.items()},
@@ -111,13 +110,12 @@ def apply_plan(site: Site, planned: PlannedRun) -> PlannedRun:
         "plan": plan.digest,
         "seconds": None if placed is None else placed.cost.seconds,
         "steps": {
-            step: {
-                **planned.places.get(step, one.place).as_json(),
-                "carbon": one.carbon,
-                "money": one.money,
-                "seconds": one.seconds,
+            one.step: {
+                "action": one.action,
+                "place": planned.places.get(one.step, one.place).as_json(),
+                "estimate": None if one.step not in steps else _estimate(steps[one.step]),
             }
-            for step, one in steps.items()
+            for one in plan.steps
         },
     }
     draft = Draft(APPLIED, body, cause=planned.options.cause, actor=planned.options.actor)
@@ -126,8 +124,12 @@ def apply_plan(site: Site, planned: PlannedRun) -> PlannedRun:
     return replace(planned, options=replace(planned.options, cause=cause))
 
 
+def _estimate(one: PlacedStep) -> dict[str, float]:
+    return {"carbon": one.carbon, "money": one.money, "seconds": one.seconds}
+
+
 def difference_to_last(site: Site, planned: PlannedRun) -> Difference:
-    """Raises NotFound `plan.none-applied`, IntegrityError `attachment.erased`."""
+    """Raises NotFound `plan.none-applied`."""
     row = last_applied(site.state, planned.plan.pipeline)
     if row is None:
         raise NotFound(
@@ -136,7 +138,7 @@ def difference_to_last(site: Site, planned: PlannedRun) -> Difference:
             hint="`freehold run` carries one out",
             code="plan.none-applied",
         )
-    return compare(json.loads(site.attachments.get(row["attachment"])), planned.plan.as_json())
+    return compare(as_plan(row), planned.plan.as_json())
 
 
 def assumed_now(site: Site) -> dict[str, str]:

@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 
-from freehold.app.history.erasing import erase, plan_erasure
 from freehold.app.run.applying import apply_plan, difference_to_last, plan_again, read_plan
 from freehold.app.run.plan import plan_run
 from freehold.app.run.run import run
 from freehold.app.run.whatif import what_would_change
 from freehold.domain.errors import (
     Conflict,
-    IntegrityError,
     NotFound,
     PlacementImpossible,
     PolicyDenied,
@@ -217,7 +215,7 @@ def test_a_saved_plan_is_carried_out_and_is_the_one_to_compare_with(
         assert row["plan"] == document["digest"]
         assert row["assumed"] == document["assumed"]
         assert row["money"] == pytest.approx(document["placement"]["money"])
-        assert row["steps"]["fit"]["site"] == "onprem"
+        assert row["steps"]["fit"]["place"]["site"] == "onprem"
         (started,) = [one for _, one in site.state.scan("runs")]
         assert started["cause"] == [row["fact"]]
         shop.change("shop.py", "seconds=300", "seconds=300, cache=False")
@@ -329,20 +327,3 @@ def test_all_faults_are_told_at_once(shop: Any) -> None:
     with shop.open() as site, pytest.raises(ProjectInvalid) as raised:
         plan_run(site)
     assert len(raised.value.faults) == 2
-
-
-def test_what_a_plan_says_of_parameters_is_erased_with_its_run(shop: Any) -> None:
-    shop.change(
-        "shop.py", "def train(rows: int = 10)", 'def train(rows: int = 10, who: str = "Ada")'
-    )
-    with shop.open() as site:
-        run(site, plan_run(site))
-        row = site.state.get("applied_plans", "train")
-        (started,) = [one for _, one in site.state.scan("runs")]
-        assert b"Ada" in site.attachments.get(row["attachment"])
-        erase(site, plan_erasure(site, started["run"]))
-        with pytest.raises(IntegrityError) as raised:
-            site.attachments.get(row["attachment"])
-        assert raised.value.code == "attachment.erased"
-        with pytest.raises(IntegrityError):
-            difference_to_last(site, plan_run(site))
