@@ -46,6 +46,21 @@ class TestHighs(SolverContract):
     def make(self) -> Solver:
         return HighsSolver()
 
+    def test_a_beginning_from_which_every_move_is_barred_is_left(self) -> None:
+        def task(name: str, **carbon: float) -> Task:
+            return Task(name, tuple(Option(s, "m", 1.0, c, 1.0) for s, c in carbon.items()))
+
+        tasks = (task("t0", a=1, b=0), task("t1", b=0, d=5), task("t2", b=2, d=0), task("t3", b=3))
+        flows = (
+            Flow("f0", 0.0, ("t2", "t3"), "t1"),
+            Flow("f1", 2.0, ("t1", "t3"), "t0"),
+            Flow("f2", 2.0, ("t3",), "t1"),
+        )
+        dear = Crossing(1.0, 3.0, 1.0)
+        listed = {pair: dear for pair in (("a", "b"), ("a", "d"), ("d", "b"))}
+        found = HighsSolver().solve(Problem(tasks, flows, listed, Objective(0.0, 1.0)), gap=0.0)
+        assert (found.objective, found.gap, found.notes) == (5.0, 0.0, ())
+
 
 @st.composite
 def options(draw: st.DrawFn) -> Option:

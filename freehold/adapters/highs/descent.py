@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import isinf
 
 import numpy as np
 
@@ -81,7 +82,8 @@ class Descent:
         cost = self.alone[task] + self.crossings(task)
         best = int(np.argmin(cost))
         least, present = float(cost[best]), float(cost[now])
-        if least >= present - 1e-9 * least:
+        # Where everything is barred there is nothing to choose from.
+        if isinf(least) or least >= present - 1e-9 * least:
             return False
         self.put(task, best)
         return True
