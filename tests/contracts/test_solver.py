@@ -57,7 +57,7 @@ class TestHighs(SolverContract):
             Flow("f2", 2.0, ("t3",), "t1"),
         )
         dear = Crossing(1.0, 3.0, 1.0)
-        listed = {pair: dear for pair in (("a", "b"), ("a", "d"), ("d", "b"))}
+        listed = dict.fromkeys((("a", "b"), ("a", "d"), ("d", "b")), dear)
         found = HighsSolver().solve(Problem(tasks, flows, listed, Objective(0.0, 1.0)), gap=0.0)
         assert (found.objective, found.gap, found.notes) == (5.0, 0.0, ())
 
