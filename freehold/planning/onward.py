@@ -62,7 +62,8 @@ def onward(ways: Sequence[Way], moment: Moment, deadline: float, beat: float) ->
     if fixed and all(_ends(way, moment) + beat > deadline for way in fixed):
         last = [way for way in in_time if not way.place.spot]
         return (last or sorted(fixed, key=lambda way: _ends(way, moment)))[0].place
-    if here is not None and (moment.runs or _is_waited_for(here, moment)):
+    waits = here in in_time and here is not None and _is_waited_for(here, moment)
+    if here is not None and (moment.runs or waits):
         return here.place
     tried = {place for place, when in moment.gone.items() if moment.now - when < AGAIN}
     following = [way.place for way in in_time if way.place not in {*tried, moment.place}]

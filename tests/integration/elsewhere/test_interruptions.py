@@ -78,6 +78,9 @@ def test_a_killed_machines_step_goes_on_at_another_site_from_its_checkpoint(
     assert lost == {
         "attempt": 1,
         "machine": "m5.xlarge",
+        # Its machine went without a word: what it took is not known.
+        "microseconds": 0,
+        "spot": True,
         "run": run,
         "site": "aws",
         "step": "counted",
