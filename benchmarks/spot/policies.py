@@ -56,7 +56,9 @@ def uniform_progress(offers: Sequence[Offered], job: Job) -> Policy:
             return cheapest(offers, view, spot)
         if view.saved < due(view.now):
             return cheapest(offers, view, set(in_time) & set(fixed(offers)))
-        return next(k for k in range(len(offers)) if not view.there[k])
+        absent = [k for k in range(len(offers)) if not view.there[k]]
+        # To wait is to ask a place that has no machine; where all have one, nothing is waited for.
+        return absent[0] if absent else cheapest(offers, view, set(fixed(offers)))
 
     return decide
 

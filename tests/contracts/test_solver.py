@@ -56,9 +56,10 @@ class TestHighs(SolverContract):
             Flow("f1", 2.0, ("t1", "t3"), "t0"),
             Flow("f2", 2.0, ("t3",), "t1"),
         )
-        dear = Crossing(1.0, 3.0, 1.0)
-        listed = dict.fromkeys((("a", "b"), ("a", "d"), ("d", "b")), dear)
-        found = HighsSolver().solve(Problem(tasks, flows, listed, Objective(0.0, 1.0)), gap=0.0)
+        dear, free = Crossing(1.0, 3.0, 1.0), Crossing(1.0, 0.0, 1.0)
+        listed = {("a", "b"): dear, ("a", "d"): dear, ("d", "b"): dear, ("b", "a"): free}
+        problem = Problem(tasks, flows, listed, Objective(0.0, 1.0))
+        found = HighsSolver().solve(problem, seconds=5.0, gap=0.0)
         assert (found.objective, found.gap, found.notes) == (5.0, 0.0, ())
 
 
