@@ -63,6 +63,10 @@ class Place:
     def collect(self, site: Site) -> Collection:
         return collect(site, survey(site))
 
+    def metered(self, site: Site) -> set[str]:
+        """The artifacts of what was metered, which are kept for ever."""
+        return {row["artifact"] for _, row in site.state.scan("usage_parts")}
+
     def pass_days(self, days: float) -> None:
         self.now += int(days * DAY)
 

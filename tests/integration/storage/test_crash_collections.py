@@ -34,18 +34,13 @@ def digests(finished: Any) -> set[str]:
     return {o.digest for step in finished.outcome.steps.values() for o in step.outputs}
 
 
-def metered(site: Any) -> set[str]:
-    """What was metered is kept for ever."""
-    return {row["artifact"] for _, row in site.state.scan("usage_parts")}
-
-
 def prepared(place: Any) -> tuple[set[str], int]:
     """A site at whose next look nearly everything goes. What stays, and how much goes."""
     with place.open() as site:
         for rows in range(ROUNDS):
             place.run(site, rows)
         place.pass_days(31)
-        stays = digests(place.run(site, ROUNDS + 1)) | metered(site)
+        stays = digests(place.run(site, ROUNDS + 1)) | place.metered(site)
         all_of_it = len(list(site.objects.keys("artifacts/")))
         place.collect(site)
         place.pass_days(1.1)
@@ -57,7 +52,7 @@ def check(place: Any, stays: set[str], goes: int) -> None:
         assert all(site.artifacts.holds(digest) for digest in stays)
         place.collect(site)
         assert set(site.objects.keys("artifacts/")) == {
-            f"artifacts/sha256/{one[7:9]}/{one[7:]}" for one in stays | metered(site)
+            f"artifacts/sha256/{one[7:9]}/{one[7:]}" for one in stays | place.metered(site)
         }
         told = sum(fact.body["objects"] for fact in facts_of(site, "storage.collected"))
         assert told == goes, "each removed object is told of, once"
