@@ -20,7 +20,7 @@ from benchmarks.report import report, versions_of
 from benchmarks.spot import traces
 from benchmarks.spot.market import SLOTS_AN_HOUR, Job, Offered, Trace, slots_of
 from benchmarks.spot.optimum import least
-from benchmarks.spot.planner import planner, proposal
+from benchmarks.spot.planner import planner
 from benchmarks.spot.policies import greedy, on_demand, uniform_progress
 from benchmarks.spot.simulation import Author, simulate
 
@@ -35,7 +35,6 @@ AUTHORS: Mapping[str, Author] = {
     "greedy": greedy,
     "uniform progress": uniform_progress,
     "planner": planner,
-    "onward": proposal,
 }
 CERTAIN = 1.96
 """Standard deviations of 95 %."""

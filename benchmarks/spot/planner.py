@@ -2,9 +2,8 @@
 
 The plan is `freehold.planning.placing.place` over a project of one step that resumes, with each
 offer's mean price and interruptions as its price table would state them, and the job's deadline;
-solved by the adapter that looks at every place, since one step has few. Where the step goes on when
-its machine is taken away is `freehold.app.run.run.NextBest`. A place that is gone is waited for: a
-run waits for a site's agent without a limit.
+solved by the adapter that looks at every place, since one step has few. Where the step goes on is
+for `freehold.planning.onward` to say, as a run asks it (`freehold.app.run.course`).
 """
 
 from collections.abc import Sequence
@@ -13,15 +12,14 @@ from itertools import pairwise
 from benchmarks.spot.market import SLOT_SECONDS, Job, Offered
 from benchmarks.spot.simulation import Policy, View
 from freehold.adapters.exhaustive.solver import ExhaustiveSolver
-from freehold.app.run.run import NextBest
 from freehold.domain.graph import Graph, Node, Reference
 from freehold.domain.offer import Figure, Hardware, Offer
-from freehold.domain.placement import Objective, Place
+from freehold.domain.placement import Objective
 from freehold.domain.step import StepDefinition
 from freehold.planning.estimate import Estimate
 from freehold.planning.ground import Ground, Laws
 from freehold.planning.labelling import labels_of
-from freehold.planning.onward import Moment, Way, onward
+from freehold.planning.onward import Moment, Route, onward
 from freehold.planning.options import Question, situations
 from freehold.planning.placing import Wish, place
 from freehold.planning.problem import Limits, Reading
@@ -30,38 +28,21 @@ STEP = "train"
 
 
 def planner(offers: Sequence[Offered], job: Job) -> Policy:
-    chosen, otherwise = planned(offers, job)
-    numbers = {offer.place: number for number, offer in enumerate(offers)}
+    route, places = planned(offers, job), [offer.place for offer in offers]
 
     def decide(view: View) -> int:
-        following, now = NextBest({STEP: otherwise}), chosen
-        for _ in view.lost:
-            now = following(STEP, now) or now
-        return numbers[now]
-
-    return decide
-
-
-def proposal(offers: Sequence[Offered], job: Job) -> Policy:
-    """`freehold.planning.onward` over the same plan: what is proposed."""
-    chosen, otherwise = planned(offers, job)
-    numbers = {offer.place: number for number, offer in enumerate(offers)}
-    ways = [_way(offers[numbers[one]], job.work) for one in (chosen, *otherwise)]
-    deadline = float(job.deadline * SLOT_SECONDS)
-
-    def decide(view: View) -> int:
-        gone = {offers[a.place].place: _time(b.since) for a, b in pairwise(view.asked)}
-        gone |= {offers[one.place].place: _time(one.since) for one in view.lost}
+        gone = {places[a.place]: _time(b.since) for a, b in pairwise(view.asked)}
+        gone |= {places[one.place]: _time(one.since) for one in view.lost}
         last = view.asked[-1] if view.asked else None
         moment = Moment(
             _time(view.now),
             view.saved / job.work,
-            offers[last.place].place if last else None,
+            places[last.place] if last else None,
             _time(last.since) if last else 0.0,
             view.here is not None,
             gone,
         )
-        return numbers[onward(ways, moment, deadline, float(SLOT_SECONDS))]
+        return places.index(onward(route.ways, moment, route.latest, float(SLOT_SECONDS)))
 
     return decide
 
@@ -70,12 +51,8 @@ def _time(slots: int) -> float:
     return float(slots * SLOT_SECONDS)
 
 
-def _way(offer: Offered, work: int) -> Way:
-    return Way(offer.place, _time(offer.boot), float(work_seconds(work, offer.speed)))
-
-
-def planned(offers: Sequence[Offered], job: Job) -> tuple[Place, tuple[Place, ...]]:
-    """Where the step is placed, and the next best places, the best first."""
+def planned(offers: Sequence[Offered], job: Job) -> Route:
+    """Of the step, as its plan gives it."""
     graph = Graph(
         STEP, (Node(STEP, StepDefinition(STEP, "m", lambda: None, resumes=True), {}, ""),)
     )
@@ -96,7 +73,7 @@ def planned(offers: Sequence[Offered], job: Job) -> tuple[Place, tuple[Place, ..
     )
     found = situations(graph.nodes, labels, estimates, question)
     (step,) = place(wish, found, question, ExhaustiveSolver().solve).steps
-    return step.place, step.otherwise
+    return step.route
 
 
 def work_seconds(work: int, speed: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from math import fsum
+from math import fsum, inf
 
 from freehold.domain.errors import Fault, PlacementImpossible
 from freehold.domain.placement import Cost, Crossing, Flow, Option, Problem
@@ -129,6 +129,26 @@ def spans_of(problem: Problem, options: Mapping[str, Option]) -> dict[str, Span]
             start = max(start, made + arrivals.get((flow.name, option.site), 0.0))
         spans[name] = Span(start, start + option.seconds)
     return spans
+
+
+def latest_ends_of(problem: Problem, options: Mapping[str, Option]) -> dict[str, float]:
+    """Task → seconds from the start of everything by which it must have ended, for all that
+    follows to end by the deadline; infinite where there is none."""
+    arrivals = {(c.flow.name, c.destination): c.seconds for c in crossings_of(problem, options)}
+    most = inf if problem.deadline is None else problem.deadline
+    latest = {task.name: most for task in problem.tasks}
+    reads: dict[str, list[tuple[str, float]]] = {
+        task.name: [(before, 0.0) for before in task.after] for task in problem.tasks
+    }
+    for flow in problem.flows:
+        for reader in flow.readers if flow.maker else ():
+            arrival = arrivals.get((flow.name, options[reader].site), 0.0)
+            reads[reader].append((flow.maker, arrival))
+    for name in reversed(order_of(problem)):
+        begins = latest[name] - options[name].seconds
+        for before, seconds in reads[name]:
+            latest[before] = min(latest[before], begins - seconds)
+    return latest
 
 
 def peaks_of(options: Mapping[str, Option], spans: Mapping[str, Span]) -> dict[str, float]:

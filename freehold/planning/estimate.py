@@ -70,6 +70,8 @@ class Occupation:
 
     seconds: float
     """From asking for the machine to the step's end."""
+    work: float
+    """Seconds of these in which the step works, if it is not interrupted."""
     money: float
     carbon: float
     """kgCO2e."""
@@ -89,6 +91,7 @@ def occupation(offer: Offer, work: Figure, currency: str) -> Occupation:
     carbon = 0.0 if offer.carbon is None else offer.carbon.value * seconds / 3600
     return Occupation(
         seconds,
+        work.value,
         offer.price.value * seconds / 3600,
         carbon,
         f"({offer.boot:.0f} s boot + {work.value:.0f} s work{told})"

@@ -8,6 +8,7 @@ to stay. "Can't Be Late" (Wu et al., NSDI 2024) calls that the safety net.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from freehold.domain.placement import Place
 
@@ -30,6 +31,20 @@ class Way:
     def seconds(self, done: float) -> float:
         """Until the end, from asking for the machine."""
         return self.boot + self.work * (1.0 - done)
+
+
+@dataclass(frozen=True)
+class Route:
+    """What a plan says of a step's places."""
+
+    ways: tuple[Way, ...]
+    """Where it may run while all others stay: first where it is placed, then the best first."""
+    latest: float = inf
+    """Seconds after the run began by which it must have ended, for the run's deadline to hold."""
+
+    def way(self, place: Place) -> Way:
+        """Of a place that the plan does not know, that of the first."""
+        return next((way for way in self.ways if way.place == place), self.ways[0])
 
 
 @dataclass(frozen=True)

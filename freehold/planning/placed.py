@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from freehold.domain.offer import Figure
 from freehold.domain.placement import Cost, Place, Solution
 from freehold.planning.labelling import Labels
+from freehold.planning.onward import Route
 from freehold.planning.refusal import Refusal
 
 SHOWN = 5
@@ -45,9 +47,8 @@ class PlacedStep:
     runner_up: RunnerUp | None
     """None where there is no other option."""
     refused: tuple[Refusal, ...]
-    otherwise: tuple[Place, ...] = ()
-    """Every other place where it may run while all others stay, the best first: for when its
-    machine is taken away."""
+    route: Route
+    """For when its machine is taken away."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -57,7 +58,8 @@ class PlacedStep:
             "labels": dict(self.labels),
             "lowers": dict(self.lowers),
             "money": self.money,
-            "otherwise": [one.as_json() for one in self.otherwise[:SHOWN]],
+            "latest": self.route.latest if isfinite(self.route.latest) else None,
+            "otherwise": [one.place.as_json() for one in self.route.ways[1 : 1 + SHOWN]],
             "place": self.place.as_json(),
             "refused": [one.as_json() for one in self.refused],
             "runner_up": None if self.runner_up is None else self.runner_up.as_json(),

@@ -7,9 +7,11 @@ from freehold.domain.errors import Fault, PlacementImpossible
 from freehold.domain.graph import Graph, Reference
 from freehold.domain.offer import Figure
 from freehold.domain.placement import Place, Problem, Solution
+from freehold.domain.placement_cost import latest_ends_of, options_of
 from freehold.planning.ground import Ground
 from freehold.planning.labelling import StepLabels
 from freehold.planning.neighbours import Neighbours, used_ways
+from freehold.planning.onward import Route, Way
 from freehold.planning.options import Choice, Question, Situation
 from freehold.planning.placed import Placed, PlacedCrossing, PlacedStep, RunnerUp
 from freehold.planning.problem import COPIES, Limits, Posed, Reading, pose
@@ -125,7 +127,11 @@ def _placed(
 ) -> Placed:
     posed, solution, sites = solved
     neighbours = Neighbours(posed.problem, sites)
-    steps = tuple(_placed_step(one, solution, neighbours, question.ground) for one in found)
+    latest = latest_ends_of(posed.problem, options_of(posed.problem, solution.chosen))
+    steps = tuple(
+        _placed_step(one, solution.chosen[one.step], neighbours, question.ground, latest[one.step])
+        for one in found
+    )
     crossings = tuple(
         PlacedCrossing(
             flow.name,
@@ -153,13 +159,13 @@ def _placed(
 
 
 def _placed_step(
-    one: Situation, solution: Solution, neighbours: Neighbours, ground: Ground
+    one: Situation, chosen: int, neighbours: Neighbours, ground: Ground, latest: float
 ) -> PlacedStep:
-    chosen = solution.chosen[one.step]
     choice = one.choices[chosen]
     alternatives = neighbours.of(one.step)
     now = next(each for each in alternatives if each.number == chosen)
     following = next((each for each in alternatives if each.number != chosen), None)
+    others = (_way_of(one.choices[each.number]) for each in alternatives if each is not now)
     runner_up = None
     if following is not None:
         runner_up = RunnerUp(
@@ -179,12 +185,16 @@ def _placed_step(
         choice.occupation.formula,
         runner_up,
         one.refused,
-        tuple(_place_of(one.choices[each.number]) for each in alternatives if each is not now),
+        Route((_way_of(choice), *others), latest),
     )
 
 
 def _place_of(choice: Choice) -> Place:
     return Place(choice.offer.site, choice.offer.machine, choice.offer.spot)
+
+
+def _way_of(choice: Choice) -> Way:
+    return Way(_place_of(choice), choice.offer.boot, choice.occupation.work)
 
 
 def _figures(one: Situation, choice: Choice, ground: Ground) -> dict[str, Figure]:

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Condition, Thread
 
 from freehold.app.site.exchange import Exchanged, exchange
@@ -27,11 +27,15 @@ from freehold.replication import leases
 from freehold.replication.asking import asked_for
 from freehold.replication.leases import Sightings, steps_asked, work_of
 from freehold.replication.work import AskedStep, Completion, Work
+from freehold.running.checkpoints import newest_first
 from freehold.running.projection import attempts_ended
 from freehold.running.surroundings import Attempt, OtherSites
 
 Replace = Callable[[str, Place], Place | None]
 """Given a step and the place that it lost, where it goes on; None leaves it to the default."""
+Leaves = Callable[[str, Place, bool, int], Place | None]
+"""Given a step, its place, whether it has a machine there and the number of its newest checkpoint:
+where it goes now, or None if it stays."""
 Tell = Callable[[str], None]
 LABELS = "label.barred"
 NEWS = 3
@@ -44,6 +48,8 @@ class Elsewhere:
 
     replace: Replace = lambda _step, _lost: None
     """Where a step goes on whose machine was taken away."""
+    leaves: Leaves = lambda _step, _place, _runs, _saved: None
+    """Asked at each meeting of every step whose machine may be taken away."""
     tell: Tell = lambda _: None
     """Told what is waited for, as people read it."""
 
@@ -162,15 +168,16 @@ class RemoteSteps(OtherSites):
             self._meet()
 
     def replace(self, attempt: Attempt) -> Place:
-        """As the caller says; else here, or where it was if a label forbids that."""
-        lost, here = attempt.place, Place(self._site.name)
-        said = self._replace(attempt.ready.node.name, lost)
-        if said is not None:
-            return said
-        at_home = Attempt(
-            attempt.run, attempt.ready, attempt.number, attempt.ordinal, here, attempt.manifest
-        )
-        return lost if self._barred(at_home) else here
+        """As the caller says, where labels allow it; else here, or where it was."""
+        lost, step = attempt.place, attempt.ready.node.name
+        said, barred = self._replace(step, lost), set[Place]()
+        while said is not None and said not in barred:
+            if not self._barred(replace(attempt, place=said)):
+                return said
+            barred.add(said)
+            said = self._replace(step, said)
+        here = Place(self._site.name)
+        return lost if self._barred(replace(attempt, place=here)) else here
 
     def _barred(self, attempt: Attempt) -> str:
         """The rule that forbids the step at its place, by what it reads and what it makes."""
@@ -311,7 +318,7 @@ class RemoteSteps(OtherSites):
             self._tell(f"step {waits.step.step} at {work.site}: {said}")
         if not (work.leases and gone):
             waits.lost_since = None
-            return None
+            return self._left(waits, work)
         since = waits.lost_since = now if waits.lost_since is None else waits.lost_since
         if not waits.step.place.spot and now - since < self._waiting.patience:
             return None
@@ -319,6 +326,19 @@ class RemoteSteps(OtherSites):
             return None
         place = waits.step.place
         why = f"its agent at {place.site} gave it back, or shows no sign of life"
+        return Result(failure=Failure(INTERRUPTED, why), site=place.site, machine=place.machine)
+
+    def _left(self, waits: _Asked, work: Work) -> Result | None:
+        """None unless the step goes elsewhere though its machine was not taken away."""
+        step, place = waits.step, waits.step.place
+        if not place.spot:
+            return None
+        known = newest_first(self._site.state, step.run, step.step, step.key)
+        saved = max((one.number for one in known), default=0)
+        goes = self._waiting.leaves(step.step, place, work.holder is not None, saved)
+        if goes is None or not self._give_up(work.name):
+            return None
+        why = f"it left {place.site} for {goes.site} {goes.machine}, to end in time"
         return Result(failure=Failure(INTERRUPTED, why), site=place.site, machine=place.machine)
 
     def _give_up(self, name: str) -> bool:

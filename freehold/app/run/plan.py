@@ -33,8 +33,6 @@ class PlannedRun:
     options: Options
     places: Mapping[str, Place] = field(default_factory=dict)
     """Step → where it runs; what is not named runs here."""
-    otherwise: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
-    """Step → where else it may run, the best first."""
     lowered: Mapping[str, Labels] = field(default_factory=dict)
     """Step → the labels that a policy consented to lower."""
 
@@ -103,9 +101,7 @@ def plan_run(
         placed=None if chosen is None else chosen.placed,
         wait=None if chosen is None else chosen.wait,
     )
-    placed = () if chosen is None else chosen.placed.steps
-    otherwise = {one.step: one.otherwise for one in placed}
-    return PlannedRun(plan, graph, options, places, otherwise, lowered)
+    return PlannedRun(plan, graph, options, places, lowered)
 
 
 def _placed(

@@ -1,6 +1,7 @@
 """`freehold run`: execute a plan; a candidate that it makes becomes a model version."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from freehold.app.costs.budgets import require_budget, tags_of, typical_cost
 from freehold.app.costs.meter import metering
 from freehold.app.model.register import register
 from freehold.app.run.applying import apply_plan
+from freehold.app.run.course import Course
 from freehold.app.run.elsewhere import USUAL, Elsewhere, RemoteSteps
 from freehold.app.run.plan import PlannedRun, plan_run
 from freehold.app.run.runs import parameters_of
@@ -23,8 +25,8 @@ from freehold.domain.artifact import Artifact
 from freehold.domain.candidate import Candidate
 from freehold.domain.errors import Conflict, NotFound
 from freehold.domain.graph import references, substitute
-from freehold.domain.placement import Place
 from freehold.domain.run import Progress, RunOutcome
+from freehold.planning.placed import Placed
 from freehold.running.execution import execute, resume
 from freehold.running.projection import run_row, steps_of
 from freehold.running.surroundings import Surroundings
@@ -85,6 +87,8 @@ class PlannedResumption:
     run: str
     planned: PlannedRun
     steps_are_through: bool
+    began: int = 0
+    """Microseconds since 1970 UTC, by the clock of who began the run."""
 
 
 def plan_resume(site: Site, name: str = "") -> PlannedResumption:
@@ -94,7 +98,7 @@ def plan_resume(site: Site, name: str = "") -> PlannedResumption:
     """
     row = run_row(site.state, name) if name else _waiting(site)
     planned = plan_run(site, row["pipeline"], parameters_of(site, row))
-    return PlannedResumption(row["run"], planned, row["status"] == "finished")
+    return PlannedResumption(row["run"], planned, row["status"] == "finished", row["started"])
 
 
 def resume_run(
@@ -104,13 +108,16 @@ def resume_run(
     stage: Stage | None = None,
     elsewhere: Elsewhere = USUAL,
 ) -> FinishedRun:
-    """Raises what `run` raises, and Conflict when another process drives it."""
+    """Raises what `run` raises, and Conflict when another process drives it. Budgets are asked for
+    what is still to be done."""
     gate, planned = ContractGate(site), resumption.planned
     if resumption.steps_are_through:
         outcome = _recorded(site, resumption.run, planned, gate)
         return _finish(site, planned, outcome, gate, stage)
+    require_budget(site, charges_of(site, planned), planned.plan.digest)
+    under_way = max(site.clock() - resumption.began, 0) / 1e6
     with metering(site) as warnings:
-        with _world(site, planned, elsewhere) as world:
+        with _world(site, planned, elsewhere, under_way) as world:
             outcome = resume(
                 resumption.run, planned.graph, world, planned.options, observer=observer, gate=gate
             )
@@ -119,15 +126,21 @@ def resume_run(
 
 
 @contextmanager
-def _world(site: Site, planned: PlannedRun, elsewhere: Elsewhere) -> Iterator[Surroundings]:
-    """Other sites are part of it where the project has any: a step may have read there before."""
+def _world(
+    site: Site, planned: PlannedRun, elsewhere: Elsewhere, under_way: float = 0.0
+) -> Iterator[Surroundings]:
+    """Other sites are part of it where the project has any: a step may have read there before.
+
+    `under_way`: seconds for which the run has been, when it is resumed.
+    """
     if not site.project.spec.sites:
         with surroundings(site, planned.places) as world:
             yield world
         return
     needed = needed_here(site, planned)
-    if elsewhere.replace is USUAL.replace:
-        elsewhere = replace(elsewhere, replace=NextBest(planned.otherwise))
+    if elsewhere.replace is USUAL.replace and planned.plan.placed is not None:
+        course = _course(planned.plan.placed, elsewhere, under_way)
+        elsewhere = replace(elsewhere, replace=course.after, leaves=course.leaves)
     with (
         RemoteSteps(site, needed, elsewhere) as others,
         surroundings(site, planned.places, others) as world,
@@ -135,18 +148,10 @@ def _world(site: Site, planned: PlannedRun, elsewhere: Elsewhere) -> Iterator[Su
         yield world
 
 
-class NextBest:
-    """Where a step goes on whose machine was taken away: the best place that it has not lost."""
-
-    def __init__(self, otherwise: Mapping[str, tuple[Place, ...]]) -> None:
-        self._otherwise = otherwise
-        self._lost: dict[str, set[Place]] = {}
-
-    def __call__(self, step: str, lost: Place) -> Place | None:
-        """None where the plan knows of no other."""
-        known = self._lost.setdefault(step, set())
-        known.add(lost)
-        return next((one for one in self._otherwise.get(step, ()) if one not in known), None)
+def _course(placed: Placed, elsewhere: Elsewhere, under_way: float) -> Course:
+    routes = {one.step: one.route for one in placed.steps}
+    beat = elsewhere.every + elsewhere.grace
+    return Course(routes, beat, time.monotonic() - under_way)
 
 
 def needed_here(site: Site, planned: PlannedRun) -> set[str]:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from freehold.domain.errors import PlacementImpossible, ProjectInvalid
 from freehold.domain.placement import Crossing, Flow, Objective, Option, Problem, Task
@@ -12,6 +14,7 @@ from freehold.domain.placement_cost import (
     cost_of,
     crossings_of,
     faults_of,
+    latest_ends_of,
     options_of,
     peaks_of,
     spans_of,
@@ -51,6 +54,50 @@ def test_a_task_starts_when_all_is_there() -> None:
     spans = spans_of(PROBLEM, options_of(PROBLEM, CHOSEN))
     assert (spans["a"].start, spans["b"].start, spans["d"].start) == (0.0, 130.0, 110.0)
     assert cost_of(PROBLEM, CHOSEN).seconds == 150.0
+
+
+def test_what_follows_says_by_when_a_task_must_have_ended() -> None:
+    """`c` ends last, after 100 + 30 of crossing + 20 seconds: by a deadline of 180, `a` has 30
+    more."""
+    timed = replace(PROBLEM, deadline=180.0)
+    latest = latest_ends_of(timed, options_of(timed, CHOSEN))
+    assert latest == {"a": 130.0, "b": 180.0, "c": 180.0, "d": 180.0}
+    waited = replace(timed, tasks=(*TASKS[:3], replace(TASKS[3], after=("c",))))
+    assert latest_ends_of(waited, options_of(waited, CHOSEN)) == {
+        "a": 125.0,
+        "b": 180.0,
+        "c": 175.0,
+        "d": 180.0,
+    }
+
+
+@given(
+    st.lists(st.floats(0.0, 100.0), min_size=6, max_size=6),
+    st.lists(st.lists(st.integers(0, 4), max_size=3), min_size=6, max_size=6),
+    st.floats(0.0, 300.0),
+    st.integers(0, 5),
+)
+def test_a_task_that_ends_by_its_latest_makes_nobody_late(
+    seconds: list[float], after: list[list[int]], deadline: float, longer: int
+) -> None:
+    """A task may take longer by just what its latest end leaves, and no more."""
+    tasks = tuple(
+        replace(at(str(n), "x", time), after=tuple({str(b) for b in before if b < n}))
+        for n, (time, before) in enumerate(zip(seconds, after, strict=True))
+    )
+    problem = Problem(tasks, deadline=deadline)
+    chosen = {task.name: 0 for task in tasks}
+    latest = latest_ends_of(problem, options_of(problem, chosen))
+    spans = spans_of(problem, options_of(problem, chosen))
+    in_time = all(spans[name].end <= latest[name] + 1e-6 for name in chosen)
+    assert in_time == (cost_of(problem, chosen).seconds <= deadline + 1e-6)
+    slack = latest[str(longer)] - spans[str(longer)].end
+    if in_time:
+        option = tasks[longer].options[0]
+        slower = replace(option, seconds=option.seconds + slack)
+        stretched = replace(tasks[longer], options=(slower,))
+        changed = replace(problem, tasks=(*tasks[:longer], stretched, *tasks[longer + 1 :]))
+        assert cost_of(changed, chosen).seconds == pytest.approx(deadline, abs=1e-6)
 
 
 def test_after_is_waited_for() -> None:
