@@ -28,7 +28,7 @@ _STATE = (
     f"INSERT OR REPLACE INTO state {_ROWS}"
     " SELECT :table, CAST(substr(:key, key_from + 1, key_to - key_from) AS TEXT),"
     " substr(:value, value_from + 1, value_to - value_from)"
-    f" FROM (SELECT {_CUT.format('key')}, {_CUT.format('value')} FROM row)"
+    f" FROM (SELECT {_CUT.format('key')}, {_CUT.format('value')} FROM row) ORDER BY 2"
 )
 
 
@@ -91,7 +91,7 @@ def insert_entries(
 def replace_rows(
     connection: sqlite3.Connection, table: str, keys: Sequence[str], values: Sequence[bytes]
 ) -> None:
-    """Into `state`."""
+    """Into `state`, by key, so that each page of the table is touched once."""
     for start, stop in _parts(values):
         keyed = _packed("key", list(map(str.encode, keys[start:stop])))
         packed = {**keyed, **_packed("value", values[start:stop])}

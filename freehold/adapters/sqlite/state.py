@@ -144,14 +144,12 @@ class GatheredState(SqliteState):
         return partial(self._store, self._leaving, notes)
 
     def _store(self, written: Written, notes: list[tuple[object, ...]]) -> None:
-        """By key, so that each page of the table is touched once."""
         with self._lend_at_once() as connection:
             if notes:
                 connection.executemany(_NOTE, notes)
-            for table in sorted(written):
-                rows = {key: value for key, value in written[table].items() if value is not None}
-                if len(rows) != len(written[table]):
-                    gone = [(table, key) for key in written[table] if key not in rows]
+            for table, rows in written.items():
+                if None in rows.values():
+                    gone = [(table, key) for key, value in rows.items() if value is None]
                     connection.executemany(_DELETE, gone)
-                keys = sorted(rows)
-                replace_rows(connection, table, keys, [rows[key] for key in keys])
+                kept = {key: value for key, value in rows.items() if value is not None}
+                replace_rows(connection, table, list(kept), list(kept.values()))
