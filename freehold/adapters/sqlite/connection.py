@@ -21,13 +21,8 @@ def connect(path: Path, *, wait: float, reading: bool = False) -> sqlite3.Connec
         connection.execute("PRAGMA synchronous = FULL")
         # Syncing the main file is the dear part of a checkpoint: 4,000 pages are 16 MB of log.
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
-        # Where a statement of many rows keeps what it would undo.
-        connection.execute("PRAGMA temp_store = MEMORY")
         if reading:
             connection.execute("PRAGMA query_only = ON")
-        else:
-            # 32 MiB: a merge comes back to the same pages, which else are written each time.
-            connection.execute("PRAGMA cache_size = -32768")
     except BaseException:
         connection.close()
         raise

@@ -3,10 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
 
-from freehold.adapters.sqlite.bulk import Behind, insert_entries
 from freehold.domain.canonical import canonical
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.continuation import continued
@@ -18,7 +15,6 @@ from freehold.domain.ordering import PAGE, Outline, Place, outline, outline_of
 from freehold.ports.ledger import Stretch
 
 _PAGE = 1000
-_AT_ONCE = 8192
 _HASH = 32
 
 
@@ -97,18 +93,14 @@ class Logs:
             stretch.lines,
             stretch.checkpoints,
         )
-        with Behind() as behind:
-            while some := list(islice(found, _AT_ONCE)):
-                first, row.time = some[0].fact.sequence, some[-1].fact.time
-                for entry in some:
-                    arrived.add(entry.fact)
-                lines, leaves = [one.encoded for one in some], [one.leaf for one in some]
-                insert = partial(insert_entries, self._connection, row.writer, first, lines, leaves)
-                if len(some) == _AT_ONCE:
-                    behind.begin(insert)
-                else:
-                    behind.wait()
-                    insert()
+
+        def values() -> Iterator[tuple[str, int, bytes, bytes]]:
+            for fact, encoded, leaf in found:
+                arrived.add(fact)
+                row.time = fact.time
+                yield row.writer, fact.sequence, encoded, leaf
+
+        self._connection.executemany("INSERT INTO foreign_entries VALUES (?, ?, ?, ?)", values())
         self.keep(one for one in stretch.checkpoints if held < one.size <= row.frontier.size)
         self.save(row)
 

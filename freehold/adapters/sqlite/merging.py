@@ -5,12 +5,10 @@ unfolded again; when a fact comes that belongs before the oldest note, all is fo
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 
 import orjson
 
-from freehold.adapters.sqlite.bulk import Behind
 from freehold.adapters.sqlite.logs import Arrived, LogRow, Logs
 from freehold.adapters.sqlite.state import At, GatheredState, SqliteState, uncollected
 from freehold.domain.canonical import canonical
@@ -22,16 +20,8 @@ from freehold.domain.projection import Folding
 
 NOTED = 5_000
 """The latest facts whose folding can be undone, at least."""
-_PAGE = 8192
+_PAGE = 1000
 _AT = "(wall, logical, writer, sequence)"
-_ENTRIES = (
-    "SELECT o.wall, o.logical, o.writer, o.sequence, IFNULL(f.encoded,"
-    " (SELECT encoded FROM entries e WHERE e.sequence = o.sequence))"
-    f" FROM (SELECT * FROM ordered WHERE {_AT} > (?, ?, ?, ?)"
-    " ORDER BY wall, logical, writer, sequence LIMIT ?) o"
-    " LEFT JOIN foreign_entries f ON f.writer = o.writer AND f.sequence = o.sequence"
-    " ORDER BY o.wall, o.logical, o.writer, o.sequence"
-)
 _OWN = "SELECT sequence, encoded FROM entries ORDER BY sequence"
 
 
@@ -54,16 +44,14 @@ class Merging:
     def append(self, entries: Iterable[Entry]) -> None:
         """Own entries, which come after everything that was folded."""
         time = self._last().time
-        places = []
-        with Behind() as behind:
-            gathered = GatheredState(self._state, behind)
-            for entry in entries:
-                time = time.next(entry.fact.time.wall)
-                gathered.place = Place(*time, entry.fact.writer, entry.fact.sequence)
-                places.append(gathered.place)
-                if self._folding.reads(entry.fact):
-                    self._folding.fold(entry.encoded, gathered)
-            gathered.flush()
+        places, gathered = [], GatheredState(self._state)
+        for entry in entries:
+            time = time.next(entry.fact.time.wall)
+            gathered.place = Place(*time, entry.fact.writer, entry.fact.sequence)
+            places.append(gathered.place)
+            if self._folding.reads(entry.fact):
+                self._folding.fold(entry.encoded, gathered)
+        gathered.flush()
         self._insert(places)
         if places and places[-1].sequence % NOTED == 0:
             self._forget()
@@ -92,7 +80,7 @@ class Merging:
                 row.folded = folded[row.writer]
                 logs.save(row)
         if first > last and count == len(page) and arrived.has_all(page):
-            self._fold(count, partial(_in_memory, page, arrived))
+            self._fold(count, ((at, arrived.facts[at.writer, at.sequence]) for at in page))
         elif first > last or self._unfold(first):
             self._fold_from(first)
         else:
@@ -133,48 +121,54 @@ class Merging:
         (count,) = self._connection.execute(
             f"SELECT COUNT(*) FROM ordered WHERE {_AT} >= (?, ?, ?, ?)", first
         ).fetchone()
-        self._fold(count, partial(self._entries, first), empty)
+        self._fold(count, self._entries(first), empty)
         return int(count)
 
-    def _fold(
-        self,
-        count: int,
-        facts: Callable[[GatheredState], Iterator[tuple[At, Fact]]],
-        empty: bool = False,
-    ) -> None:
+    def _fold(self, count: int, facts: Iterator[tuple[At, Fact]], empty: bool = False) -> None:
         """In their order. The last ones are noted, so that they can be undone."""
-        quiet = max(count - NOTED, 0)
+        quiet, gathered = max(count - NOTED, 0), GatheredState(self._state, empty=empty)
         if quiet:
             self._connection.execute("DELETE FROM undo")
-        begun: At | None = None
-        with Behind() as behind:
-            gathered = GatheredState(self._state, behind, empty=empty)
-            for number, (place, fact) in enumerate(facts(gathered)):
-                if number >= quiet:
-                    gathered.place = place
-                    begun = begun or place
-                self._folding.fold_read(fact, gathered)
-            gathered.flush()
-        if begun is not None and (quiet or self._noted() is None):
-            self._noted_from(begun)
+        for number, (place, fact) in enumerate(facts):
+            if number >= quiet:
+                gathered.place = place
+                if number == quiet and (quiet or self._noted() is None):
+                    self._noted_from(place)
+            self._folding.fold_read(fact, gathered)
+        gathered.flush()
         self._forget()
 
-    def _entries(self, first: Place, gathered: GatheredState) -> Iterator[tuple[At, Fact]]:
-        """In pages, while each of which is folded what came of the one before is written."""
+    def _entries(self, first: Place) -> Iterator[tuple[At, Fact]]:
+        """Each log lies in the common order as it lies in itself: a page has a run of each."""
         after: At = (*first[:3], first.sequence - 1)
         while True:
-            with gathered.lend() as connection:
-                page = connection.execute(_ENTRIES, (*after, _PAGE)).fetchall()
-            gathered.flush_behind()
-            for row in page:
-                after = row[:4]
-                try:
-                    fact = Fact.from_json(orjson.loads(row[4]))
-                except (ValueError, AttributeError) as exc:
-                    raise _unreadable(row[3], row[2], exc) from exc
-                yield after, fact
+            page: list[At] = self._connection.execute(
+                f"SELECT * FROM ordered WHERE {_AT} > (?, ?, ?, ?)"
+                " ORDER BY wall, logical, writer, sequence LIMIT ?",
+                (*after, _PAGE),
+            ).fetchall()
+            last = {writer: sequence for _, _, writer, sequence in page}
+            first_of = {writer: sequence for _, _, writer, sequence in reversed(page)}
+            runs = {writer: self._run(writer, first_of[writer], last[writer]) for writer in last}
+            for after in page:
+                yield after, _read(after, runs[after[2]].get(after[3]))
             if len(page) < _PAGE:
                 return
+
+    def _run(self, writer: str, first: int, last: int) -> dict[int, bytes]:
+        """Encoded entries of one log by sequence; what is named by no other log is the own one."""
+        found = self._connection.execute(
+            "SELECT sequence, encoded FROM foreign_entries"
+            " WHERE writer = ? AND sequence BETWEEN ? AND ?",
+            (writer, first, last),
+        ).fetchall()
+        return dict(
+            found
+            or self._connection.execute(
+                "SELECT sequence, encoded FROM entries WHERE sequence BETWEEN ? AND ?",
+                (first, last),
+            )
+        )
 
     def _unfold(self, first: Place) -> bool:
         """Undo what was folded from this place on; False if that is not noted any more."""
@@ -241,21 +235,18 @@ class Merging:
         return HybridTime(wall, logical)
 
 
-def _in_memory(
-    places: list[Place], arrived: Arrived, gathered: GatheredState
-) -> Iterator[tuple[At, Fact]]:
-    for start in range(0, len(places), _PAGE):
-        if start:
-            gathered.flush_behind()
-        for place in places[start : start + _PAGE]:
-            yield place, arrived.facts[place.writer, place.sequence]
-
-
 def _waiting(logs: Logs, row: LogRow, arrived: Arrived) -> Iterator[Outline]:
     """Those of a log that are not folded yet; what is in memory is not read again."""
     if arrived.first.get(row.writer) == row.folded:
         return iter(arrived.outlines[row.writer])
     return logs.outlines(row.writer, row.folded)
+
+
+def _read(place: At, encoded: bytes | None) -> Fact:
+    try:
+        return Fact.from_json(orjson.loads(encoded or b""))
+    except (ValueError, AttributeError) as exc:
+        raise _unreadable(place[3], place[2], exc) from exc
 
 
 def _unreadable(sequence: int, writer: str, exc: Exception) -> IntegrityError:

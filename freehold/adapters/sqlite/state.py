@@ -5,22 +5,20 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from typing import Any
 
 import orjson
 
-from freehold.adapters.sqlite.bulk import Behind, replace_rows
-from freehold.adapters.sqlite.marks import Marks
 from freehold.domain.projection import Row
 
 _PAGE = 256
+_GATHERED = 32_768
+"""Writes that are kept in memory, about."""
+_MARKS = 1 << 24
 _DELETE = 'DELETE FROM state WHERE "table" = ? AND key = ?'
 _NOTE = "INSERT INTO undo VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)"
 _REPLACE = "INSERT OR REPLACE INTO state VALUES (?, ?, ?)"
 
-Written = dict[str, dict[str, bytes | None]]
-"""JSON of rows by table and key; None where a row is removed."""
 At = tuple[int, int, str, int]
 """The values of a `Place`, as they are stored."""
 
@@ -87,30 +85,23 @@ class SqliteStateInTransaction(SqliteState):
 class GatheredState(SqliteState):
     """Keeps writes in memory until `flush`, and notes on demand what they replace."""
 
-    def __init__(self, state: SqliteState, behind: Behind, *, empty: bool = False) -> None:
+    def __init__(self, state: SqliteState, *, empty: bool = False) -> None:
         """`empty`: whether the tables are: then a row that was not written here is not there."""
-        super().__init__(self._lend)
-        self._lend_at_once, self._behind = state.lend, behind
+        super().__init__(state.lend)
         self.place: At | None = None
         """Of the fact that is being folded, if its writes shall be undoable."""
         self._notes: list[tuple[object, ...]] = []
-        self._flushed = Marks() if empty else None
-        """Most rows are asked for before they are there, and need no query."""
-        self._written: Written = defaultdict(dict)
-        self._leaving: Written = {}
-        """What was flushed last, perhaps still under way: it is asked for most."""
-
-    @contextmanager
-    def _lend(self) -> Iterator[sqlite3.Connection]:
-        self._behind.wait()
-        with self._lend_at_once() as connection:
-            yield connection
+        self._flushed = bytearray(_MARKS) if empty else None
+        """Marks at the hashes of keys: most rows are asked for before they are there, and need no
+        query. As large for a long history as for a short one."""
+        self._written: dict[str, dict[str, bytes | None]] = defaultdict(dict)
+        self._room = _GATHERED
 
     def encoded(self, table: str, key: str) -> bytes | None:
-        for rows in (self._written.get(table), self._leaving.get(table)):
-            if rows is not None and key in rows:
-                return rows[key]
-        if self._flushed is not None and not self._flushed.may_have(table, key):
+        rows = self._written[table]
+        if key in rows:
+            return rows[key]
+        if self._flushed is not None and not self._flushed[_mark(table, key)]:
             return None
         return super().encoded(table, key)
 
@@ -123,35 +114,28 @@ class GatheredState(SqliteState):
             if self.place is not None:
                 self._notes.append((*self.place, table, key, self.encoded(table, key)))
             self._written[table][key] = encoded
-
-    def flush_behind(self) -> None:
-        """Begins it; whatever else uses the connection waits for its end by `lend`."""
-        self._behind.wait()
-        self._behind.begin(self._leave())
+            self._room -= 1
+        if self._room <= 0:
+            self.flush()
 
     def flush(self) -> None:
-        self._behind.wait()
-        self._leave()()
-
-    def _leave(self) -> Callable[[], None]:
-        """What stores the rows that were written."""
-        self._leaving, notes = self._written, self._notes
-        self._written, self._notes = defaultdict(dict), []
-        if self._flushed is not None:
-            for table, rows in self._leaving.items():
-                for key in rows:
-                    self._flushed.add(table, key)
-        return partial(self._store, self._leaving, notes)
-
-    def _store(self, written: Written, notes: list[tuple[object, ...]]) -> None:
         """By key, so that each page of the table is touched once."""
-        with self._lend_at_once() as connection:
-            if notes:
-                connection.executemany(_NOTE, notes)
-            for table in sorted(written):
-                rows = {key: value for key, value in written[table].items() if value is not None}
-                if len(rows) != len(written[table]):
-                    gone = [(table, key) for key in written[table] if key not in rows]
+        with self.lend() as connection:
+            connection.executemany(_NOTE, self._notes)
+            for table, rows in sorted(self._written.items()):
+                kept = sorted(rows)
+                if None in rows.values():
+                    gone = [(table, key) for key in kept if rows[key] is None]
                     connection.executemany(_DELETE, gone)
-                keys = sorted(rows)
-                replace_rows(connection, table, keys, [rows[key] for key in keys])
+                    kept = [key for key in kept if rows[key] is not None]
+                connection.executemany(_REPLACE, [(table, key, rows[key]) for key in kept])
+                if self._flushed is not None:
+                    for key in kept:
+                        self._flushed[_mark(table, key)] = 1
+        self._written.clear()
+        self._notes.clear()
+        self._room = _GATHERED
+
+
+def _mark(table: str, key: str) -> int:
+    return (hash(table) ^ hash(key)) % _MARKS
