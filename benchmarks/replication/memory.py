@@ -1,7 +1,6 @@
 """Artifacts through a folder in a process of its own, so that its peak is its own."""
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.peak import peak_bytes
 from freehold.adapters.disk.object_store import DiskObjectStore
 from freehold.domain.artifact import object_key
 from freehold.replication.fetching import fetch_artifacts
@@ -45,8 +45,7 @@ def passed(root: Path, digests: Sequence[str], folder: Path) -> Passage:
     back = time.perf_counter()
     if sent.artifacts != len(digests) or len(found.got) != len(digests):
         raise RuntimeError(f"not all went there and back: {found.faults}")
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return Passage(there - begun, back - there, peak / 2**20)
+    return Passage(there - begun, back - there, peak_bytes() / 2**20)
 
 
 def main(root: str, asked: str, folder: str) -> None:

@@ -4,7 +4,6 @@ Each measurement is a process of its own, so that its peak is its own.
 """
 
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.peak import peak_bytes
 from benchmarks.replication import history
 from benchmarks.replication.counts import Counts
 from benchmarks.replication.outcome import Outcome, tell
@@ -107,8 +107,7 @@ def received(folder: Path, own: Path) -> float:
 def main(how: str, folder: str, own: str) -> None:
     work = {"pulled": pulled, "received": received}[how]
     seconds = work(Path(folder), Path(own))
-    peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": seconds, "peak": peak}))
+    print(json.dumps({"seconds": seconds, "peak": peak_bytes()}))
 
 
 if __name__ == "__main__":

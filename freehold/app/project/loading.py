@@ -2,9 +2,10 @@
 
 import ast
 import importlib
+import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import date
 from hashlib import sha256
@@ -23,13 +24,21 @@ from freehold.running.code import Code
 SKIPPED = {".freehold", ".venv", "__pycache__", ".git", "node_modules"}
 
 
+def project_files(root: Path, suffixes: Collection[str]) -> list[Path]:
+    """Those that people wrote, in order. What is not theirs is not looked into: it may be large,
+    and sites' own files come and go meanwhile."""
+    found = []
+    for place, folders, names in os.walk(root):
+        folders[:] = [one for one in folders if one not in SKIPPED]
+        found += [Path(place, one) for one in names if Path(one).suffix in suffixes]
+    return sorted(found)
+
+
 def module_sources(root: Path) -> dict[str, bytes]:
     """Dotted name → source bytes of every Python module under the project's folder."""
     found: dict[str, bytes] = {}
-    for path in sorted(root.rglob("*.py")):
+    for path in project_files(root, {".py"}):
         relative = path.relative_to(root)
-        if SKIPPED & set(relative.parts):
-            continue
         parts = [*relative.parts[:-1], *([] if path.stem == "__init__" else [path.stem])]
         if parts:
             found[".".join(parts)] = path.read_bytes()

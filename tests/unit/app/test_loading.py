@@ -1,14 +1,16 @@
 """A project's modules are those that lie on the disk now."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
-from freehold.app.project.loading import load_pipelines
+from freehold.app.project.loading import load_pipelines, module_sources
 from freehold.app.project.reading import read_project
 
 SOURCE = """\
@@ -71,3 +73,35 @@ def test_many_threads_that_load_one_project_at_once(tmp_path: Path, eager: None)
         assert answered(pair[0]) == 0
         with ThreadPoolExecutor(4) as pool:
             assert set(pool.map(answered, [pair[1]] * 4)) == {1}
+
+
+def test_what_people_did_not_write_is_no_source(tmp_path: Path) -> None:
+    for name in ("steps.py", "shop/__init__.py", "shop/sales.py", ".venv/lib/far.py", "notes.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "folder.py").mkdir()
+    assert module_sources(tmp_path) == {
+        "shop": b"shop/__init__.py",
+        "shop.sales": b"shop/sales.py",
+        "steps": b"steps.py",
+    }
+
+
+def test_a_sites_own_folders_come_and_go_meanwhile(tmp_path: Path) -> None:
+    (tmp_path / "steps.py").write_text("")
+    ended = Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            for number in range(50):
+                (tmp_path / f".freehold/{number}/payload").mkdir(parents=True)
+            shutil.rmtree(tmp_path / ".freehold")
+
+    thread = Thread(target=come_and_go)
+    thread.start()
+    try:
+        for _ in range(50):
+            assert list(module_sources(tmp_path)) == ["steps"]
+    finally:
+        ended.set()
+        thread.join()

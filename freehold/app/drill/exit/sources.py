@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from freehold.app.drill.exit.folder import ExitFolder
-from freehold.app.project.loading import SKIPPED
+from freehold.app.project.loading import project_files
 from freehold.app.site.opening import Site
 
 CODE = (".py", ".yaml", ".yml")
@@ -29,9 +29,6 @@ def write_sources(site: Site, folder: ExitFolder) -> None:
 def _code(root: Path, leaving: Path) -> Iterator[Path]:
     """The project's Python and YAML, without what is being written, should that lie in it."""
     written = leaving.resolve()
-    for path in sorted(root.rglob("*")):
-        if path.suffix not in CODE or not path.is_file():
-            continue
-        if SKIPPED & set(path.relative_to(root).parts) or path.resolve().is_relative_to(written):
-            continue
-        yield path
+    for path in project_files(root, CODE):
+        if path.is_file() and not path.resolve().is_relative_to(written):
+            yield path
