@@ -1,12 +1,13 @@
 """The endpoint's HTTP face: a bare ASGI application.
 
-Open Inference Protocol, version 2, REST; `/metrics` for Prometheus; `/freehold/...` for ourselves.
-A fault of the request is a 4xx, a model's is a 500; both with `{"error", "code"}`.
+Open Inference Protocol, version 2, REST; the scoring protocol of MLflow's server; plain rows;
+`/metrics` for Prometheus; `/freehold/...` for ourselves; `/openapi.json` says all of it. A fault of
+the request is a 4xx, a model's is a 500; both with `{"error", "code"}`.
 """
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from time import perf_counter
@@ -16,17 +17,35 @@ import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from freehold.domain.errors import FreeholdError, NotFound, RequestInvalid
+from freehold.endpoint.asgi import (
+    JSON,
+    OCTETS,
+    Answer,
+    Content,
+    Disconnected,
+    Receive,
+    Scope,
+    Send,
+    read_content,
+    send_answer,
+)
 from freehold.endpoint.inference import Inference
 from freehold.endpoint.loading import LoadedTable
 from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.request_log import RequestLog
 from freehold.endpoint.watcher import Watcher
-from freehold.serving.request import invalid
-from freehold.serving.response import Identity, error_response, model_metadata, routing_state
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from freehold.serving.invocations import CSV, error_of, predictions_body, read_csv, read_invocation
+from freehold.serving.open_inference import EXTENSIONS, read_request
+from freehold.serving.openapi import openapi
+from freehold.serving.plain_rows import read_rows, rows_body
+from freehold.serving.request import Limits, invalid
+from freehold.serving.response import (
+    Identity,
+    error_response,
+    inference_response,
+    model_metadata,
+    routing_state,
+)
 
 STATUS: Mapping[str, int] = {
     "request.not-found": 404,
@@ -39,24 +58,22 @@ STATUS: Mapping[str, int] = {
     "endpoint.log-unwritable": 507,
     "endpoint.withdrawn": 503,
 }
+INVOCATIONS = "/invocations"
 _VERSION = version("freehold")
-_JSON = (b"content-type", b"application/json")
-_TEXT = (b"content-type", CONTENT_TYPE_LATEST.encode())
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    body: bytes
-    kind: tuple[bytes, bytes] = _JSON
-    allow: str = ""
-    """Of a 405."""
-    close: bool = False
-    """Whether the connection has to end, since the request was not read to its end."""
+@dataclass(slots=True)
+class Asked:
+    """A request whose route is known, and the table that answers it."""
+
+    scope: Scope
+    receive: Receive
+    loaded: LoadedTable
+    pinned: int | None = None
+    """Place of the variant that the path names."""
 
 
-class _Disconnected(Exception):
-    """The client left before its request was whole: nobody waits for an answer."""
+Route = Callable[[Asked], Awaitable[Answer]]
 
 
 class Application:
@@ -67,157 +84,189 @@ class Application:
         log: RequestLog,
         metrics: Metrics,
         identity: Identity,
+        limits: Limits,
     ) -> None:
         self._watcher, self._inference = watcher, inference
         self._log, self._metrics = log, metrics
-        self._identity = identity
+        self._identity, self._limits = identity, limits
         self.draining = False
+        model, pinned = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
+        self.routes: Mapping[str, tuple[str, Route]] = {
+            f"{model}/infer": ("POST", self._infer),
+            f"{pinned}/infer": ("POST", self._infer),
+            INVOCATIONS: ("POST", self._invocations),
+            "/v1/models/{model}/predict": ("POST", self._predict),
+            model: ("GET", self._metadata),
+            pinned: ("GET", self._metadata),
+            f"{model}/ready": ("GET", self._model_ready),
+            f"{pinned}/ready": ("GET", self._model_ready),
+            "/v2": ("GET", self._server),
+            "/v2/health/live": ("GET", self._live),
+            "/v2/health/ready": ("GET", self._ready),
+            "/ping": ("GET", self._ping),
+            "/health": ("GET", self._ping),
+            "/version": ("GET", self._version),
+            "/metrics": ("GET", self._told_metrics),
+            "/openapi.json": ("GET", self._openapi),
+            "/freehold/routing": ("GET", self._told_routing),
+            "/freehold/log/flush": ("POST", self._flush),
+        }
+        """By the path as the OpenAPI document has it: the method, and what answers."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"no scope of the type {scope['type']} is served")
         try:
             answer = await self._answer(scope, receive)
-        except _Disconnected:
+        except Disconnected:
             return
         except FreeholdError as exc:
-            answer = self._refusal(exc)
+            answer = self._refusal(exc, scope)
         except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
             what = "the endpoint failed"
             answer = self._refusal(
-                FreeholdError(what, why=type(exc).__name__, code="endpoint.internal")
+                FreeholdError(what, why=type(exc).__name__, code="endpoint.internal"), scope
             )
         self._metrics.requests.labels(str(answer.status)).inc()
-        await _send(send, answer)
+        await send_answer(send, answer)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        path, method = scope["path"], scope["method"]
-        if path.startswith("/v2/models/"):
-            return await self._model(path, method, scope, receive)
-        if path == "/freehold/log/flush":
-            return await self._flush(method, scope)
-        _only("GET", method)
-        if path in ("/v2", "/v2/"):
-            return _json({"name": "freehold", "version": _VERSION, "extensions": []})
-        if path == "/v2/health/live":
-            return _json({"live": True})
-        if path == "/v2/health/ready":
-            return self._ready()
-        if path == "/metrics":
-            return Answer(200, self._metrics.text(), _TEXT)
-        if path == "/freehold/routing":
-            return _json(self._routing())
-        raise _nothing(path)
+        path: str = scope["path"]
+        template, model, named = _template(path)
+        if template not in self.routes:
+            raise _nothing(path)
+        asked = Asked(scope, receive, self._watcher.table)
+        if model is not None:
+            if self._watcher.withdrawn is not None:
+                raise self._watcher.withdrawn
+            if model != asked.loaded.table.model:
+                raise invalid("request.not-found", f"no model is named {model!r:.60}")
+            if named is not None:
+                asked.pinned = _place(asked.loaded, named)
+        method, route = self.routes[template]
+        if scope["method"] != method:
+            what = f"{scope['method']} is not possible here"
+            raise RequestInvalid(what, code="request.method", hint=method)
+        return await route(asked)
 
-    async def _model(self, path: str, method: str, scope: Scope, receive: Receive) -> Answer:
-        loaded = self._watcher.table
+    async def _infer(self, asked: Asked) -> Answer:
+        content = await self._content(asked, (JSON, OCTETS))
+        started, at = perf_counter(), self._inference.clock()
+        loaded, pinned = asked.loaded, asked.pinned
+        request = read_request(
+            content.body, self._limits, lambda: loaded.order(pinned), content.header_length
+        )
+        predictions = self._inference.answer(loaded, request, at, pinned)
+        body, header_length = inference_response(request, predictions)
+        self._metrics.seconds.observe(perf_counter() - started)
+        kind = JSON if header_length is None else OCTETS
+        return Answer(200, body, kind, header_length=header_length)
+
+    async def _invocations(self, asked: Asked) -> Answer:
         if self._watcher.withdrawn is not None:
             raise self._watcher.withdrawn
-        parts = path.split("/")[3:]
-        if parts[0] != loaded.table.model:
-            raise invalid("request.not-found", f"no model is named {parts[0]!r:.60}")
-        pinned = None
-        rest = parts[1:]
-        if rest[:1] == ["versions"] and len(rest) > 1:
-            pinned = _place(loaded, rest[1])
-            rest = rest[2:]
-        if rest == ["infer"]:
-            _only("POST", method)
-            return await self._infer(loaded, pinned, scope, receive)
-        if rest == ["ready"]:
-            _only("GET", method)
-            return _json({"name": loaded.table.model, "ready": True})
-        if not rest:
-            _only("GET", method)
-            return _json(_metadata(loaded, pinned))
-        raise _nothing(path)
-
-    async def _infer(
-        self, loaded: LoadedTable, pinned: int | None, scope: Scope, receive: Receive
-    ) -> Answer:
-        limits = self._inference.limits
-        body = await _body(scope, receive, limits.body_bytes, limits.body_seconds)
-        started = perf_counter()
-        answer = _json(self._inference.answer(loaded, body, pinned))
+        content = await self._content(asked, (JSON, CSV))
+        started, at = perf_counter(), self._inference.clock()
+        loaded = asked.loaded
+        if content.kind == CSV:
+            request = read_csv(content.body, self._limits, loaded.kinds)
+        else:
+            request = read_invocation(
+                content.body, self._limits, loaded.kinds, lambda: loaded.order(None)
+            )
+        body = predictions_body(self._inference.answer(loaded, request, at, None))
         self._metrics.seconds.observe(perf_counter() - started)
-        return answer
+        return Answer(200, body)
 
-    def _routing(self) -> dict[str, Any]:
-        return routing_state(self._watcher.table.table, self._watcher.refused, self._identity)
+    async def _predict(self, asked: Asked) -> Answer:
+        content = await self._content(asked, (JSON,))
+        started, at = perf_counter(), self._inference.clock()
+        request, is_one = read_rows(content.body, self._limits, asked.loaded.kinds)
+        body = rows_body(self._inference.answer(asked.loaded, request, at, None), is_one)
+        self._metrics.seconds.observe(perf_counter() - started)
+        return Answer(200, body)
 
-    def _ready(self) -> Answer:
+    async def _content(self, asked: Asked, kinds: tuple[str, ...]) -> Content:
+        return await read_content(asked.scope, asked.receive, self._limits, kinds)
+
+    async def _metadata(self, asked: Asked) -> Answer:
+        variants, models = asked.loaded.table.variants, asked.loaded.models
+        if asked.pinned is not None:
+            variants, models = (variants[asked.pinned],), (models[asked.pinned],)
+        versions, columns = [v.version for v in variants], [m.columns for m in models]
+        return _json(model_metadata(asked.loaded.table.model, versions, columns))
+
+    async def _model_ready(self, asked: Asked) -> Answer:
+        return _json({"name": asked.loaded.table.model, "ready": True})
+
+    async def _server(self, _: Asked) -> Answer:
+        return _json({"name": "freehold", "version": _VERSION, "extensions": EXTENSIONS})
+
+    async def _live(self, _: Asked) -> Answer:
+        return _json({"live": True})
+
+    async def _ready(self, _: Asked) -> Answer:
         log = self._log.state
-        # A full disk is told here and costs no traffic: it gets room again, and then the rows that
-        # wait are written. A log that has ended never is again.
-        ready = log.alive and not self.draining and self._watcher.withdrawn is None
         state = {
-            "ready": ready,
+            "ready": self._is_ready,
             "log": {"alive": log.alive, "failure": log.failure},
             "routing": self._routing(),
         }
         # The protocol wants a 4xx where it is not ready.
-        return _json(state, 200 if ready else 400)
+        return _json(state, 200 if state["ready"] else 400)
 
-    async def _flush(self, method: str, scope: Scope) -> Answer:
-        _only("POST", method)
-        if not _is_loopback(scope):
+    async def _ping(self, _: Asked) -> Answer:
+        return Answer(200 if self._is_ready else 503, b"\n", "text/plain")
+
+    async def _version(self, _: Asked) -> Answer:
+        return Answer(200, _VERSION.encode(), "text/plain")
+
+    async def _told_metrics(self, _: Asked) -> Answer:
+        return Answer(200, self._metrics.text(), CONTENT_TYPE_LATEST)
+
+    async def _openapi(self, asked: Asked) -> Answer:
+        return _json(openapi(asked.loaded.table.model, asked.loaded.kinds, _VERSION))
+
+    async def _told_routing(self, _: Asked) -> Answer:
+        return _json(self._routing())
+
+    async def _flush(self, asked: Asked) -> Answer:
+        if not _is_loopback(asked.scope):
             raise invalid("request.not-loopback", "the log is flushed from this machine only")
         state = await asyncio.to_thread(self._log.flush)
         return _json({"rows": state.written, "dropped": state.dropped, "parts": state.parts})
 
-    def _refusal(self, error: FreeholdError) -> Answer:
+    @property
+    def _is_ready(self) -> bool:
+        # A full disk is told by the route and costs no traffic: it gets room again, and then the
+        # rows that wait are written. A log that has ended never is again.
+        return self._log.state.alive and not self.draining and self._watcher.withdrawn is None
+
+    def _routing(self) -> dict[str, Any]:
+        return routing_state(self._watcher.table.table, self._watcher.refused, self._identity)
+
+    def _refusal(self, error: FreeholdError, scope: Scope) -> Answer:
         self._metrics.errors.labels(error.code).inc()
         kinds = (RequestInvalid, NotFound)
         status = STATUS.get(error.code, 400 if isinstance(error, kinds) else 500)
         allow = error.hint if error.code == "request.method" else ""
         unread = error.code in ("request.too-large", "request.slow", "request.content-type")
-        return Answer(status, orjson.dumps(error_response(error)), allow=allow, close=unread)
+        is_invocation = scope["path"] == INVOCATIONS
+        told = error_of(error, status) if is_invocation else error_response(error)
+        return Answer(status, orjson.dumps(told), allow=allow, close=unread)
 
 
-async def _send(send: Send, answer: Answer) -> None:
-    headers = [answer.kind, (b"content-length", str(len(answer.body)).encode())]
-    if answer.allow:
-        headers.append((b"allow", answer.allow.encode()))
-    if answer.close:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
-
-
-async def _body(scope: Scope, receive: Receive, limit: int, seconds: float) -> bytes:
-    """Raises RequestInvalid: `request.content-type`, `request.too-large`, `request.slow`."""
-    for name, value in scope["headers"]:
-        if name == b"content-length" and int(value) > limit:
-            raise _too_large(limit)
-        if name == b"content-type" and value.split(b";")[0].strip().lower() != _JSON[1]:
-            raise invalid("request.content-type", "the body must be application/json")
-        if name in (b"content-encoding", b"inference-header-content-length"):
-            raise invalid("request.content-type", f"{name.decode()} is not offered")
-    chunks, size = [], 0
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise _Disconnected
-                chunk = message.get("body", b"")
-                size += len(chunk)
-                if size > limit:
-                    raise _too_large(limit)
-                chunks.append(chunk)
-                if not message.get("more_body", False):
-                    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    except TimeoutError as exc:
-        raise invalid("request.slow", f"the body did not arrive in {seconds} s") from exc
-
-
-def _metadata(loaded: LoadedTable, pinned: int | None) -> Any:
-    variants, models = loaded.table.variants, loaded.models
-    if pinned is not None:
-        variants, models = (variants[pinned],), (models[pinned],)
-    return model_metadata(
-        loaded.table.model, [v.version for v in variants], [m.columns for m in models]
-    )
+def _template(path: str) -> tuple[str, str | None, str | None]:
+    """The path as the routes have it, and the model and version that it names."""
+    parts = path.split("/")
+    model = named = None
+    if len(parts) > 3 and parts[2] == "models":
+        model, parts[3] = parts[3], "{model}"
+        if len(parts) > 5 and parts[4] == "versions":
+            named, parts[5] = parts[5], "{version}"
+    elif parts == ["", "v2", ""]:
+        parts.pop()
+    return "/".join(parts), model, named
 
 
 def _place(loaded: LoadedTable, named: str) -> int:
@@ -235,17 +284,8 @@ def _json(value: Any, status: int = 200) -> Answer:
     return Answer(status, orjson.dumps(value))
 
 
-def _only(allowed: str, method: str) -> None:
-    if method != allowed:
-        raise RequestInvalid(f"{method} is not possible here", code="request.method", hint=allowed)
-
-
 def _nothing(path: str) -> RequestInvalid:
     return invalid("request.not-found", f"there is nothing at {path!r:.80}")
-
-
-def _too_large(limit: int) -> RequestInvalid:
-    return invalid("request.too-large", f"the body has more than {limit} bytes")
 
 
 def _is_loopback(scope: Scope) -> bool:

@@ -48,9 +48,9 @@ class Endpoint:
             self._refused(exc)
             self._log.close()
             raise
-        inference = Inference(self._log, self._metrics, clock, settings.limits)
+        inference = Inference(self._log, self._metrics, clock)
         self.application = Application(
-            self.watcher, inference, self._log, self._metrics, self.identity
+            self.watcher, inference, self._log, self._metrics, self.identity, settings.limits
         )
 
     def counts_open(self, count: Callable[[], int]) -> None:

@@ -1,9 +1,10 @@
-"""One prediction request: read, route, score, log, answer. Runs to its end without waiting."""
+"""One prediction request, by whatever protocol it came: route, score, log, answer. Runs to its end
+without waiting.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Any
 from uuid import uuid4
 
 from freehold.domain.errors import Failed, RequestInvalid
@@ -12,8 +13,8 @@ from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.request_log import RequestLog
 from freehold.ports.clock import Clock
 from freehold.serving.prediction_log import Batch
-from freehold.serving.request import InferenceRequest, Limits, asked_at, read_request
-from freehold.serving.response import inference_response
+from freehold.serving.request import InferenceRequest, asked_at
+from freehold.serving.response import Predictions
 from freehold.serving.rows import COLUMN_MISSING, absent, check_columns, lists_of, matrix_of
 
 
@@ -43,17 +44,17 @@ class _Call:
 
 
 class Inference:
-    def __init__(self, log: RequestLog, metrics: Metrics, clock: Clock, limits: Limits) -> None:
-        self._log, self._metrics, self._clock = log, metrics, clock
-        self.limits = limits
+    def __init__(self, log: RequestLog, metrics: Metrics, clock: Clock) -> None:
+        self._log, self._metrics, self.clock = log, metrics, clock
 
-    def answer(self, loaded: LoadedTable, body: bytes, pinned: int | None) -> dict[str, Any]:
-        """`pinned`: place of the variant that the client named, if it named one.
+    def answer(
+        self, loaded: LoadedTable, request: InferenceRequest, at: int, pinned: int | None
+    ) -> Predictions:
+        """`at`: when it had arrived, in microseconds since 1970 UTC. `pinned`: place of the
+        variant that the client named, if it named one.
 
         Raises RequestInvalid for a fault of the request, ModelFailed for one of a model.
         """
-        at = self._clock()
-        request = read_request(body, self.limits)
         request_id = request.id or uuid4().hex
         ids = request.prediction_ids(request_id)
         asked = asked_at(request, at)
@@ -69,14 +70,7 @@ class Inference:
             for value, row in zip(batch.score or (), rows or range(request.rows), strict=True):
                 scores[row] = value
                 versions[row] = batch.version
-        return inference_response(
-            request,
-            model=loaded.table.model,
-            request_id=request_id,
-            scores=scores,
-            versions=versions,
-            prediction_ids=ids,
-        )
+        return Predictions(loaded.table.model, request_id, scores, versions, ids)
 
     def _check(self, call: _Call, place: int, rows: list[int] | None) -> None:
         """A column that only this variant asks for, and the reference does not, is its own fault:

@@ -55,6 +55,16 @@ class LoadedTable:
         """Place of the reference among the variants."""
         return None if self.table.reference is None else self.place(self.table.reference)
 
+    def order(self, pinned: int | None) -> tuple[str, ...]:
+        """The columns of rows that come without names: of the version that the client named, else
+        of the one that the others are compared with, else of the champion.
+        """
+        place = self.reference if pinned is None else pinned
+        if place is None:
+            aliases = [variant.alias for variant in self.table.variants]
+            place = aliases.index("champion") if "champion" in aliases else 0
+        return self.models[place].columns.names
+
     def place(self, version: int) -> int | None:
         for place, variant in enumerate(self.table.variants):
             if variant.version == version:

@@ -1,46 +1,64 @@
-"""What the endpoint says: Open Inference Protocol, version 2, REST."""
+"""What the endpoint says: Open Inference Protocol, version 2, REST, and what all protocols say."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import orjson
+
 from freehold.domain.columns import Columns
 from freehold.domain.errors import FreeholdError
 from freehold.domain.routing import RoutingTable
+from freehold.serving.binary_tensor import bytes_of
 from freehold.serving.request import ID, InferenceRequest
 
 PLATFORM = "freehold_package"
+DATATYPES = {"score": "FP64", "version": "INT64", "prediction_id": "BYTES"}
+"""Of the outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """The answer to one request."""
+
+    model: str
+    request_id: str
+    scores: Sequence[float]
+    """[rows], as the two that follow."""
+    versions: Sequence[int]
+    prediction_ids: Sequence[str]
 
 
 def inference_response(
-    request: InferenceRequest,
-    *,
-    model: str,
-    request_id: str,
-    scores: Sequence[float],
-    versions: Sequence[int],
-    prediction_ids: Sequence[str],
-) -> dict[str, Any]:
-    """`model_version` stands in it only if one version answered all rows."""
+    request: InferenceRequest, predictions: Predictions
+) -> tuple[bytes, int | None]:
+    """The body, and how many bytes of it are JSON, if not all.
+
+    `model_version` stands in it only if one version answered all rows.
+    """
+    values: dict[str, Sequence[Any]] = {
+        "score": predictions.scores,
+        "version": predictions.versions,
+        "prediction_id": predictions.prediction_ids,
+    }
     rows = [request.rows]
-    outputs = {
-        "score": {"name": "score", "datatype": "FP64", "shape": rows, "data": scores},
-        "version": {"name": "version", "datatype": "INT64", "shape": rows, "data": versions},
-        "prediction_id": {
-            "name": "prediction_id",
-            "datatype": "BYTES",
-            "shape": rows,
-            "data": prediction_ids,
-        },
-    }
-    response = {
-        "model_name": model,
-        "id": request_id,
-        "outputs": [outputs[name] for name in request.outputs],
-    }
-    if len(set(versions)) == 1:
-        response["model_version"] = str(versions[0])
-    return response
+    outputs = []
+    parts: list[bytes] = []
+    for name in request.outputs:
+        output: dict[str, Any] = {"name": name, "datatype": DATATYPES[name], "shape": rows}
+        if name in request.binary:
+            parts.append(bytes_of(DATATYPES[name], values[name]))
+            output["parameters"] = {"binary_data_size": len(parts[-1])}
+        else:
+            output["data"] = values[name]
+        outputs.append(output)
+    response = {"model_name": predictions.model, "id": predictions.request_id, "outputs": outputs}
+    if len(set(predictions.versions)) == 1:
+        response["model_version"] = str(predictions.versions[0])
+    head = orjson.dumps(response)
+    if not parts:
+        return head, None
+    return b"".join([head, *parts]), len(head)
 
 
 def model_metadata(model: str, versions: Sequence[int], inputs: Sequence[Columns]) -> Any:
@@ -62,9 +80,8 @@ def model_metadata(model: str, versions: Sequence[int], inputs: Sequence[Columns
             {"name": ID, "datatype": "BYTES", "shape": [-1], "parameters": {"optional": True}},
         ],
         "outputs": [
-            {"name": "score", "datatype": "FP64", "shape": [-1]},
-            {"name": "version", "datatype": "INT64", "shape": [-1]},
-            {"name": "prediction_id", "datatype": "BYTES", "shape": [-1]},
+            {"name": name, "datatype": datatype, "shape": [-1]}
+            for name, datatype in DATATYPES.items()
         ],
     }
 

@@ -68,6 +68,8 @@ def lists_of(
 def matrix_of(columns: Columns, lists: Mapping[str, Sequence[Any]]) -> Matrix:
     """float32 [rows, columns]. Raises RequestInvalid `request.number-too-large`."""
     matrix = columns.matrix_of(lists)
-    if np.isinf(matrix).any():
-        raise invalid("request.number-too-large", "a number is beyond the range of FP32")
+    infinite = np.isinf(matrix)
+    if infinite.any():
+        name = columns.names[int(infinite.any(axis=0).argmax())]
+        raise invalid("request.number-too-large", f"{name}: a number is beyond the range of FP32")
     return matrix

@@ -1,6 +1,8 @@
 """Input tensors of the Open Inference Protocol, version 2, section "Request Input" of its REST API.
 
 Each is one column of the rows: shape [n] or [n, 1], data flat or nested, null for what is missing.
+A tensor of the shape [n, k] is k columns, without their names. The data may be bytes instead, see
+`binary_tensor`.
 """
 
 from collections.abc import Mapping
@@ -8,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from freehold.domain.errors import Fault
+from freehold.serving.binary_tensor import NotFinite, values_of
 
+NOT_FINITE = "request.not-finite"
 _NONE = type(None)
 _NUMBERS: frozenset[type] = frozenset({int, float, _NONE})
 _INTEGERS: frozenset[type] = frozenset({int, _NONE})
@@ -21,6 +25,8 @@ _TYPES: Mapping[str, frozenset[type]] = {
         _INTEGERS,
     ),
 }
+DATATYPES = tuple(_TYPES)
+_NAN_HINT = 'a missing number may be NaN if the request says "parameters": {"missing": "null"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +34,18 @@ class Tensor:
     name: str
     datatype: str
     values: list[Any]
-    """[n]: str, bool, int or float as the datatype says, or None."""
+    """[n * width], row by row: str, bool, int or float as the datatype says, or None."""
+    width: int = 1
 
     @property
     def is_text(self) -> bool:
         return self.datatype == "BYTES"
 
 
-def read_tensor(value: Any, place: int) -> Tensor | Fault:
-    """The tensor, or the first thing wrong with it."""
+def read_tensor(
+    value: Any, place: int, data: bytes | None = None, *, nan_is_null: bool = False
+) -> Tensor | Fault:
+    """The tensor, or the first thing wrong with it. `data`: what came for it after the JSON."""
     where = f"inputs[{place}]"
     if type(value) is not dict:
         return Fault("request.malformed", "must be an object", where)
@@ -47,35 +56,72 @@ def read_tensor(value: Any, place: int) -> Tensor | Fault:
         known = ", ".join(sorted(_TYPES))
         return Fault("request.wrong-type", f"'datatype' must be one of {known}", where)
     parameters = value.get("parameters")
-    if parameters is not None and (
-        type(parameters) is not dict or "binary_data_size" in parameters
-    ):
-        return Fault("request.binary", "binary data is not offered: send it as JSON", where)
-    shape, data = value.get("shape"), value.get("data")
-    rows = _rows(shape)
-    if rows is None:
-        return Fault("request.wrong-shape", f"'{name}' must have the shape [n] or [n, 1]", where)
-    if type(data) is not list or len(data) != rows:
-        return Fault("request.wrong-shape", f"'{name}' must hold {rows} values", where)
-    if len(value["shape"]) == 2 and rows and type(data[0]) is list:
-        if any(type(item) is not list or len(item) != 1 for item in data):
-            return Fault("request.wrong-shape", f"'{name}' must hold lists of one value", where)
-        data = [item[0] for item in data]
+    if parameters is not None:
+        fault = _parameters_fault(parameters, name, where, data)
+        if fault is not None:
+            return fault
+    extent = _extent(value.get("shape"))
+    if extent is None:
+        what = f"'{name}' must have the shape [n] or [n, 1], or [n, k] for all columns at once"
+        return Fault("request.wrong-shape", what, where)
+    if data is None:
+        return _of_json(name, datatype, value, extent, where)
+    rows, width = extent
+    if "data" in value:
+        what = f"'{name}' has 'data' and binary data: send one of them"
+        return Fault("request.binary", what, where)
+    try:
+        values = values_of(datatype, rows * width, data, nan_is_null=nan_is_null)
+    except NotFinite as exc:
+        return Fault(NOT_FINITE, f"'{name}' {exc}", where, _NAN_HINT)
+    except ValueError as exc:
+        return Fault("request.binary", f"'{name}' {exc}", where)
+    return Tensor(name, datatype, values, width)
+
+
+def _of_json(
+    name: str, datatype: str, value: dict[str, Any], extent: tuple[int, int], where: str
+) -> Tensor | Fault:
+    (rows, width), data = extent, value.get("data")
+    count = rows * width
+    if type(data) is not list:
+        return Fault("request.wrong-shape", f"'{name}' must hold {count} values", where)
+    if len(value["shape"]) == 2 and data and type(data[0]) is list:
+        if any(type(item) is not list or len(item) != width for item in data):
+            what = f"'{name}' must hold lists of {'one value' if width == 1 else f'{width} values'}"
+            return Fault("request.wrong-shape", what, where)
+        data = [item for row in data for item in row]
+    if len(data) != count:
+        return Fault("request.wrong-shape", f"'{name}' must hold {count} values", where)
     if not _TYPES[datatype].issuperset(map(type, data)):
         return Fault("request.wrong-type", f"'{name}' holds what is no {datatype}", where)
     if "INT" in datatype and not _fits(data, datatype):
         return Fault("request.wrong-type", f"'{name}' holds a number beyond {datatype}", where)
-    return Tensor(name, datatype, data)
+    return Tensor(name, datatype, data, width)
 
 
-def _rows(shape: Any) -> int | None:
+def _parameters_fault(parameters: Any, name: str, where: str, data: bytes | None) -> Fault | None:
+    if type(parameters) is not dict:
+        return Fault("request.malformed", f"'parameters' of '{name}' must be an object", where)
+    if "shared_memory_region" in parameters:
+        what = f"'{name}' cannot be read from shared memory: send its data"
+        return Fault("request.unsupported", what, where)
+    if "binary_data_size" in parameters and data is None:
+        what = f"binary data of '{name}' are said to come, but not where they begin"
+        hint = "send the header Inference-Header-Content-Length: how many bytes are JSON"
+        return Fault("request.binary", what, where, hint)
+    return None
+
+
+def _extent(shape: Any) -> tuple[int, int] | None:
+    """Rows and columns."""
     if type(shape) is not list or not 1 <= len(shape) <= 2:
         return None
     if any(type(size) is not int for size in shape) or shape[0] < 0:
         return None
-    if len(shape) == 2 and shape[1] != 1:
-        return None
-    return int(shape[0])
+    if len(shape) == 1:
+        return shape[0], 1
+    return (shape[0], shape[1]) if shape[1] > 0 else None
 
 
 def _fits(data: list[Any], datatype: str) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from jsonschema import Draft202012Validator
 from numpy.typing import NDArray
 
 from freehold.catalog.package import pack
@@ -29,6 +31,7 @@ from freehold.endpoint.request_log import LogSettings
 from freehold.endpoint.settings import EndpointSettings
 from freehold.ports.model_runtime import ModelRuntime, Predictor
 from freehold.ports.model_signing import ModelSigning
+from freehold.serving.openapi import openapi
 
 ALGORITHM = ec.ECDSA(hashes.SHA256())
 COLUMNS = Columns((Column("distance", "number"), Column("carrier", "category", ("AA", "UA"))))
@@ -187,15 +190,75 @@ class Reply:
     def json(self) -> Any:
         return json.loads(self.body)
 
+    @property
+    def json_head(self) -> Any:
+        """What stands before the binary data."""
+        return json.loads(self.body[: int(self.headers["inference-header-content-length"])])
+
     def output(self, name: str) -> list[Any]:
         return next(out["data"] for out in self.json["outputs"] if out["name"] == name)
 
 
+class Conformance:
+    """That the OpenAPI document is true: of what is sent and taken, and of what is answered."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        self._validators: dict[str, Draft202012Validator] = {}
+
+    def check(self, method: str, path: str, body: bytes | None, reply: Reply) -> None:
+        """`body`: where it is JSON and nothing else."""
+        operations = self._operations(path)
+        if operations is None:
+            assert reply.status == 404, f"{path} answers and is not in the document"
+            return
+        operation = operations.get(method.lower())
+        if operation is None:
+            assert reply.status in (404, 405, 503)
+            return
+        answers = operation["responses"]
+        self._matches(answers.get(str(reply.status), answers["default"]), reply)
+        if body is not None and reply.status == 200 and "requestBody" in operation:
+            schema = operation["requestBody"]["content"]["application/json"]["schema"]
+            self._validate(schema, json.loads(body))
+
+    def _operations(self, path: str) -> Any:
+        for template, operations in self.document["paths"].items():
+            if re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]*", re.escape(template)), path):
+                return operations
+        return self.document["paths"]["/v2"] if path == "/v2/" else None
+
+    def _matches(self, answer: Any, reply: Reply) -> None:
+        kind = reply.headers["content-type"].partition(";")[0]
+        assert kind in answer["content"]
+        if kind == "text/plain":
+            return
+        length = int(reply.headers.get("inference-header-content-length", len(reply.body)))
+        self._validate(answer["content"][kind]["schema"], json.loads(reply.body[:length]))
+
+    def _validate(self, schema: dict[str, Any], value: Any) -> None:
+        key = json.dumps(schema)
+        if key not in self._validators:
+            whole = {**schema, "components": self.document["components"]}
+            self._validators[key] = Draft202012Validator(whole)
+        self._validators[key].validate(value)
+
+
 class Client:
-    """Calls an ASGI application without a socket."""
+    """Calls an ASGI application without a socket; each answer is held against the document."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self._conformance: dict[int, Conformance] = {}
+
+    def conformance(self) -> Conformance:
+        """With the document of the table in force."""
+        table = self.endpoint.watcher.table
+        number = table.table.version
+        if number not in self._conformance:
+            document = openapi(table.table.model, table.kinds, "1")
+            self._conformance[number] = Conformance(document)
+        return self._conformance[number]
 
     def ask(
         self,
@@ -235,7 +298,10 @@ class Client:
         asyncio.run(self.endpoint.application(scope, receive, send))
         start, end = sent
         told = {name.decode(): value.decode() for name, value in start["headers"]}
-        return Reply(start["status"], told, end["body"])
+        reply = Reply(start["status"], told, end["body"])
+        is_plain = given["content-type"].startswith("application/json") and len(given) == 1
+        self.conformance().check(method, path, body if is_plain else None, reply)
+        return reply
 
     def infer(self, body: Any, path: str = "/v2/models/delay/infer", **more: Any) -> Reply:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

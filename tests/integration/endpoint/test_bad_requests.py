@@ -22,6 +22,8 @@ VALID = {
     ],
     "outputs": [{"name": "score"}],
 }
+MATRIX = {"name": "all", "datatype": "FP64", "shape": [2, 2], "data": [[1, 2], [3, 4]]}
+"""Of as many columns as the model has, one of which takes no numbers."""
 
 
 def changed(change: Callable[[Any], object]) -> bytes:
@@ -44,7 +46,9 @@ def tensor(place: int, **fields: Any) -> bytes:
         (b"null", "request.malformed"),
         (b"[" * 200_000, "request.malformed"),
         (b'{"inputs":' * 5_000 + b"1" + b"}" * 5_000, "request.malformed"),
-        (b'{"inputs": [1e999]}', "request.malformed"),
+        (b'{"inputs": [1e999]}', "request.not-finite"),
+        (tensor(0, data=[1.5, float("nan")]), "request.not-finite"),
+        (tensor(0, data=[float("-inf"), 1]), "request.not-finite"),
         (changed(lambda r: r.pop("inputs")), "request.malformed"),
         (changed(lambda r: r.update(inputs=[])), "request.malformed"),
         (changed(lambda r: r.update(inputs=[7])), "request.malformed"),
@@ -52,7 +56,7 @@ def tensor(place: int, **fields: Any) -> bytes:
         (changed(lambda r: r.update(id=7)), "request.malformed"),
         (changed(lambda r: r.update(parameters=7)), "request.malformed"),
         (changed(lambda r: r.update(parameters={"missing": "zero"})), "request.malformed"),
-        (changed(lambda r: r.update(parameters={"binary_data_output": True})), "request.binary"),
+        (changed(lambda r: r.update(parameters={"binary_data_output": 1})), "request.malformed"),
         (changed(lambda r: r.update(parameters={"asked_at": -1})), "request.malformed"),
         (changed(lambda r: r.update(parameters={"asked_at": "now"})), "request.malformed"),
         (changed(lambda r: r.update(parameters={"asked_at": True})), "request.malformed"),
@@ -64,9 +68,16 @@ def tensor(place: int, **fields: Any) -> bytes:
         (changed(lambda r: r.update(outputs=7)), "request.malformed"),
         (changed(lambda r: r.update(outputs=[{"name": "label"}])), "request.unknown-output"),
         (
-            changed(lambda r: r["outputs"][0].update(parameters={"binary_data": True})),
-            "request.binary",
+            changed(lambda r: r["outputs"][0].update(parameters={"binary_data": "yes"})),
+            "request.malformed",
         ),
+        (changed(lambda r: r["outputs"][0].update(parameters=7)), "request.malformed"),
+        (
+            changed(lambda r: r["outputs"][0].update(parameters={"classification": 2})),
+            "request.unsupported",
+        ),
+        (tensor(0, parameters={"shared_memory_region": "r"}), "request.unsupported"),
+        (tensor(0, parameters=7), "request.malformed"),
         (changed(lambda r: r["inputs"].append(r["inputs"][0])), "request.duplicate"),
         (tensor(0, name=""), "request.malformed"),
         (tensor(0, name=7), "request.malformed"),
@@ -102,6 +113,16 @@ def tensor(place: int, **fields: Any) -> bytes:
         (tensor(1, data=[["UA"], "AA"]), "request.wrong-shape"),
         (tensor(1, data=[["UA"], [7]]), "request.wrong-type"),
         (tensor(1, datatype="FP64", data=[1, 2]), "request.wrong-type"),
+        (tensor(0, shape=[2, 0], data=[]), "request.wrong-shape"),
+        (tensor(0, shape=[2, 2], data=[1, 2, 3, 4]), "request.wrong-shape"),
+        (changed(lambda r: r.update(inputs=[MATRIX | {"shape": [2, 3]}])), "request.wrong-shape"),
+        (
+            changed(lambda r: r.update(inputs=[MATRIX | {"data": [[1, 2], [3]]}])),
+            "request.wrong-shape",
+        ),
+        (changed(lambda r: r.update(inputs=[MATRIX | {"data": [1, 2, 3]}])), "request.wrong-shape"),
+        (changed(lambda r: r.update(inputs=[MATRIX])), "request.wrong-type"),
+        (changed(lambda r: r.update(inputs=[MATRIX | {"name": "id"}])), "request.wrong-shape"),
         (tensor(2, data=["a", "a"]), "request.duplicate"),
         (tensor(2, data=["a", None]), "request.wrong-type"),
         (tensor(2, data=["a", ""]), "request.wrong-type"),
@@ -175,9 +196,9 @@ def test_a_wrong_address(client: Any, method: str, path: str, status: int, code:
     "headers",
     [
         {"content-type": "text/plain"},
-        {"content-type": "application/octet-stream"},
-        {"content-encoding": "gzip"},
-        {"inference-header-content-length": "10"},
+        {"content-type": "application/json; charset=latin-1"},
+        {"content-encoding": "br"},
+        {"content-encoding": "gzip, gzip"},
     ],
 )
 def test_content_that_is_not_offered(client: Any, headers: dict[str, str]) -> None:

@@ -12,7 +12,9 @@ from freehold.domain.columns import Column, Columns
 from freehold.domain.errors import StorageFailed
 from freehold.endpoint import request_log
 from freehold.endpoint.request_log import LogSettings
+from freehold.serving.open_inference import read_request
 from freehold.serving.prediction_log import SCHEMA, inputs_of
+from freehold.serving.request import Limits
 
 
 def read(site: Any) -> pl.DataFrame:
@@ -228,12 +230,12 @@ def test_what_a_stop_cannot_write_is_said(
     monkeypatch.setattr(
         request_log, "store", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full"))
     )
-    endpoint.application._inference.answer(
-        endpoint.watcher.table,
+    body = (
         b'{"inputs":[{"name":"distance","datatype":"FP64","shape":[1],"data":[1]}],'
-        b'"parameters":{"missing":"null"}}',
-        None,
+        b'"parameters":{"missing":"null"}}'
     )
+    request = read_request(body, Limits())
+    endpoint.application._inference.answer(endpoint.watcher.table, request, 1, None)
     with pytest.raises(StorageFailed):
         endpoint.close()
     assert log.state.waiting == 1

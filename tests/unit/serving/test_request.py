@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from freehold.domain.columns import Column, Columns
 from freehold.domain.errors import RequestInvalid
-from freehold.serving.request import CLOCK_TOLERANCE, Limits, asked_at, read_request
+from freehold.serving.open_inference import read_request
+from freehold.serving.request import CLOCK_TOLERANCE, Limits, asked_at
 from freehold.serving.rows import check_columns, lists_of, matrix_of
 
 COLUMNS = Columns((Column("x", "number"), Column("c", "category", ("a", "b"))))

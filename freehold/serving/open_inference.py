@@ -1,0 +1,180 @@
+"""Requests of the Open Inference Protocol, version 2, REST, section "Inference", with the binary
+tensor data extension.
+
+A tensor of the shape [n, k] that comes alone, or with `id`, is all columns of the model, in its
+order. A NaN among binary data is null if the request says `"missing": "null"`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from freehold.domain.errors import Fault, RequestInvalid
+from freehold.serving.document import read_json
+from freehold.serving.request import (
+    ID,
+    OUTPUTS,
+    InferenceRequest,
+    Limits,
+    invalid,
+    made_request,
+    read_parameters,
+)
+from freehold.serving.tensor import Tensor, read_tensor
+
+EXTENSIONS = ("binary_tensor_data",)
+HEADER_LENGTH = "Inference-Header-Content-Length"
+
+
+def read_request(
+    body: bytes,
+    limits: Limits,
+    order: Callable[[], Sequence[str]] = tuple,
+    header_length: int | None = None,
+) -> InferenceRequest:
+    """`order`: gives the model's columns in their order. `header_length`: how many bytes of the
+    body are JSON, if not all of them.
+
+    Raises RequestInvalid: `request.malformed`, `request.wrong-shape`, `request.wrong-type`,
+    `request.not-finite`, `request.binary`, `request.duplicate`, `request.too-many-rows`,
+    `request.unknown-output`, `request.unsupported`.
+    """
+    if header_length is None:
+        value = read_json(body)
+    elif header_length <= len(body):
+        value = read_json(body[:header_length])
+    else:
+        what = f"{HEADER_LENGTH} is {header_length}, and the body has {len(body)} bytes"
+        raise invalid("request.binary", what)
+    if type(value) is not dict:
+        raise invalid("request.malformed", "the body must be an object")
+    name = value.get("id", "")
+    if type(name) is not str:
+        raise invalid("request.malformed", "'id' must be a string")
+    said = read_parameters(value.get("parameters"))
+    inputs = _inputs(value.get("inputs"), limits)
+    data = _binary_data(inputs, None if header_length is None else body[header_length:])
+    tensors = _tensors(inputs, data, said.missing_is_null, order)
+    outputs, binary = _outputs(value.get("outputs"), said.binary_data_output)
+    return made_request(tensors, limits, said=said, name=name, outputs=outputs, binary=binary)
+
+
+def _inputs(inputs: Any, limits: Limits) -> list[Any]:
+    if type(inputs) is not list or not inputs:
+        raise invalid("request.malformed", "'inputs' must be a list of tensors, not empty")
+    if len(inputs) > limits.tensors:
+        raise invalid("request.malformed", f"there are more than {limits.tensors} inputs")
+    return inputs
+
+
+def _binary_data(inputs: list[Any], rest: bytes | None) -> list[bytes | None] | None:
+    """What lies behind the JSON, for each tensor that says so; None if there is no such place.
+
+    Raises RequestInvalid `request.binary` unless the tensors share it to the last byte.
+    """
+    if rest is None:
+        return None
+    sizes = [_binary_size(item, place) for place, item in enumerate(inputs)]
+    total = sum(size or 0 for size in sizes)
+    if total != len(rest):
+        what = f"the inputs say that {total} bytes of binary data come, and {len(rest)} came"
+        raise invalid("request.binary", what)
+    data: list[bytes | None] = []
+    at = 0
+    for size in sizes:
+        data.append(None if size is None else rest[at : at + size])
+        at += size or 0
+    return data
+
+
+def _binary_size(item: Any, place: int) -> int | None:
+    parameters = item.get("parameters") if type(item) is dict else None
+    if type(parameters) is not dict or "binary_data_size" not in parameters:
+        return None
+    size = parameters["binary_data_size"]
+    if type(size) is not int or size < 0:
+        what = f"inputs[{place}]: 'binary_data_size' must be a number of bytes"
+        raise invalid("request.binary", what)
+    return size
+
+
+def _tensors(
+    inputs: list[Any],
+    data: list[bytes | None] | None,
+    nan_is_null: bool,
+    order: Callable[[], Sequence[str]],
+) -> dict[str, Tensor]:
+    faults: list[Fault] = []
+    tensors: dict[str, Tensor] = {}
+    matrices = []
+    for place, item in enumerate(inputs):
+        own = None if data is None else data[place]
+        tensor = read_tensor(item, place, own, nan_is_null=nan_is_null)
+        if isinstance(tensor, Fault):
+            faults.append(tensor)
+        elif tensor.name in tensors:
+            what = f"'{tensor.name}' stands twice"
+            faults.append(Fault("request.duplicate", what, f"inputs[{place}]"))
+        else:
+            tensors[tensor.name] = tensor
+            if tensor.width != 1:
+                matrices.append((tensor, f"inputs[{place}]"))
+    for matrix, where in matrices:
+        fault = _spread(matrix, tensors, order(), where)
+        if fault is not None:
+            faults.append(fault)
+            del tensors[matrix.name]
+    sizes = {len(tensor.values) for tensor in tensors.values()}
+    if len(sizes) > 1:
+        what = f"the inputs have {' and '.join(map(str, sorted(sizes)))} rows"
+        faults.append(Fault("request.wrong-shape", what, "inputs"))
+    if faults:
+        raise RequestInvalid("; ".join(map(str, faults[:5])), code=faults[0].code, faults=faults)
+    return tensors
+
+
+def _spread(
+    matrix: Tensor, tensors: dict[str, Tensor], order: Sequence[str], where: str
+) -> Fault | None:
+    """Puts a tensor for each column in the matrix's place, or says why not."""
+    name, width = matrix.name, matrix.width
+    if len(tensors) != 1 + (ID in tensors) or name == ID:
+        what = f"'{name}' has {width} columns: it cannot come beside others, or be the id"
+        return Fault("request.wrong-shape", what, where)
+    if width != len(order):
+        told = f"{len(order)}: {', '.join(order)}"
+        what = f"'{name}' has {width} columns, and the model takes {told:.200}"
+        return Fault("request.wrong-shape", what, where)
+    del tensors[name]
+    for place, column in enumerate(order):
+        tensors[column] = Tensor(column, matrix.datatype, matrix.values[place::width])
+    return None
+
+
+def _outputs(outputs: Any, are_binary: bool) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Their names, and those of them that are to come as bytes."""
+    if outputs is None or outputs == []:
+        return OUTPUTS, frozenset(OUTPUTS if are_binary else ())
+    if type(outputs) is not list or any(type(item) is not dict for item in outputs):
+        raise invalid("request.malformed", "'outputs' must be a list of objects")
+    binary: dict[str, bool] = {}
+    for item in outputs:
+        name = item.get("name")
+        if type(name) is not str or name not in OUTPUTS:
+            what = f"there is no output {name!r:.60}; there are {', '.join(OUTPUTS)}"
+            raise invalid("request.unknown-output", what)
+        binary[name] = _is_binary(item.get("parameters"), name, are_binary)
+    return tuple(binary), frozenset(name for name in binary if binary[name])
+
+
+def _is_binary(parameters: Any, name: str, otherwise: bool) -> bool:
+    if parameters is None:
+        return otherwise
+    if type(parameters) is not dict:
+        raise invalid("request.malformed", f"'parameters' of the output '{name}' must be an object")
+    for unknown in ("classification", "shared_memory_region"):
+        if unknown in parameters:
+            raise invalid("request.unsupported", f"the output '{name}' has no '{unknown}'")
+    binary = parameters.get("binary_data", otherwise)
+    if type(binary) is not bool:
+        raise invalid("request.malformed", f"'binary_data' of '{name}' must be true or false")
+    return binary
