@@ -6,6 +6,7 @@ clients that use it.
 
 import json
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ import orjson
 from freehold.domain.errors import Fault, RequestInvalid
 
 NOT_FINITE = "request.not-finite"
+_LARGEST = int(sys.float_info.max)
 
 
 def read_json(body: bytes | memoryview) -> Any:
@@ -72,12 +74,15 @@ def _not_finite(value: Any) -> Iterator[tuple[str, float]]:
         elif type(one) is list:
             path.append(key)
             levels.append((f"[{place}]", child) for place, child in enumerate(one))
-        elif type(one) is float and not math.isfinite(one):
+        elif (type(one) is float and not math.isfinite(one)) or (
+            type(one) is int and abs(one) > _LARGEST
+        ):
             yield "".join([*path, key]).lstrip("."), one
 
 
 def _fault(path: str, value: float, hint: str = "") -> RequestInvalid:
-    fault = Fault(NOT_FINITE, f"holds {value}, which is no number", path, hint)
+    what = f"holds {value}" if isinstance(value, float) else "holds a number beyond FP64"
+    fault = Fault(NOT_FINITE, what, path, hint)
     return RequestInvalid(str(fault), code=NOT_FINITE, hint=hint, faults=(fault,))
 
 
