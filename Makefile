@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 PARALLEL ?= -n auto --dist loadfile
 CEPH ?=
 
-.PHONY: help demo demo-short demo-sites test test-servers test-all check lint types imports format lock prices clean
+.PHONY: help clients demo demo-short demo-sites test test-servers test-all check lint types imports format lock prices clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,15 @@ help: ## what can be made
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
 
+clients: .environments/clients/made ## other people's clients, for the tests that ask by them
+
+# All of what the lock names and no more: it has already been resolved, and against an override.
+.environments/clients/made: .venv/uv requirements/clients.txt
+	@echo "setting up .environments/clients (once)" >&2
+	@test -x .environments/clients/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python .environments/clients
+	@$(BIN)/uv pip sync --quiet --python .environments/clients/bin/python --require-hashes requirements/clients.txt
+	@touch $@
+
 demo: .venv/demo ## the whole loop on every flight of 2013, in a new folder that stays
 	@$(BIN)/freehold demo --into $(DEMO) $(DEMO_ARGS)
 
@@ -41,7 +50,7 @@ demo-sites: .venv/dev ## three sites on S3, Azure and a folder; one is cut off (
 	@tests/servers/install azurite
 	@$(BIN)/python examples/three-sites/run.py drill $(DEMO_ARGS)
 
-test: .venv/dev ## all tests that need no more than PyPI, with reduced counts
+test: .venv/dev .environments/clients/made ## all tests that need no more than PyPI, with reduced counts
 	@$(BIN)/pytest -q $(PARALLEL) -m "not long and not servers and not ceph" $(PYTEST_ARGS)
 
 test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ceph
@@ -49,7 +58,7 @@ test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ce
 	@test -z "$(CEPH)" || tests/servers/install ceph
 	@$(BIN)/pytest -q -m "(servers$(if $(CEPH), or ceph)) and not long" $(PYTEST_ARGS)
 
-test-all: .venv/dev ## all tests, with full counts, on Ceph too
+test-all: .venv/dev .environments/clients/made ## all tests, with full counts, on Ceph too
 	@tests/servers/install azurite
 	@tests/servers/install ceph
 	@$(BIN)/pytest -q $(PARALLEL) $(PYTEST_ARGS)
@@ -81,6 +90,8 @@ lock: .venv/uv ## choose versions anew
 	    --no-header --no-annotate --upgrade --quiet -o requirements/$${set%%:*}.txt; done
 	@$(BIN)/uv pip compile tools/prices/packages.txt --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --upgrade --quiet -o requirements/prices.txt
+	@$(BIN)/uv pip compile tests/clients/packages.txt --override tests/clients/overrides.txt --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -o requirements/clients.txt
 
 clean: ## remove what was made here, the environment too
 	@rm -rf .venv .environments .mypy_cache .ruff_cache .import_linter_cache demo-flights

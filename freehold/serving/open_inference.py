@@ -48,6 +48,8 @@ def read_request(
     if type(value) is not dict:
         raise invalid("request.malformed", "the body must be an object")
     name = value.get("id", "")
+    if name is None:
+        name = ""
     if type(name) is not str:
         raise invalid("request.malformed", "'id' must be a string")
     said = read_parameters(value.get("parameters"))

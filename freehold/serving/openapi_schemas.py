@@ -61,7 +61,7 @@ def _inference_schemas(value: Schema) -> dict[str, Any]:
         "InferenceRequest": _object(
             optional=("id", "parameters", "outputs"),
             closed=False,
-            id=TEXT,
+            id={"type": ["string", "null"]},
             parameters=parameters,
             inputs=_list(reference("InputTensor"), least=1),
             outputs={"anyOf": [{"type": "null"}, _list(reference("AskedOutput"))]},

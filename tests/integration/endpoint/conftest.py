@@ -161,10 +161,20 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    folder = tmp_path / "serving"
+    return new_site(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def lasting_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """For all tests of a module."""
+    return new_site(tmp_path_factory.mktemp("site"))
+
+
+def new_site(place: Path) -> Site:
+    folder = place / "serving"
     folder.mkdir()
     key = ec.generate_private_key(ec.SECP256R1())
-    private = tmp_path / "site.key"
+    private = place / "site.key"
     private.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,

@@ -54,6 +54,7 @@ def tensor(place: int, **fields: Any) -> bytes:
         (changed(lambda r: r.update(inputs=[7])), "request.malformed"),
         (changed(lambda r: r.update(inputs=r["inputs"][:1] * 1_001)), "request.malformed"),
         (changed(lambda r: r.update(id=7)), "request.malformed"),
+        (changed(lambda r: r.update(id=0)), "request.malformed"),
         (changed(lambda r: r.update(parameters=7)), "request.malformed"),
         (changed(lambda r: r.update(parameters={"missing": "zero"})), "request.malformed"),
         (changed(lambda r: r.update(parameters={"binary_data_output": 1})), "request.malformed"),

@@ -1,0 +1,179 @@
+"""Other people's clients, unchanged, ask a process of ours over its socket."""
+
+import json
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import lightgbm
+import numpy as np
+import pandas as pd
+import pytest
+from clients import call, run
+
+from freehold.adapters.lightgbm.framework import MODEL_FILE
+from freehold.adapters.signing.model_signing import OpenSSFModelSigning
+from freehold.domain.canonical import canonical
+from freehold.domain.columns import Column, Columns
+from freehold.endpoint.process import EndpointProcess
+
+with warnings.catch_warnings():
+    # It warns of its own type hints while it is imported.
+    warnings.simplefilter("ignore")
+    from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+
+MIXED = Columns((Column("distance", "number"), Column("carrier", "category", ("AA", "UA"))))
+NUMBERS = Columns((Column("distance", "number"), Column("hour", "number")))
+QUESTION = {
+    "distance": [2500.0, 300.0],
+    "carrier": ["UA", "AA"],
+    "matrix": [[2500.0, 7.0], [300.0, 23.0]],
+}
+# MLServer says that it does not run on a newer one.
+BEFORE_3_13 = pytest.mark.xfail(
+    sys.version_info >= (3, 13), reason="not upstream: mlserver wants Python < 3.13", strict=True
+)
+
+
+def trained(seed: int) -> bytes:
+    random = np.random.default_rng(seed)
+    matrix = np.column_stack([random.uniform(0, 3000, 400), random.integers(0, 2, 400)])
+    labels = matrix[:, 0] + 800 * matrix[:, 1] > 1900
+    rows = lightgbm.Dataset(matrix, labels, params={"verbose": -1})
+    settings = {"objective": "binary", "verbose": -1, "num_threads": 1}
+    return lightgbm.train(settings, rows, num_boost_round=8).model_to_string().encode()
+
+
+@pytest.fixture(scope="module")
+def url(lasting_site: Any) -> Iterator[str]:
+    """Version 1 answers; version 2, which takes numbers alone, is there to be named."""
+    lasting_site.signing = OpenSSFModelSigning()
+    for version, columns in ((1, MIXED), (2, NUMBERS)):
+        files = {"columns.json": canonical(columns.as_json()), MODEL_FILE: trained(version)}
+        lasting_site.package(version, files)
+    lasting_site.canary(0.0)
+    with EndpointProcess.start(lasting_site.folder, runtime="lightgbm") as endpoint:
+        yield endpoint.url
+
+
+def infer(url: str, path: str = "infer", **columns: list[Any]) -> list[float]:
+    """The scores of columns by the JSON path."""
+    inputs = [
+        {
+            "name": name,
+            "datatype": "BYTES" if name == "carrier" else "FP64",
+            "shape": [len(values)],
+            "data": values,
+        }
+        for name, values in columns.items()
+    ]
+    body = json.dumps({"inputs": inputs, "parameters": {"missing": "null"}}).encode()
+    asked = Request(f"{url}/v2/models/delay/{path}", body, {"content-type": "application/json"})
+    with urlopen(asked) as reply:
+        outputs = json.load(reply)["outputs"]
+    return next(output["data"] for output in outputs if output["name"] == "score")
+
+
+@pytest.fixture(scope="module")
+def expected(url: str) -> list[float]:
+    scores = infer(url, distance=QUESTION["distance"], carrier=QUESTION["carrier"])
+    assert len(set(scores)) == 2
+    return scores
+
+
+@pytest.fixture(scope="module")
+def expected_of_matrix(url: str) -> list[float]:
+    distance, hour = (list(column) for column in zip(*QUESTION["matrix"], strict=True))
+    return infer(url, "versions/2/infer", distance=distance, hour=hour)
+
+
+def test_triton(url: str, expected: list[float], expected_of_matrix: list[float]) -> None:
+    told = run("triton_http", url, QUESTION)
+    assert [told[key] for key in ("live", "ready", "model ready", "version ready")] == [True] * 4
+    assert told["no version"] is False
+    assert told["server"]["extensions"] == ["binary_tensor_data"]
+    assert told["model"]["versions"] == ["1", "2"] and told["version"]["versions"] == ["2"]
+    assert told["prediction ids"] == ["r7/0", "r7/1"] and told["versions"] == [1, 1]
+    assert len(told["scores"]) == 9
+    assert told["scores"] == dict.fromkeys(told["scores"], expected)
+    assert told["matrix"] == expected_of_matrix
+    assert told["gap"] == infer(url, distance=[None])
+    assert told["refused"][0] == "400" and "'distance' holds NaN" in told["refused"][1]
+
+
+def test_triton_aio(url: str, expected: list[float]) -> None:
+    told = run("triton_aio", url, QUESTION)
+    assert told["ready"] is True and told["server"]["name"] == "freehold"
+    assert len(told["scores"]) == 11
+    assert told["scores"] == dict.fromkeys(told["scores"], expected)
+
+
+def test_kserve(url: str, expected: list[float]) -> None:
+    told = run("kserve_rest", url, QUESTION)
+    assert [told[key] for key in ("live", "ready", "model ready")] == [True] * 3
+    assert told["other ready"] is False
+    assert len(told["scores"]) == 4
+    assert told["scores"] == dict.fromkeys(told["scores"], expected)
+    assert "'inputs' must be a list" in told["refused"] and "400" in told["refused"]
+
+
+@BEFORE_3_13
+def test_the_codecs_of_mlserver(
+    url: str, expected: list[float], expected_of_matrix: list[float]
+) -> None:
+    told = run("mlserver_codecs", url, QUESTION)
+    assert told["columns"] == ["distance", "carrier", "hour", "id"]
+    assert told["scores"] == {"frame": expected}
+    assert told["matrix"] == expected_of_matrix
+    assert len(set(told["prediction ids"])) == 2
+
+
+@BEFORE_3_13
+def test_the_batches_of_mlserver(url: str, expected: list[float], tmp_path: Path) -> None:
+    """Its command line, which merges requests into batches and divides the answers again."""
+    asked, answered = tmp_path / "asked.jsonl", tmp_path / "answered.jsonl"
+    lines = [
+        {
+            "id": f"line-{n}",
+            "inputs": [
+                {"name": "distance", "datatype": "FP64", "shape": [1], "data": [distance]},
+                {"name": "carrier", "datatype": "BYTES", "shape": [1], "data": [carrier]},
+            ],
+            "outputs": [{"name": "score"}, {"name": "prediction_id"}],
+        }
+        for n, (distance, carrier) in enumerate(
+            zip(QUESTION["distance"] * 2, QUESTION["carrier"] * 2, strict=True)
+        )
+    ]
+    asked.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = ["mlserver", "infer", "--url", urlsplit(url).netloc, "--model-name", "delay"]
+    command += ["--input-data-path", str(asked), "--output-data-path", str(answered)]
+    call([*command, "--batch-size", "2", "--binary-data"])
+    told = {}
+    for line in answered.read_text().splitlines():
+        answer = json.loads(line)
+        (score,) = answer["outputs"][0]["data"]
+        told[answer["id"]] = score
+    assert told == dict(zip((line["id"] for line in lines), expected * 2, strict=True))
+
+
+def test_the_scoring_client_of_mlflow(url: str, expected: list[float]) -> None:
+    client = ScoringServerClient("127.0.0.1", urlsplit(url).port)
+    client.wait_server_ready()
+    with urlopen(f"{url}/v2") as reply:
+        assert client.get_version() == json.load(reply)["version"]
+    frame = pd.DataFrame({name: QUESTION[name] for name in ("distance", "carrier")})
+    answer = client.invoke(frame)
+    assert answer.get_predictions("ndarray").tolist() == expected
+    assert client.invoke(frame, params={"asked_at": 1_364_774_400_000_000})["versions"] == [1, 1]
+    gaps = pd.DataFrame({"distance": [np.nan, 300.0], "carrier": [None, "AA"]})
+    scores = infer(url, distance=[None, 300.0], carrier=[None, "AA"])
+    assert client.invoke(gaps)["predictions"] == scores
+    records = json.dumps({"dataframe_records": frame.to_dict(orient="records")})
+    assert client.invoke(records)["predictions"] == expected
+    with pytest.raises(Exception, match="distance"):
+        client.invoke(pd.DataFrame({"distance": ["far"], "carrier": ["AA"]}))
