@@ -21,6 +21,7 @@ MEANINGS = {
     "log.forked": "a store knows another log under the own key and name",
     "contract.unknown-expectation": "no expectation of this type is evaluated here",
     "contract.unknown-key": "a key that a suite does not have",
+    "request.not-finite": "a number is infinite or beyond FP64, or NaN that is not to be null",
     "endpoint.not-started": "the endpoint's process ended before it was ready",
     "endpoint.model-failed": "a model failed on rows of a request; the log's column `error` has it",
     "contract.failed": "an expectation does not hold; the words are its own",

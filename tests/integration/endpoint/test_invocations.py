@@ -236,6 +236,19 @@ def test_a_column_that_is_not_there_must_be_declared(pair: Any) -> None:
     assert allowed == reference.scores(json.dumps(body).encode())
 
 
+def test_where_it_differs_on_purpose(pair: Any) -> None:
+    """As the guide to serving says."""
+    client, reference = pair
+    endless = (
+        b'{"dataframe_split":{"columns":["distance","carrier","hour"],"data":[[Infinity,"UA",7]]}}'
+    )
+    assert len(reference.scores(endless)) == 1
+    assert send(client, endless).json["code"] == "request.not-finite"
+    unnamed = json.dumps({"inputs": [[2500.0, "UA", 7]]}).encode()
+    assert reference.scores(unnamed) is None
+    assert score(client, unnamed) == infer(client, ROWS[:1])
+
+
 def test_ids_of_a_question_asked_before(ours: Any) -> None:
     client = ours
     body = SHAPES["split"](ROWS)
