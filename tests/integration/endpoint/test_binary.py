@@ -326,6 +326,46 @@ def test_bytes_are_scored_as_json_is(
     assert reply["score"] == numbers.infer(columns(rows, id="r")).output("score")
 
 
+DATATYPES = {
+    **{f"INT{8 * size}": f"<i{size}" for size in (1, 2, 4, 8)},
+    **{f"UINT{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
+    **{f"FP{8 * size}": f"<f{size}" for size in (2, 4, 8)},
+}
+
+
+@st.composite
+def mixed(draw: st.DrawFn) -> tuple[list[Any], str, list[str]]:
+    """Numbers that the datatype has, the datatype, and as many texts."""
+    datatype = draw(st.sampled_from(sorted(DATATYPES)))
+    kind = np.dtype(DATATYPES[datatype])
+    if kind.kind == "f":
+        numbers = st.floats(-(2.0**15), 2.0**15, width=8 * kind.itemsize)
+    else:
+        numbers = st.integers(int(np.iinfo(kind).min), int(np.iinfo(kind).max))
+    texts_of_any_kind = st.sampled_from(["AA", "UA"]) | st.text(st.characters(codec="utf-8"))
+    rows = draw(st.lists(st.tuples(numbers, texts_of_any_kind), min_size=1, max_size=5))
+    return [number for number, _ in rows], datatype, [text for _, text in rows]
+
+
+@SHORT
+@given(sent=mixed(), binary=st.tuples(st.booleans(), st.booleans()))
+def test_every_type_is_scored_as_json_is(client: Any, sent: Any, binary: Any) -> None:
+    numbers, datatype, carriers = sent
+    count = [len(numbers)]
+    plain = [
+        {"name": "distance", "datatype": datatype, "shape": count, "data": numbers},
+        {"name": "carrier", "datatype": "BYTES", "shape": count, "data": carriers},
+    ]
+    data = (np.array(numbers, DATATYPES[datatype]).tobytes(), texts(carriers))
+    packed = [
+        tensor(one["name"], one["datatype"], count, data[place]) if binary[place] else (one, b"")
+        for place, one in enumerate(plain)
+    ]
+    body, headers = joined(*packed)
+    reply = client.infer(body, headers=headers)
+    assert reply.output("score") == client.infer({"inputs": plain}).output("score")
+
+
 BODIES = st.binary(max_size=120)
 
 
