@@ -9,6 +9,7 @@ import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from time import perf_counter
 from typing import Any
@@ -21,7 +22,6 @@ from freehold.endpoint.asgi import (
     JSON,
     OCTETS,
     Answer,
-    Content,
     Disconnected,
     Receive,
     Scope,
@@ -127,7 +127,7 @@ class Application:
             answer = self._refusal(
                 FreeholdError(what, why=type(exc).__name__, code="endpoint.internal"), scope
             )
-        self._metrics.requests.labels(str(answer.status)).inc()
+        self._metrics.answered(answer.status)
         await send_answer(send, answer)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
@@ -150,7 +150,7 @@ class Application:
         return await route(asked)
 
     async def _infer(self, asked: Asked) -> Answer:
-        content = await self._content(asked, (JSON, OCTETS))
+        content = await read_content(asked.scope, asked.receive, self._limits, (JSON, OCTETS))
         started, at = perf_counter(), self._inference.clock()
         loaded, pinned = asked.loaded, asked.pinned
         request = read_request(
@@ -165,7 +165,7 @@ class Application:
     async def _invocations(self, asked: Asked) -> Answer:
         if self._watcher.withdrawn is not None:
             raise self._watcher.withdrawn
-        content = await self._content(asked, (JSON, CSV))
+        content = await read_content(asked.scope, asked.receive, self._limits, (JSON, CSV))
         started, at = perf_counter(), self._inference.clock()
         loaded = asked.loaded
         if content.kind == CSV:
@@ -179,15 +179,12 @@ class Application:
         return Answer(200, body)
 
     async def _predict(self, asked: Asked) -> Answer:
-        content = await self._content(asked, (JSON,))
+        content = await read_content(asked.scope, asked.receive, self._limits, (JSON,))
         started, at = perf_counter(), self._inference.clock()
         request, is_one = read_rows(content.body, self._limits, asked.loaded.kinds)
         body = rows_body(self._inference.answer(asked.loaded, request, at, None), is_one)
         self._metrics.seconds.observe(perf_counter() - started)
         return Answer(200, body)
-
-    async def _content(self, asked: Asked, kinds: tuple[str, ...]) -> Content:
-        return await read_content(asked.scope, asked.receive, self._limits, kinds)
 
     async def _metadata(self, asked: Asked) -> Answer:
         variants, models = asked.loaded.table.variants, asked.loaded.models
@@ -256,6 +253,7 @@ class Application:
         return Answer(status, orjson.dumps(told), allow=allow, close=unread)
 
 
+@lru_cache(maxsize=64)
 def _template(path: str) -> tuple[str, str | None, str | None]:
     """The path as the routes have it, and the model and version that it names."""
     parts = path.split("/")

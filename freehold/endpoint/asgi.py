@@ -3,8 +3,7 @@
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from freehold.serving.request import Limits, invalid
 
@@ -14,6 +13,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 JSON = "application/json"
 OCTETS = "application/octet-stream"
+_PLAIN = JSON.encode()
 _WINDOW: Mapping[str, int] = {
     "gzip": 16 + zlib.MAX_WBITS,
     "x-gzip": 16 + zlib.MAX_WBITS,
@@ -22,8 +22,7 @@ _WINDOW: Mapping[str, int] = {
 """RFC 9110, section 8.4.1; to zlib, sixteen more is gzip."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     status: int
     body: bytes
     kind: str = JSON
@@ -35,8 +34,7 @@ class Answer:
     """How many bytes of the body are JSON, if binary data follow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     body: bytes
     """Unpacked."""
     kind: str
@@ -79,7 +77,8 @@ async def read_content(
             if int(value) > limits.body_bytes:
                 raise _too_large(limits)
         elif name == b"content-type":
-            kind = _kind(value.decode("latin-1"), kinds)
+            if value != _PLAIN or kind != JSON:
+                kind = _kind(value.decode("latin-1"), kinds)
         elif name == b"content-encoding":
             window = _window(value.decode("latin-1").strip().lower())
         elif name == b"inference-header-content-length":

@@ -17,7 +17,8 @@ class Metrics:
     def __init__(self, log: RequestLog) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_LogCollector(log))
-        self.requests = self._counter("requests", "Requests answered.", "status")
+        self._requests = self._counter("requests", "Requests answered.", "status")
+        self._by_status: dict[int, Counter] = {}
         self.errors = self._counter("request_errors", "Requests refused or failed.", "code")
         self.seconds = Histogram(
             "inference_seconds",
@@ -43,6 +44,12 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         return Gauge(name, text, labels, namespace=NAMESPACE, registry=self._registry)
+
+    def answered(self, status: int) -> None:
+        counter = self._by_status.get(status)
+        if counter is None:
+            counter = self._by_status[status] = self._requests.labels(str(status))
+        counter.inc()
 
     def counts_open(self, count: Callable[[], int]) -> None:
         """From now on `freehold_requests_waiting` is what this gives, less the one that asks."""

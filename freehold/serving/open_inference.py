@@ -19,10 +19,11 @@ from freehold.serving.request import (
     made_request,
     read_parameters,
 )
-from freehold.serving.tensor import Tensor, read_tensor
+from freehold.serving.tensor import MatrixTensor, Tensor, read_tensor
 
 EXTENSIONS = ("binary_tensor_data",)
 HEADER_LENGTH = "Inference-Header-Content-Length"
+_ALL, _NONE = frozenset(OUTPUTS), frozenset[str]()
 
 
 def read_request(
@@ -107,24 +108,28 @@ def _tensors(
 ) -> dict[str, Tensor]:
     faults: list[Fault] = []
     tensors: dict[str, Tensor] = {}
-    matrices = []
+    matrices: dict[int, MatrixTensor] = {}
     for place, item in enumerate(inputs):
-        own = None if data is None else data[place]
-        tensor = read_tensor(item, place, own, nan_is_null=nan_is_null)
+        if data is None:
+            tensor = read_tensor(item, place)
+        else:
+            tensor = read_tensor(item, place, data[place], nan_is_null=nan_is_null)
         if isinstance(tensor, Fault):
             faults.append(tensor)
+        elif isinstance(tensor, MatrixTensor):
+            matrices[place] = tensor
         elif tensor.name in tensors:
             what = f"'{tensor.name}' stands twice"
             faults.append(Fault("request.duplicate", what, f"inputs[{place}]"))
         else:
             tensors[tensor.name] = tensor
-            if tensor.width != 1:
-                matrices.append((tensor, f"inputs[{place}]"))
-    for matrix, where in matrices:
-        fault = _spread(matrix, tensors, order(), where)
-        if fault is not None:
-            faults.append(fault)
-            del tensors[matrix.name]
+    for place, matrix in matrices.items():
+        is_alone = len(inputs) == 1 + (ID in tensors)
+        spread = _spread(matrix, is_alone, order(), f"inputs[{place}]")
+        if isinstance(spread, Fault):
+            faults.append(spread)
+        else:
+            tensors.update(spread)
     sizes = {len(tensor.values) for tensor in tensors.values()}
     if len(sizes) > 1:
         what = f"the inputs have {' and '.join(map(str, sorted(sizes)))} rows"
@@ -135,27 +140,27 @@ def _tensors(
 
 
 def _spread(
-    matrix: Tensor, tensors: dict[str, Tensor], order: Sequence[str], where: str
-) -> Fault | None:
-    """Puts a tensor for each column in the matrix's place, or says why not."""
+    matrix: MatrixTensor, is_alone: bool, order: Sequence[str], where: str
+) -> dict[str, Tensor] | Fault:
+    """A tensor for each column."""
     name, width = matrix.name, matrix.width
-    if len(tensors) != 1 + (ID in tensors) or name == ID:
+    if not is_alone or name == ID:
         what = f"'{name}' has {width} columns: it cannot come beside others, or be the id"
         return Fault("request.wrong-shape", what, where)
     if width != len(order):
         told = f"{len(order)}: {', '.join(order)}"
         what = f"'{name}' has {width} columns, and the model takes {told:.200}"
         return Fault("request.wrong-shape", what, where)
-    del tensors[name]
-    for place, column in enumerate(order):
-        tensors[column] = Tensor(column, matrix.datatype, matrix.values[place::width])
-    return None
+    return {
+        column: Tensor(column, matrix.datatype, matrix.values[place::width])
+        for place, column in enumerate(order)
+    }
 
 
 def _outputs(outputs: Any, are_binary: bool) -> tuple[tuple[str, ...], frozenset[str]]:
     """Their names, and those of them that are to come as bytes."""
-    if outputs is None or outputs == []:
-        return OUTPUTS, frozenset(OUTPUTS if are_binary else ())
+    if not outputs and (outputs is None or type(outputs) is list):
+        return OUTPUTS, _ALL if are_binary else _NONE
     if type(outputs) is not list or any(type(item) is not dict for item in outputs):
         raise invalid("request.malformed", "'outputs' must be a list of objects")
     binary: dict[str, bool] = {}

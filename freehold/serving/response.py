@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -17,8 +17,7 @@ DATATYPES = {"score": "FP64", "version": "INT64", "prediction_id": "BYTES"}
 """Of the outputs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Predictions:
+class Predictions(NamedTuple):
     """The answer to one request."""
 
     model: str
@@ -42,22 +41,21 @@ def inference_response(
         "prediction_id": predictions.prediction_ids,
     }
     rows = [request.rows]
-    outputs = []
-    parts: list[bytes] = []
-    for name in request.outputs:
-        output: dict[str, Any] = {"name": name, "datatype": DATATYPES[name], "shape": rows}
-        if name in request.binary:
-            parts.append(bytes_of(DATATYPES[name], values[name]))
-            output["parameters"] = {"binary_data_size": len(parts[-1])}
-        else:
-            output["data"] = values[name]
-        outputs.append(output)
+    outputs: list[dict[str, Any]] = [
+        {"name": name, "datatype": DATATYPES[name], "shape": rows, "data": values[name]}
+        for name in request.outputs
+    ]
     response = {"model_name": predictions.model, "id": predictions.request_id, "outputs": outputs}
     if len(set(predictions.versions)) == 1:
         response["model_version"] = str(predictions.versions[0])
+    if not request.binary:
+        return orjson.dumps(response), None
+    parts = []
+    for output in outputs:
+        if output["name"] in request.binary:
+            parts.append(bytes_of(output["datatype"], output.pop("data")))
+            output["parameters"] = {"binary_data_size": len(parts[-1])}
     head = orjson.dumps(response)
-    if not parts:
-        return head, None
     return b"".join([head, *parts]), len(head)
 
 

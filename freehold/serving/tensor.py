@@ -34,18 +34,28 @@ class Tensor:
     name: str
     datatype: str
     values: list[Any]
-    """[n * width], row by row: str, bool, int or float as the datatype says, or None."""
-    width: int = 1
+    """[n]: str, bool, int or float as the datatype says, or None."""
 
     @property
     def is_text(self) -> bool:
         return self.datatype == "BYTES"
 
 
+@dataclass(frozen=True, slots=True)
+class MatrixTensor:
+    """Columns without names."""
+
+    name: str
+    datatype: str
+    values: list[Any]
+    """[n * width], row by row."""
+    width: int
+
+
 def read_tensor(
-    value: Any, place: int, data: bytes | None = None, *, nan_is_null: bool = False
-) -> Tensor | Fault:
-    """The tensor, or the first thing wrong with it. `data`: what came for it after the JSON."""
+    value: Any, place: int, raw: bytes | None = None, *, nan_is_null: bool = False
+) -> Tensor | MatrixTensor | Fault:
+    """The tensor, or the first thing wrong with it. `raw`: what came for it after the JSON."""
     where = f"inputs[{place}]"
     if type(value) is not dict:
         return Fault("request.malformed", "must be an object", where)
@@ -57,71 +67,73 @@ def read_tensor(
         return Fault("request.wrong-type", f"'datatype' must be one of {known}", where)
     parameters = value.get("parameters")
     if parameters is not None:
-        fault = _parameters_fault(parameters, name, where, data)
+        fault = _parameters_fault(parameters, name, where, raw)
         if fault is not None:
             return fault
-    extent = _extent(value.get("shape"))
-    if extent is None:
+    shape: Any = value.get("shape")
+    rows, data = _rows(shape), value.get("data")
+    if rows is None:
         what = f"'{name}' must have the shape [n] or [n, 1], or [n, k] for all columns at once"
         return Fault("request.wrong-shape", what, where)
-    if data is None:
-        return _of_json(name, datatype, value, extent, where)
-    rows, width = extent
+    is_nested = len(shape) == 2
+    width = shape[1] if is_nested else 1
+    if raw is not None:
+        data = _of_bytes(value, raw, rows * width, where, nan_is_null)
+        if isinstance(data, Fault):
+            return data
+    else:
+        if is_nested and type(data) is list and data and type(data[0]) is list:
+            if any(type(item) is not list or len(item) != width for item in data):
+                told = "one value" if width == 1 else f"{width} values"
+                return Fault("request.wrong-shape", f"'{name}' must hold lists of {told}", where)
+            data = [item for row in data for item in row]
+        if type(data) is not list or len(data) != rows * width:
+            return Fault("request.wrong-shape", f"'{name}' must hold {rows * width} values", where)
+        if not _TYPES[datatype].issuperset(map(type, data)):
+            return Fault("request.wrong-type", f"'{name}' holds what is no {datatype}", where)
+        if "INT" in datatype and not _fits(data, datatype):
+            return Fault("request.wrong-type", f"'{name}' holds a number beyond {datatype}", where)
+    if width == 1:
+        return Tensor(name, datatype, data)
+    return MatrixTensor(name, datatype, data, width)
+
+
+def _of_bytes(
+    value: dict[str, Any], raw: bytes, count: int, where: str, nan_is_null: bool
+) -> list[Any] | Fault:
+    name = value["name"]
     if "data" in value:
         what = f"'{name}' has 'data' and binary data: send one of them"
         return Fault("request.binary", what, where)
     try:
-        values = values_of(datatype, rows * width, data, nan_is_null=nan_is_null)
+        return values_of(value["datatype"], count, raw, nan_is_null=nan_is_null)
     except NotFinite as exc:
         return Fault(NOT_FINITE, f"'{name}' {exc}", where, _NAN_HINT)
     except ValueError as exc:
         return Fault("request.binary", f"'{name}' {exc}", where)
-    return Tensor(name, datatype, values, width)
 
 
-def _of_json(
-    name: str, datatype: str, value: dict[str, Any], extent: tuple[int, int], where: str
-) -> Tensor | Fault:
-    (rows, width), data = extent, value.get("data")
-    count = rows * width
-    if type(data) is not list:
-        return Fault("request.wrong-shape", f"'{name}' must hold {count} values", where)
-    if len(value["shape"]) == 2 and data and type(data[0]) is list:
-        if any(type(item) is not list or len(item) != width for item in data):
-            what = f"'{name}' must hold lists of {'one value' if width == 1 else f'{width} values'}"
-            return Fault("request.wrong-shape", what, where)
-        data = [item for row in data for item in row]
-    if len(data) != count:
-        return Fault("request.wrong-shape", f"'{name}' must hold {count} values", where)
-    if not _TYPES[datatype].issuperset(map(type, data)):
-        return Fault("request.wrong-type", f"'{name}' holds what is no {datatype}", where)
-    if "INT" in datatype and not _fits(data, datatype):
-        return Fault("request.wrong-type", f"'{name}' holds a number beyond {datatype}", where)
-    return Tensor(name, datatype, data, width)
-
-
-def _parameters_fault(parameters: Any, name: str, where: str, data: bytes | None) -> Fault | None:
+def _parameters_fault(parameters: Any, name: str, where: str, raw: bytes | None) -> Fault | None:
     if type(parameters) is not dict:
         return Fault("request.malformed", f"'parameters' of '{name}' must be an object", where)
     if "shared_memory_region" in parameters:
         what = f"'{name}' cannot be read from shared memory: send its data"
         return Fault("request.unsupported", what, where)
-    if "binary_data_size" in parameters and data is None:
+    if "binary_data_size" in parameters and raw is None:
         what = f"binary data of '{name}' are said to come, but not where they begin"
         hint = "send the header Inference-Header-Content-Length: how many bytes are JSON"
         return Fault("request.binary", what, where, hint)
     return None
 
 
-def _extent(shape: Any) -> tuple[int, int] | None:
-    """Rows and columns."""
+def _rows(shape: Any) -> int | None:
     if type(shape) is not list or not 1 <= len(shape) <= 2:
         return None
     if any(type(size) is not int for size in shape) or shape[0] < 0:
         return None
-    if len(shape) == 1:
-        return shape[0], 1
-    return (shape[0], shape[1]) if shape[1] > 0 else None
+    if len(shape) == 2 and shape[1] < 1:
+        return None
+    return int(shape[0])
 
 
 def _fits(data: list[Any], datatype: str) -> bool:
