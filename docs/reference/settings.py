@@ -20,6 +20,7 @@ WHERE = {
     "EndpointSpec": "endpoint",
     "ReleaseSpec": "release",
     "GuardrailSpec": "release.guardrails",
+    "MetricSpec": "release.metrics.NAME",
     "MonitoringSpec": "monitoring",
     "ReplaySpec": "replay",
     "RetentionSpec": "retention",

@@ -20,7 +20,8 @@ def command(file: Path, model: str, yes: bool, as_json: bool) -> None:
     """Bring labels from FILE (Parquet or CSV), joined by prediction id.
 
     Its columns are prediction_id; label: 0, 1, true or false; and labelled_at: a time, in ISO 8601
-    if it is text. A time without a zone is UTC.
+    if it is text. A time without a zone is UTC. Columns named as the project's `release.metrics`
+    are kept beside the labels.
     """
     with open_site() as site:
         models = list(site.project.spec.models)
@@ -38,7 +39,7 @@ def command(file: Path, model: str, yes: bool, as_json: bool) -> None:
                 hint="name one of these, or add it to `models` in freehold.yaml",
                 code="usage.model",
             )
-        read = labels_of_file(file)
+        read = labels_of_file(file, site.project.spec.release.metrics)
         found = read.as_json()
         if not as_json:
             span = f", {found['first']} to {found['last']}" if found["rows"] else ""

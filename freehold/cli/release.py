@@ -65,10 +65,11 @@ def _show(plan: ReleasePlan) -> None:
     limits = plan.settings.guardrails
     shares = " → ".join(f"{step} %" for step in plan.steps)
     click.echo(f"canary {shares}, each after {plan.settings.minimum_rows:,} rows")
+    own = [f", {name} worse by {one.drop:g}" for name, one in plan.settings.metrics.items()]
     click.echo(
         f"goes back by itself beyond: errors {limits.error_rate:.1%},"
         f" latency ×{limits.latency_ratio:g}, score shift {limits.score_shift:g},"
-        f" AUC lost {limits.quality_drop:g}"
+        f" AUC lost {limits.quality_drop:g}{''.join(own)}"
     )
 
 

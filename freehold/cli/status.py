@@ -52,6 +52,8 @@ def _model(model: dict[str, Any]) -> None:
         click.echo(
             f"  release {release['id']}: version {release['version']} at {release['weight']} %"
         )
+        if release["held"]:
+            click.echo("    stays there: ids do not go to the versions in the table's shares")
     if model["assessed"]:
         seen = model["assessed"]
         psi = "unknown" if seen["score_psi"] is None else f"{seen['score_psi']:.2f}"

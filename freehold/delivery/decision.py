@@ -2,27 +2,31 @@
 
 Laws
 - A crossed guardrail rolls back, whatever else is true of the observation.
-- No step is left upwards before its minimum of rows.
+- No step is left upwards before its minimum of rows, nor while rows do not go where they should.
 - Weights only grow until a rollback; a finished release stays as it is.
+- However often it is looked at, a release with nothing wrong goes back with a chance of at most
+  `settings.false_rollbacks`: each bound in an observation is wrong, ever, with at most
+  `release.risk`, and there are no more of them than that was divided by.
 """
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
+from math import log
 from typing import Literal
 
-from freehold.delivery.observation import Observation
+from freehold.delivery.figures import Figure, figures
+from freehold.delivery.observation import Assignment, Observation
 from freehold.domain.release import Release
-from freehold.domain.statistics.estimate import Estimate
-
-SIGNIFICANCE = 0.01
-"""Chance at which one look at a release within its error limit takes it for one beyond it."""
 
 
 @dataclass(frozen=True)
 class Hold:
-    reason: Literal["rows", "finished"]
+    reason: Literal["rows", "finished", "sample-ratio"]
     have: int
+    """Rows; with `sample-ratio`, ids that went to the canary."""
     need: int
+    """Rows; with `sample-ratio`, ids that should have gone there."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Complete:
 @dataclass(frozen=True)
 class Rollback:
     guardrail: str
-    """`error-rate`, `latency-ratio`, `score-shift`, `quality-drop`, or `person`."""
+    """`error-rate`, `latency-ratio`, `score-shift`, `quality-drop`, `metric:NAME`, or `person`."""
     value: float
     limit: float
 
@@ -47,81 +51,43 @@ class Rollback:
 Decision = Hold | Promote | Complete | Rollback
 
 
-def advance(release: Release, observation: Observation) -> Decision:
+def advance(release: Release, seen: Observation, *earlier: Observation) -> Decision:
+    """`seen` is of the step that runs; `earlier` has what was seen since each step before it began,
+    up to now, so that what a short step cannot show is not forgotten."""
     if release.status != "running":
-        return Hold("finished", observation.rows, 0)
-    crossed = breach(release, observation)
+        return Hold("finished", seen.rows, 0)
+    crossed = breach(release, seen, *earlier)
     if crossed is not None:
         return crossed
     if release.strategy == "immediate":
         return Complete()
-    if observation.rows < release.settings.minimum_rows:
-        return Hold("rows", observation.rows, release.settings.minimum_rows)
+    if seen.assignment is not None and astray(release, seen.assignment):
+        return Hold("sample-ratio", seen.assignment.canary, seen.assignment.expected)
+    if seen.rows < release.settings.minimum_rows:
+        return Hold("rows", seen.rows, release.settings.minimum_rows)
     if release.step + 1 < len(release.steps):
         return Promote(release.steps[release.step + 1])
     return Complete()
 
 
-def breach(release: Release, observation: Observation) -> Rollback | None:
+def breach(release: Release, *seen: Observation) -> Rollback | None:
     """The first guardrail that was crossed beyond chance."""
-    limits = release.settings.guardrails
-    seen = observation
-    if exceeds(seen.errors, seen.rows, limits.error_rate):
-        return Rollback("error-rate", seen.errors / seen.rows, limits.error_rate)
-    low, high = _bounds(seen.score_shift)
-    if low > limits.score_shift:
-        return Rollback("score-shift", _value(seen.score_shift), limits.score_shift)
-    low, high = _bounds(seen.quality_difference)
-    if high < -limits.quality_drop:
-        return Rollback("quality-drop", -_value(seen.quality_difference), limits.quality_drop)
-    low, high = _bounds(seen.latency_ratio)
-    if low > limits.latency_ratio:
-        return Rollback("latency-ratio", _value(seen.latency_ratio), limits.latency_ratio)
+    crossed = (one for one in of_all(release, *seen) if one.crossed)
+    for one in crossed:
+        assert one.estimate.value is not None
+        return Rollback(one.guardrail, one.estimate.value, one.limit)
     return None
 
 
-def _bounds(estimate: Estimate | None) -> tuple[float, float]:
-    """Of what is not known, nothing is beyond a limit."""
-    if estimate is None or estimate.low is None or estimate.high is None:
-        return -math.inf, math.inf
-    return estimate.low, estimate.high
+def of_all(release: Release, *seen: Observation) -> Iterator[Figure]:
+    return chain.from_iterable(figures(release.settings, one) for one in seen)
 
 
-def _value(estimate: Estimate | None) -> float:
-    assert estimate is not None and estimate.value is not None
-    return estimate.value
+def astray(release: Release, assignment: Assignment) -> bool:
+    """Whether ids went to the variants in other shares than the table's, beyond chance.
 
-
-def exceeds(errors: int, rows: int, limit: float) -> bool:
-    """Whether so many errors are unlikely at a rate of `limit`: exact binomial upper tail.
-
-    The exact test rather than a Wilson bound, which at few rows takes one error for proof.
+    Each step's table is tested anew, and the chance that any of these tests is ever wrong is that
+    of a false rollback.
     """
-    if errors <= rows * limit:
-        return False
-    return binomial_tail(errors, rows, limit) < SIGNIFICANCE
-
-
-def binomial_tail(errors: int, rows: int, rate: float) -> float:
-    """P(at least `errors` of `rows`), summed from its largest term downwards.
-
-    Accurate where it is wanted: for `errors` above `rows * rate`, where terms only fall.
-    """
-    if errors == 0 or rate >= 1:
-        return 1.0
-    if rate <= 0:
-        return 0.0
-    log_term = (
-        math.lgamma(rows + 1)
-        - math.lgamma(errors + 1)
-        - math.lgamma(rows - errors + 1)
-        + errors * math.log(rate)
-        + (rows - errors) * math.log1p(-rate)
-    )
-    term = total = math.exp(log_term)
-    for count in range(errors, rows):
-        term *= (rows - count) / (count + 1) * rate / (1 - rate)
-        total += term
-        if term < total * 1e-12:
-            break
-    return min(total, 1.0)
+    risk = release.settings.false_rollbacks / len(release.steps)
+    return assignment.evidence >= log(1 / risk)

@@ -1,131 +1,151 @@
 """Figures of an observation, made of rows of the request log.
 
-Both comparisons are of two models on the same rows, the canary's: the champion scored them too.
+Every bound holds at every look, however many there are. Comparisons are of two models on the same
+rows, the canary's: the champion scored them too. Only what follows from an answer, a project's own
+metric, is compared between the two variants' rows.
 """
 
-import math
-from bisect import bisect_left
-from collections.abc import Sequence
-
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from freehold.delivery.observation import Observation
+from freehold.delivery.observation import Assignment, Observation
 from freehold.domain.profile import NumberProfile
-from freehold.domain.statistics.distance import shift
+from freehold.domain.routing import RoutingTable
+from freehold.domain.statistics import quantiles
+from freehold.domain.statistics.assignment import log_mismatch
+from freehold.domain.statistics.asymptotic import Moments, difference
+from freehold.domain.statistics.betting import EVENTS, bounds
 from freehold.domain.statistics.estimate import Estimate
+from freehold.domain.statistics.pairs import auc_difference
+from freehold.domain.statistics.rows import Floats
+from freehold.domain.statistics.stability import shift_difference
 
-QUANTILE = 0.99
-ORDER_CONFIDENCE = 0.95
-"""One-sided, of each of the two quantiles in the ratio of latencies."""
-LEVEL = 0.98
-"""Two-sided, of the shift of scores: a release is looked at again and again."""
-MINIMUM_SCORES = 100
-"""Fewer live scores say nothing about a distribution of ten bins."""
+QUANTILES = (0.5, 0.9, 0.99)
+"""Of latencies. The tail is what hurts, but a bound of it needs some thousand requests; a model
+that is slow throughout is told by its median within dozens."""
+REQUEST = ("request_id", "at")
+"""What rows of one request share. A client may use one id again and again."""
 
 
 def observe(
     rows: pl.DataFrame,
+    risk: float,
     canary: NumberProfile | None = None,
     champion: NumberProfile | None = None,
-    quality: Estimate | None = None,
+    labels: pl.DataFrame | None = None,
 ) -> Observation:
-    """Of the request log's rows that the canary was routed since its step began.
+    """Of the request log's rows that the canary was routed since a moment.
 
-    `rows` needs the log's columns request_id, score, reference_score, latency_us,
-    reference_latency_us and error.
+    `rows` needs the log's columns request_id, at, prediction_id, score, reference_score,
+    latency_us, reference_latency_us and error; `labels` prediction_id and label, in the order in
+    which they came, the last one for each. `risk`: of each guardrail's bound, ever.
     """
-    scored = rows.filter(pl.col("score").is_not_null() & pl.col("reference_score").is_not_null())
+    scored = rows.drop_nulls(["score", "reference_score"])
     moved = None
     if canary is not None and champion is not None:
         moved = score_shift(
-            canary, scored["score"].to_list(), champion, scored["reference_score"].to_list()
+            canary, scored["score"].to_numpy(), champion, scored["reference_score"].to_numpy(), risk
         )
     # Rows of one request share its time, so that a request counts once.
-    timed = scored.unique("request_id", keep="first", maintain_order=True)
+    timed = scored.unique(REQUEST, keep="first").drop_nulls("reference_latency_us")
     return Observation(
         rows=rows.height,
         errors=rows.height - rows["error"].null_count(),
+        error_rate=error_rate(rows, risk),
         latency_ratio=latency_ratio(
-            timed["latency_us"].to_list(), timed["reference_latency_us"].drop_nulls().to_list()
+            timed["latency_us"].to_numpy(), timed["reference_latency_us"].to_numpy(), risk
         ),
         score_shift=moved,
-        quality_difference=quality,
+        quality_difference=None if labels is None else quality_difference(scored, labels, risk),
     )
 
 
-def latency_ratio(canary: Sequence[float], champion: Sequence[float]) -> Estimate | None:
-    """Ratio of 99th percentiles, bounded by order statistics (no distribution is assumed).
-
-    None while there are too few requests for the bounds to exist: below 299.
-    """
-    above, below = _quantile(canary), _quantile(champion)
-    if above is None or below is None or below[0] <= 0:
+def error_rate(rows: pl.DataFrame, risk: float) -> Estimate | None:
+    """Of requests, since the rows of one fail together."""
+    failed = rows.group_by(REQUEST).agg(pl.col("error").is_not_null().any())["error"]
+    count, errors = len(failed), int(failed.sum())
+    if count == 0:
         return None
-    return Estimate(
-        value=above[1] / below[1],
-        low=above[0] / below[2],
-        high=above[2] / below[0],
-        level=2 * ORDER_CONFIDENCE - 1,
-        count=min(len(canary), len(champion)),
-    )
+    low, high = bounds(EVENTS, [count - errors, errors], risk)
+    return Estimate(errors / count, low, high, 1 - 2 * risk, count)
 
 
-def _quantile(values: Sequence[float]) -> tuple[float, float, float] | None:
-    """Lower bound, value, upper bound."""
-    count = len(values)
-    if QUANTILE**count > 1 - ORDER_CONFIDENCE:
-        return None
-    ordered = sorted(values)
-    # The number of values below the quantile is binomial; its own quantiles are the ranks.
-    low = high = count
-    cumulative, log_odds = 0.0, math.log(QUANTILE / (1 - QUANTILE))
-    log_term = count * math.log(1 - QUANTILE)
-    for rank in range(count + 1):
-        cumulative += math.exp(log_term)
-        if low == count and cumulative > 1 - ORDER_CONFIDENCE:
-            low = rank
-        if cumulative >= ORDER_CONFIDENCE:
-            high = rank
-            break
-        if rank < count:
-            log_term += math.log((count - rank) / (rank + 1)) + log_odds
-    middle = ordered[min(math.ceil(QUANTILE * count), count) - 1]
-    return ordered[max(low - 1, 0)], middle, ordered[min(high, count - 1)]
+def latency_ratio(canary: Floats, champion: Floats, risk: float) -> dict[float, Estimate]:
+    """Ratio of each of QUANTILES that has bounds yet; the risk is shared by them."""
+    found = {
+        quantile: quantiles.ratio(canary, champion, quantile, risk / len(QUANTILES))
+        for quantile in QUANTILES
+    }
+    return {quantile: one for quantile, one in found.items() if one is not None}
 
 
 def score_shift(
     canary: NumberProfile,
-    canary_scores: Sequence[float],
+    canary_scores: Floats,
     champion: NumberProfile,
-    champion_scores: Sequence[float],
-) -> Estimate | None:
+    champion_scores: Floats,
+    risk: float,
+) -> Estimate:
     """How much further the canary's scores moved from its baseline than the champion's from its.
 
     The season moves both; a column that does not exist at serving time moves only the model that
-    was trained on it. Each population stability index is freed of what chance alone gives; their
-    errors are added as if independent, which errs to the side of holding. None below a minimum
-    of scores.
+    was trained on it. Unknown below a minimum of scores.
     """
-    if min(len(canary_scores), len(champion_scores)) < MINIMUM_SCORES:
+    together = np.zeros((len(canary.counts), len(champion.counts)))
+    np.add.at(together, (bins(canary, canary_scores), bins(champion, champion_scores)), 1)
+    return shift_difference(canary.counts, champion.counts, together, risk)
+
+
+def bins(baseline: NumberProfile, scores: Floats) -> npt.NDArray[np.int64]:
+    """Of scores [n], the place in `baseline.counts` that each falls into: [n]."""
+    if not baseline.edges:
+        return np.zeros(len(scores), np.int64)
+    edges = np.asarray(baseline.edges)
+    return np.where(scores >= edges[0], np.searchsorted(edges, scores) + 1, 0)
+
+
+def quality_difference(scored: pl.DataFrame, labels: pl.DataFrame, risk: float) -> Estimate | None:
+    """The canary's AUC less the champion's. None without a row that has a label."""
+    both = scored.unique("prediction_id", keep="first")
+    joined = labels.join(both, on="prediction_id", how="inner", maintain_order="left")
+    if joined.is_empty():
         return None
-    moved, reach = _moved(canary, canary_scores)
-    season, season_reach = _moved(champion, champion_scores)
-    value, error = moved - season, math.hypot(reach, season_reach)
-    return Estimate(value, value - error, value + error, LEVEL, len(canary_scores))
+    joined = joined.filter(pl.col("score").is_finite() & pl.col("reference_score").is_finite())
+    positive = (joined["label"] == 1).to_numpy()
+    ours, theirs = joined["score"].to_numpy(), joined["reference_score"].to_numpy()
+    return auc_difference(ours, theirs, positive, risk)
 
 
-def _moved(baseline: NumberProfile, scores: Sequence[float]) -> tuple[float, float]:
-    """Population stability index beyond chance, and the reach of its interval."""
-    found = shift(baseline.counts, binned(baseline, scores), LEVEL)
-    if found.psi.value is None or found.psi.high is None or found.psi_chance is None:
-        return 0.0, math.inf
-    return found.psi.value - found.psi_chance, found.psi.high - found.psi.value
+def metric_difference(
+    rows: pl.DataFrame, outcomes: pl.DataFrame, metric: str, version: int, risk: float
+) -> Estimate | None:
+    """The mean of a metric over the rows that `version` answered, less that of the other variant's.
+
+    `rows` [prediction_id, version] of one step, in which shares did not change; `outcomes`
+    [prediction_id, the metric]. None where no row of theirs has a value.
+    """
+    if metric not in outcomes.columns:
+        return None
+    answered = rows.select("prediction_id", "version").unique("prediction_id", keep="first")
+    known = answered.join(outcomes, on="prediction_id", how="inner").drop_nulls(metric)
+    if known.is_empty():
+        return None
+    own = pl.col("version") == version
+    ours, theirs = (known.filter(one)[metric].to_numpy() for one in (own, ~own))
+    return difference(Moments.of(ours), Moments.of(theirs), risk)
 
 
-def binned(baseline: NumberProfile, scores: Sequence[float]) -> list[int]:
-    """Scores in each of the bins of `baseline.counts`."""
-    counts = [0] * len(baseline.counts)
-    edges = baseline.edges
-    for score in scores:
-        counts[bisect_left(edges, score) + 1 if edges and score >= edges[0] else 0] += 1
-    return counts
+def assigned(rows: pl.DataFrame, table: RoutingTable, version: int) -> Assignment | None:
+    """Where ids went by this table; None where it sends all to one variant, or there are none.
+
+    `rows` needs prediction_id, version and routing, of all variants. An id counts once, since it
+    always goes the same way.
+    """
+    share = sum(one.weight for one in table.variants if one.version == version) / 100
+    ids = rows.filter(pl.col("routing") == table.version).unique("prediction_id", keep="first")
+    if not 0 < share < 1 or ids.is_empty():
+        return None
+    canary = int((ids["version"] == version).sum())
+    evidence = log_mismatch((canary, ids.height - canary), (share, 1 - share))
+    return Assignment(canary, ids.height, share, evidence)

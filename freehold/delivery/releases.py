@@ -2,6 +2,9 @@
 
 Facts (numbers, names and codes only)
   release.started     {release, model, version, previous, strategy, settings, sites}
+  release.analysed    {release, model, version, step, decision, rows, errors, risk, looks,
+                      assignment}; `looks`: what was seen since each step began, the running one
+                      first, as {since, rows, figures}; a figure has its bounds, level and limit
   release.advanced    {release, model, version, step, weight, rows}
   release.completed   {release, model, version, rows}
   release.rolled-back {release, model, version, guardrail, value, limit, rows}
@@ -134,7 +137,7 @@ def start(
         settings=settings_as_json(settings),
         sites=list(venue.sites),
     )
-    started = Draft("release.started", body, 2)
+    started = Draft("release.started", body, 3)
     if release.strategy == "immediate":
         return (started, *conclude(state, release, Complete(), 0))
     return (started, _moved(release, "challenger", None, version))

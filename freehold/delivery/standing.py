@@ -14,6 +14,8 @@ ALIASES = "aliases"
 STOPPED = "stopped"
 """By model and version: names of the facts that rolled it back or revoked it."""
 REVOKED = "revoked"
+ANALYSES = "analyses"
+"""By release: what the latest recorded look at it found."""
 
 
 def release_key(release: str) -> str:
@@ -53,6 +55,8 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
     # Another release took the same number: this fact is about one that is not here.
     if row is None or row["status"] == "rolled-back" or not knew(state, fact, row["started"]):
         return []
+    if fact.type == "release.analysed":
+        return [Change(ANALYSES, key, {**fact.body, "fact": fact.name})]
     release = replace(_after(Release.from_json(row), fact), began=fact.time.wall, fact=fact.name)
     if fact.type == "release.rolled-back":
         return _rolled_back(fact, release, state)
@@ -78,6 +82,7 @@ def _begun(fact: Fact, state: State) -> Release:
         # Whoever looks at the guardrails must see some of the traffic.
         driver=site if site in sites else sites[0],
         began=fact.time.wall,
+        begun=(fact.time.wall,),
         fact=fact.name,
         started=fact.name,
         # Its writer had not seen the revocation.
@@ -96,7 +101,8 @@ def _after(release: Release, fact: Fact) -> Release:
         return release
     # Its champion may have been revoked: what stands alone has one step.
     step = min(max(release.step, fact.body["step"]), len(release.steps) - 1)
-    return replace(release, step=step)
+    begun = (*release.begun, fact.time.wall) if step > release.step else release.begun
+    return replace(release, step=step, begun=begun)
 
 
 def _rolled_back(fact: Fact, release: Release, state: State) -> Iterator[Change]:
@@ -186,12 +192,13 @@ def _alias_moved(fact: Fact, row: Any | None, state: State) -> list[Change]:
 
 projection = Projection(
     name="releases",
-    version=2,
+    version=3,
     types=frozenset(
         {
             "alias.moved",
             "model.revoked",
             "release.advanced",
+            "release.analysed",
             "release.completed",
             "release.rolled-back",
             "release.started",

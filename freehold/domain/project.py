@@ -41,13 +41,25 @@ class GuardrailSpec:
     """A release goes back by itself when one of these is crossed beyond chance."""
 
     error_rate: float = 0.01
-    """Share of rows that the canary failed to score."""
+    """Share of requests that the canary failed to answer."""
     latency_ratio: float = 2.0
-    """The canary's 99th percentile over the champion's, same period."""
+    """The canary's time over the champion's on the same rows: of the median, the 90th or the 99th
+    percentile, whichever is sure first."""
     score_shift: float = 0.25
     """PSI of the canary's scores against its own baseline, less the champion's."""
     quality_drop: float = 0.02
     """AUC lost against the champion on the same labelled rows."""
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """A figure of the project's own that follows from an answer, such as money earned. Its values
+    come beside the labels, in a column of its name; the two variants' means are compared."""
+
+    drop: float
+    """What the canary's mean may at most be worse by than the champion's, in the metric's unit."""
+    better: Literal["higher", "lower"] = "higher"
+    """Which direction is good."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,11 @@ class ReleaseSpec:
     minimum_rows: int = 300
     """Rows that the canary answers before a step may be left upwards."""
     guardrails: GuardrailSpec = GuardrailSpec()
+    false_rollbacks: float = 0.01
+    """Chance at most that a release with nothing wrong goes back by itself, however often it is
+    looked at; all guardrails and steps share it. Smaller takes more rows to tell what is wrong."""
+    metrics: Mapping[str, MetricSpec] = field(default_factory=dict)
+    """Name → a figure of the project's own that a release must not make worse."""
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from freehold.domain.project import GuardrailSpec, ReleaseSpec
+from freehold.domain.project import GuardrailSpec, MetricSpec, ReleaseSpec
 
 Strategy = Literal["canary", "immediate"]
 Status = Literal["running", "completed", "rolled-back"]
+GUARDRAILS = ("error-rate", "score-shift", "quality-drop", "latency-ratio")
+"""Those of every release, beside the project's own metrics."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Release:
     status: Status = "running"
     began: int = 0
     """When the step began, in microseconds since 1970 UTC."""
+    begun: tuple[int, ...] = ()
+    """When each step that was reached began, the running one last."""
     fact: str = ""
     """Name of the fact that began the step."""
     guardrail: str = ""
@@ -62,9 +66,18 @@ class Release:
             return 0
         return 100 if self.status == "completed" else self.steps[self.step]
 
+    @property
+    def risk(self) -> float:
+        """Chance at most that one guardrail's bound, of what was seen since one step began, is ever
+        wrong. Equal parts (Bonferroni): nobody knows beforehand which guardrail a version will
+        cross, nor in which step, and how the figures depend on each other need not be known."""
+        parts = (len(GUARDRAILS) + len(self.settings.metrics)) * len(self.steps)
+        return self.settings.false_rollbacks / parts
+
     def as_json(self) -> dict[str, Any]:
         return {
             "began": self.began,
+            "begun": list(self.begun),
             "driver": self.driver,
             "fact": self.fact,
             "guardrail": self.guardrail,
@@ -85,17 +98,22 @@ class Release:
     def from_json(cls, value: Mapping[str, Any]) -> "Release":
         """Raises KeyError, TypeError or ValueError on anything but what `as_json` gave."""
         settings = settings_from_json(value["settings"])
-        return cls(**{**value, "settings": settings, "sites": tuple(value["sites"])})
+        lists = {"begun": tuple(value["begun"]), "sites": tuple(value["sites"])}
+        return cls(**{**value, **lists, "settings": settings})
 
 
 def settings_as_json(settings: ReleaseSpec) -> dict[str, Any]:
     guardrails = settings.guardrails
     return {
+        "false_rollbacks": settings.false_rollbacks,
         "guardrails": {
             "error_rate": guardrails.error_rate,
             "latency_ratio": guardrails.latency_ratio,
             "quality_drop": guardrails.quality_drop,
             "score_shift": guardrails.score_shift,
+        },
+        "metrics": {
+            name: {"better": one.better, "drop": one.drop} for name, one in settings.metrics.items()
         },
         "minimum_rows": settings.minimum_rows,
         "steps": list(settings.steps),
@@ -103,8 +121,11 @@ def settings_as_json(settings: ReleaseSpec) -> dict[str, Any]:
 
 
 def settings_from_json(value: Mapping[str, Any]) -> ReleaseSpec:
+    """Facts of earlier releases have neither a rate nor metrics."""
     return ReleaseSpec(
         steps=tuple(value["steps"]),
         minimum_rows=value["minimum_rows"],
         guardrails=GuardrailSpec(**value["guardrails"]),
+        false_rollbacks=value.get("false_rollbacks", ReleaseSpec.false_rollbacks),
+        metrics={name: MetricSpec(**one) for name, one in value.get("metrics", {}).items()},
     )

@@ -82,6 +82,16 @@ def _alias(body: Body) -> str:
     return f"{body['model']}@{body['version']} became the {body['alias']}{before}"
 
 
+def _analysed(body: Body) -> str:
+    figures = [one for look in body["looks"] for one in look["figures"]]
+    crossed = {one["guardrail"] for one in figures if (one["low"] or 0) > one["limit"]}
+    told = f"beyond its limit: {', '.join(sorted(crossed))}" if crossed else "nothing beyond limits"
+    if body["decision"] == "sample-ratio":
+        ids = body["assignment"]
+        told = f"{ids['canary']:,} of {ids['ids']:,} ids instead of {ids['share']:.1%}"
+    return f"release {body['release']} looked at on {body['rows']:,} rows: {told}"
+
+
 def _rolled_back(body: Body) -> str:
     if body["guardrail"] == "person":
         return f"{body['model']}@{body['version']} rolled back by {body['by']}"
@@ -114,6 +124,7 @@ _SENTENCES: Mapping[str, Callable[[Body], str]] = {
     "proposal.made": lambda b: f"proposal {b['proposal']}: {b['action']}",
     "proposal.rejected": lambda b: f"proposal {b['proposal']} rejected by {b['by']}",
     "release.advanced": lambda b: f"release {b['release']} to {b['weight']} %, {b['rows']:,} rows",
+    "release.analysed": _analysed,
     "release.completed": lambda b: f"release {b['release']} completed on {b['rows']:,} rows",
     "release.rolled-back": _rolled_back,
     "release.started": lambda b: f"release {b['release']} began, {b['strategy']}",

@@ -27,6 +27,7 @@ ABOUT_TRAFFIC = frozenset(
         "alias.moved",
         "release.started",
         "release.advanced",
+        "release.analysed",
         "release.completed",
         "release.rolled-back",
     }

@@ -11,7 +11,6 @@ from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site
 from freehold.app.traffic.events import collect_events
 from freehold.app.traffic.requests import collect
-from freehold.delivery.decision import Hold
 from freehold.domain.signal import OF_MONEY, Signal, measured
 
 Tell = Callable[[str], None]
@@ -52,7 +51,7 @@ def _advance(site: Site, model: str, tell: Tell) -> Turn:
     collect_events(site)
     files = collect(site, model, tell)
     move = move_release(site, model)
-    if move is not None and not isinstance(move.decision, Hold):
+    if move is not None and move.recorded:
         tell(spoken(move))
     signals = tuple(watch(site, model))
     for signal in signals:

@@ -9,6 +9,7 @@ from freehold.app.site.opening import Site
 from freehold.app.traffic.client import EndpointClient
 from freehold.catalog.traffic import log_files
 from freehold.catalog.versions import versions_of
+from freehold.delivery.analysis import held_by_ratio
 from freehold.delivery.releases import aliases_of, running_release
 from freehold.domain.errors import Failed, Unreachable
 from freehold.monitoring.assessments import assessments
@@ -75,7 +76,12 @@ def _model(site: Site, name: str) -> dict[str, Any]:
         "aliases": aliases_of(state, name),
         "release": None
         if release is None
-        else {"id": release.id, "version": release.version, "weight": release.weight},
+        else {
+            "id": release.id,
+            "version": release.version,
+            "weight": release.weight,
+            "held": "sample-ratio" if held_by_ratio(state, release) else "",
+        },
         "logged_rows": sum(file.rows for file in log_files(state, site.name, name)),
         "assessed": last[0] if last else None,
         "proposals": [

@@ -57,6 +57,11 @@ def publish(site: Site, model: str) -> RoutingTable | None:
         return _publish(site, model)
 
 
+def table_in_force(site: Site) -> RoutingTable | None:
+    """What the endpoint reads now, if this site's key signed it."""
+    return _standing(site).table
+
+
 @contextmanager
 def _alone(site: Site, model: str) -> Iterator[None]:
     until = time.monotonic() + LONGEST_WAIT

@@ -38,6 +38,7 @@ JUDGED = frozenset(
         "proposal.made",
         "proposal.rejected",
         "release.advanced",
+        "release.analysed",
         "release.completed",
         "release.rolled-back",
         "release.started",

@@ -1,5 +1,6 @@
 """`freehold labels`: labels from a file."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import polars as pl
@@ -8,8 +9,9 @@ from freehold.app.traffic.labels import ReadLabels, read_labels
 from freehold.domain.errors import NotFound, Refused
 
 
-def labels_of_file(path: Path) -> ReadLabels:
-    """From Parquet or CSV. Raises NotFound, Refused `labels.unreadable`, `labels.invalid`."""
+def labels_of_file(path: Path, metrics: Collection[str] = ()) -> ReadLabels:
+    """From Parquet or CSV, with the columns of these metrics if they are there. Raises NotFound,
+    Refused `labels.unreadable`, `labels.invalid`."""
     if not path.is_file():
         raise NotFound(
             f"no file {path}",
@@ -31,4 +33,4 @@ def labels_of_file(path: Path) -> ReadLabels:
             hint="bring a whole Parquet file, or a CSV file ending in .csv",
             code="labels.unreadable",
         ) from exc
-    return read_labels(table)
+    return read_labels(table, metrics)

@@ -1,6 +1,6 @@
 """Labels that arrived: kept as artifacts, joined later by prediction id."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -28,7 +28,8 @@ class ReadLabels:
     """Labels that can be kept."""
 
     rows: pl.DataFrame
-    """`prediction_id`, `label` (0 or 1), `labelled_at` (UTC); nothing is null."""
+    """`prediction_id`, `label` (0 or 1), `labelled_at` (UTC), of which nothing is null; then the
+    project's metrics that were brought, numbers, null where one is not known."""
     left_out: int
     """Rows without an id, a label or a time."""
 
@@ -44,9 +45,10 @@ class ReadLabels:
         }
 
 
-def read_labels(table: pl.DataFrame) -> ReadLabels:
+def read_labels(table: pl.DataFrame, metrics: Collection[str] = ()) -> ReadLabels:
     """Reads `prediction_id`, `label` (0, 1, true or false) and `labelled_at` (a time, or ISO 8601
-    text; without a zone it is UTC). Raises Refused `labels.invalid` with every fault.
+    text; without a zone it is UTC), and of `metrics` the columns that are there. Raises Refused
+    `labels.invalid` with every fault.
     """
     faults = [
         Fault("labels.columns", f"there is no column '{name}'", name, f"it has {_have(table)}")
@@ -58,10 +60,13 @@ def read_labels(table: pl.DataFrame) -> ReadLabels:
     ids, identity_faults = _identities(table["prediction_id"])
     labels, label_faults = _labels(table["label"])
     times, time_faults = _times(table["labelled_at"])
+    numbers = [_numbers(table[name]) for name in metrics if name in table.columns]
     faults = [*identity_faults, *label_faults, *time_faults]
+    faults.extend(fault for _, found in numbers for fault in found)
     if faults:
         raise _refused(faults)
-    whole = pl.DataFrame([ids, labels, times]).drop_nulls()
+    known = [column for column, _ in numbers]
+    whole = pl.DataFrame([ids, labels, times, *known]).drop_nulls(COLUMNS)
     return ReadLabels(whole, table.height - whole.height)
 
 
@@ -85,16 +90,17 @@ def keep_labels(site: Site, model: str, read: ReadLabels) -> int:
 
 def add_labels(site: Site, model: str, table: pl.DataFrame) -> int:
     """Read and keep. Returns the rows kept. Raises Refused `labels.invalid`."""
-    return keep_labels(site, model, read_labels(table))
+    return keep_labels(site, model, read_labels(table, site.project.spec.release.metrics))
 
 
 def labels(site: Site, model: str, since: int = 0) -> pl.DataFrame:
-    """Labels known at or after `since`, in the order of their arrival."""
+    """Labels known at or after `since`, in the order of their arrival, with every metric that came
+    beside any of them."""
     parts = [
         pl.read_parquet(BytesIO(site.artifacts.get(file.artifact)))
         for file in label_files(site.state, site.name, model, since)
     ]
-    return pl.concat(parts) if parts else pl.DataFrame(schema=SCHEMA)
+    return pl.concat(parts, how="diagonal") if parts else pl.DataFrame(schema=SCHEMA)
 
 
 def _identities(column: pl.Series) -> tuple[pl.Series, list[Fault]]:
@@ -117,6 +123,25 @@ def _labels(column: pl.Series) -> tuple[pl.Series, list[Fault]]:
         return meant, []
     what = f"{wrong.len():,} of {column.len():,} rows have another label: {_examples(wrong)}"
     return meant, [Fault("labels.values", what, "label", hint)]
+
+
+def _numbers(column: pl.Series) -> tuple[pl.Series, list[Fault]]:
+    hint = "write numbers; leave it empty while it is not known"
+    if column.dtype.is_nested() or column.dtype == pl.Binary or column.dtype.is_temporal():
+        what = f"a metric's values are numbers, not {column.dtype}"
+        return column, [Fault("labels.values", what, column.name, hint)]
+    said = column
+    if column.dtype == pl.String:
+        said = column.str.strip_chars()
+        said = said.set(said.str.to_lowercase().is_in(UNKNOWN), None)
+    found = said.cast(pl.Float64, strict=False)
+    odd = said.filter(
+        said.is_not_null() & ~found.is_finite().fill_null(False) & ~found.is_nan().fill_null(False)
+    )
+    if odd.is_empty():
+        return found.fill_nan(None), []
+    what = f"{odd.len():,} of {column.len():,} rows have no finite number: {_examples(odd)}"
+    return column, [Fault("labels.values", what, column.name, hint)]
 
 
 def _times(column: pl.Series) -> tuple[pl.Series, list[Fault]]:

@@ -19,7 +19,7 @@ def looked_back(state: State, asked: Circumstances) -> dict[str, int]:
         reach(row["file"]["model"], row["latest"] - (asked.window_days + 2) * DAY)
     for _, release in state.scan("releases"):
         if release["status"] == "running":
-            model, began = release["model"], release["began"]
+            model, began = release["model"], release["begun"][0]
             for file in log_files(state, asked.site, model, answered_since=began):
                 reach(model, file.first)
     return found

@@ -4,9 +4,14 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
+from freehold.app.history.facts import facts_of
+from freehold.app.history.telling import telling
+from freehold.app.loop.status import status
 from freehold.app.release.release import roll_back
+from freehold.app.traffic.labels import add_labels
 from freehold.delivery.decision import Complete, Hold, Promote, Rollback
 
 FEWEST = 300
@@ -161,6 +166,115 @@ def test_a_corrected_label_counts_and_the_first_one_does_not(begun: Any, world: 
     assert isinstance(begun.turn().move.decision, Hold)
     begun.labelled(answered, labels)
     has_gone_back(begun, "quality-drop")
+
+
+def test_labels_that_come_a_step_later_still_count(begun: Any, world: Any) -> None:
+    """Late is when labels come: the rows of the step before are not forgotten."""
+    asked = world.asked_rows(FEWEST)
+    usual = world.scores_of(asked["distance"].to_numpy())
+    turned = np.random.default_rng(1).permutation(usual)
+    answered = begun.answered(2, asked, turned, usual, alias="challenger")
+    assert begun.turn().move.decision == Promote(25)
+    begun.labelled(answered, world.outcomes(usual))
+    assert begun.turn().move.decision.guardrail == "quality-drop"
+
+
+def test_what_no_step_shows_alone_is_shown_by_all(begun: Any, world: Any) -> None:
+    """Fifteen failures in 615 requests are no proof, nor are they again; together they are."""
+    for step in range(3):
+        begun.canary(2, 2 * FEWEST, seed=step)
+        failed = world.asked_rows(15, seed=step)
+        begun.answered(2, failed, alias="challenger", error="model.failed")
+        move = begun.turn().move
+        if isinstance(move.decision, Rollback):
+            break
+    assert move.decision.guardrail == "error-rate"
+    assert move.release.step > 0
+    found = begun.facts("release.analysed")[-1]["body"]
+    lows = [one["low"] for look in found["looks"] for one in look["figures"][:1]]
+    assert lows[0] < 0.01 < lows[-1]
+
+
+def test_a_decision_says_what_it_rests_on(begun: Any) -> None:
+    begun.canary(2, FEWEST)
+    begun.turn()
+    begun.canary(2, FEWEST, latency=1000.0)
+    begun.turn()
+    first, last = (fact["body"] for fact in begun.facts("release.analysed"))
+    assert (first["decision"], first["step"], first["rows"]) == ("promote", 0, FEWEST)
+    assert (last["decision"], last["step"], last["rows"]) == ("latency-ratio", 1, FEWEST)
+    assert [look["rows"] for look in last["looks"]] == [FEWEST, 2 * FEWEST]
+    assert first["risk"] == pytest.approx(0.01 / 4 / 3)
+    told = {one["guardrail"] for one in first["looks"][0]["figures"]}
+    assert told == {"error-rate", "latency-ratio", "score-shift"}
+    for look in last["looks"]:
+        for one in look["figures"]:
+            assert one["low"] <= one["value"] <= one["high"]
+    named = {fact["name"] for fact in begun.facts("release.analysed")}
+    ends = begun.facts("release.advanced", "release.rolled-back")
+    assert all(named & set(fact["cause"]) for fact in ends)
+    assert "beyond its limit: latency-ratio" in telling(
+        list(facts_of(begun.site, "release.analysed"))[-1]
+    )
+
+
+def test_ids_that_do_not_go_where_they_should_hold_it_there(begun: Any, world: Any) -> None:
+    number = begun.table().version
+    begun.canary(2, FEWEST, routing=number)
+    begun.answered(1, world.asked_rows(FEWEST), routing=number)
+    move = begun.turn().move
+    assert move.decision == Hold("sample-ratio", FEWEST, 30)
+    assert "300 ids went to it instead of some 30" in begun.told[0]
+    (fact,) = begun.facts("release.analysed")
+    assert fact["body"]["assignment"]["ids"] == 2 * FEWEST
+    assert status(begun.site)["models"][0]["release"]["held"] == "sample-ratio"
+    before = begun.count()
+    assert begun.turn().move.decision == move.decision
+    assert (begun.count(), len(begun.told)) == (before, 1)
+    begun.answered(2, world.asked_rows(20), alias="challenger", error="model.failed")
+    assert begun.turn().move.decision.guardrail == "error-rate"
+
+
+def test_ids_that_go_where_they_should_do_not(begun: Any, world: Any) -> None:
+    number = begun.table().version
+    begun.canary(2, FEWEST, routing=number)
+    begun.answered(1, world.asked_rows(19 * FEWEST), routing=number)
+    move = begun.turn().move
+    assert move.decision == Promote(25)
+    assert move.observation.assignment.ids == 20 * FEWEST
+    assert status(begun.site)["models"][0]["release"]["held"] == ""
+
+
+def test_a_metric_of_the_projects_own_rolls_back(loop_of: Any, world: Any) -> None:
+    loop = loop_of("release: {metrics: {revenue: {drop: 0.5}}}\n")
+    loop.release(2)
+    canary = loop.canary(2, FEWEST - 1)
+    champion = loop.answered(1, world.asked_rows(600, seed=3), routing=1)
+    chance = np.random.default_rng(4)
+    for answered, mean in ((canary, 1.0), (champion, 3.0)):
+        known = answered.with_columns(
+            label=pl.lit(1),
+            labelled_at=pl.lit(world.MONDAY),
+            revenue=pl.Series(chance.exponential(mean, answered.height)),
+        )
+        add_labels(loop.site, "delay", known)
+    move = loop.turn().move
+    assert move.decision.guardrail == "metric:revenue"
+    assert move.decision.value == pytest.approx(2.0, abs=0.5)
+    assert loop.aliases() == {"champion": 1}
+
+
+def test_looked_at_all_the_time_with_nothing_wrong_it_walks_up(begun: Any, world: Any) -> None:
+    decisions = []
+    for look in range(45):
+        answered = begun.canary(2, 20, seed=look)
+        begun.labelled(answered, world.outcomes(answered["score"].to_numpy(), seed=look))
+        decisions.append(begun.turn().move.decision)
+    assert [one for one in decisions if not isinstance(one, Hold)] == [
+        Promote(25),
+        Promote(100),
+        Complete(),
+    ]
 
 
 def test_latency_rolls_back(begun: Any) -> None:

@@ -34,7 +34,8 @@ class Rows:
 
 def release(order: int, version: int, previous: int | None, status: str, *sites: str) -> Any:
     return {
-        "began": 100 * DAY,
+        "began": 103 * DAY,
+        "begun": [100 * DAY, 103 * DAY],
         "id": f"delay/{order}",
         "model": "delay",
         "order": order,
@@ -313,7 +314,7 @@ def test_what_monitoring_looks_back_on_stays_by_its_own_calendar() -> None:
 def test_a_running_release_keeps_what_was_answered_since_it_began() -> None:
     logs = (
         log("before it began", "delay", 50, 90),
-        log("since it began", "delay", 60, 105),
+        log("since it began", "delay", 60, 102),
         log("last", "delay", 999, 999),
     )
     runs, over = release(0, 2, 1, "running"), release(0, 2, 1, "completed")

@@ -1,19 +1,35 @@
 """Figures that tell a collapse from a season, and both from chance."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
 
-from freehold.delivery.measurement import binned, latency_ratio, observe, score_shift
+from freehold.delivery import measurement
+from freehold.delivery.figures import figures
+from freehold.delivery.measurement import (
+    QUANTILES,
+    assigned,
+    bins,
+    latency_ratio,
+    metric_difference,
+    observe,
+)
 from freehold.domain.profile import NumberProfile
+from freehold.domain.project import ReleaseSpec
+from freehold.domain.routing import RoutingTable, Variant
+from freehold.domain.statistics.estimate import Estimate
+from freehold.domain.statistics.pairs import auc_difference
 
 RANDOM = np.random.default_rng(7)
+RISK = 0.001
 
 
 def baseline(scores: np.ndarray) -> NumberProfile:
     edges = tuple(np.quantile(scores, np.linspace(0, 1, 11)).tolist())
     empty = NumberProfile(len(scores), 0, edges, (0,) * 13, (), (), ())
-    counts = tuple(binned(empty, scores.tolist()))
+    counts = tuple(np.bincount(bins(empty, scores), minlength=13).tolist())
     return NumberProfile(len(scores), 0, edges, counts, (), (), ())
 
 
@@ -24,79 +40,129 @@ def draw(mean: float, count: int) -> np.ndarray:
 EVALUATION = draw(-1, 4_000)
 
 
+def score_shift(*given: Any) -> Estimate:
+    found = measurement.score_shift(*given, RISK)
+    assert found.value is not None and found.low is not None
+    return found
+
+
 def test_bins_are_those_of_the_profile() -> None:
     profile = NumberProfile(4, 0, (1.0, 2.0, 3.0), (0, 1, 1, 2, 0), (), (), ())
-    assert binned(profile, [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 9.0]) == [1, 1, 2, 2, 1]
-    assert binned(NumberProfile(0, 0, (), (0,), (), (), ()), [0.1, 0.2]) == [2]
+    scores = np.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 9.0])
+    assert bins(profile, scores).tolist() == [0, 1, 2, 2, 3, 3, 4]
+    assert bins(NumberProfile(0, 0, (), (0,), (), (), ()), scores[:2]).tolist() == [0, 0]
 
 
 def test_a_season_that_moves_both_is_no_shift() -> None:
     known = baseline(EVALUATION)
-    shift = score_shift(known, draw(0, 400).tolist(), known, draw(0, 400).tolist())
-    assert shift is not None and shift.low is not None and shift.low < 0.25
+    assert score_shift(known, draw(0, 400), known, draw(0, 400)).low < 0.25
 
 
 def test_a_model_that_collapses_alone_is_a_shift() -> None:
     spread = np.concatenate([draw(-2.5, 2_800), draw(2.5, 1_200)])
-    shift = score_shift(
-        baseline(spread), draw(-2, 300).tolist(), baseline(EVALUATION), draw(-0.7, 300).tolist()
-    )
-    assert shift is not None and shift.low is not None and shift.low > 0.25
+    moved = score_shift(baseline(spread), draw(-2, 300), baseline(EVALUATION), draw(-0.7, 300))
+    assert moved.low > 0.25
 
 
 def test_chance_alone_seldom_looks_like_a_shift() -> None:
     known = baseline(EVALUATION)
-    lows = [
-        score_shift(known, draw(-1, 300).tolist(), known, draw(-1, 300).tolist()) for _ in range(60)
-    ]
-    assert all(shift is not None and shift.low < 0.1 for shift in lows if shift.low is not None)
+    lows = [score_shift(known, draw(-1, 300), known, draw(-1, 300)).low for _ in range(60)]
+    assert all(low < 0.1 for low in lows)
 
 
 def test_few_scores_say_nothing() -> None:
-    known = baseline(EVALUATION)
-    assert score_shift(known, [0.5] * 99, known, [0.5] * 99) is None
+    known, few = baseline(EVALUATION), np.full(99, 0.5)
+    assert not measurement.score_shift(known, few, known, few, RISK).known
 
 
-def test_latency_needs_enough_requests_and_ratio_has_bounds() -> None:
-    assert latency_ratio(list(range(1, 299)), list(range(1, 299))) is None
-    ratio = latency_ratio([3.0 * n for n in range(1, 1_001)], list(range(1, 1_001)))
-    assert ratio is not None and ratio.value == pytest.approx(3.0)
-    assert ratio.low is not None and ratio.high is not None
-    assert 2.9 < ratio.low < 3.0 < ratio.high < 3.1
-
-
-def test_the_interval_of_a_quantile_covers_it() -> None:
-    true = 4.605170185988091
-    covered = 0
-    for _ in range(300):
-        ratio = latency_ratio(RANDOM.exponential(1, 500).tolist(), [true] * 500)
-        assert ratio is not None and ratio.low is not None and ratio.high is not None
-        covered += ratio.low <= 1 <= ratio.high
-    assert covered >= 255  # 90 % is promised
+def test_a_model_that_is_slow_throughout_is_told_by_its_median() -> None:
+    time = np.arange(1.0, 1_001)
+    assert latency_ratio(time[:10], time[:10], RISK) == {}
+    few = latency_ratio(10 * time[:100], time[:100], RISK)
+    assert set(few) == {0.5}
+    many = latency_ratio(np.tile(3 * time, 4), np.tile(time, 4), RISK)
+    assert set(many) == set(QUANTILES)
+    for ratio in many.values():
+        assert ratio.value == pytest.approx(3)
+        assert ratio.low is not None and ratio.high is not None
+        assert 2 < ratio.low < 3 < ratio.high < 4
 
 
 def log_rows(count: int) -> pl.DataFrame:
+    """Two rows a request, of which every fifth fails. A client that names all its requests alike
+    asks them at different times."""
     return pl.DataFrame(
         {
-            "request_id": [f"r{n // 2}" for n in range(count)],
-            "score": [None if n % 10 == 0 else 0.4 for n in range(count)],
+            "prediction_id": [f"p{n}" for n in range(count)],
+            "request_id": ["always the same" for n in range(count)],
+            "at": [n // 2 for n in range(count)],
+            "version": [2] * count,
+            "routing": [7] * count,
+            "score": [None if n // 2 % 5 == 0 else 0.4 for n in range(count)],
             "reference_score": [0.5] * count,
             "latency_us": [200.0] * count,
             "reference_latency_us": [100.0] * count,
-            "error": ["endpoint.model-failed" if n % 10 == 0 else None for n in range(count)],
-        }
+            "error": ["endpoint.model-failed" if n // 2 % 5 == 0 else None for n in range(count)],
+        },
+        schema_overrides={"prediction_id": pl.String, "score": pl.Float64, "error": pl.String},
     )
 
 
 def test_an_observation_counts_rows_and_requests() -> None:
     known = baseline(EVALUATION)
-    seen = observe(log_rows(1_000), known, known)
-    assert (seen.rows, seen.errors) == (1_000, 100)
-    assert seen.latency_ratio is not None
-    assert (seen.latency_ratio.value, seen.latency_ratio.count) == (2.0, 500)
-    assert seen.score_shift is not None and seen.score_shift.count == 900
+    seen = observe(log_rows(1_000), RISK, known, known)
+    assert (seen.rows, seen.errors) == (1_000, 200)
+    assert seen.error_rate is not None
+    assert (seen.error_rate.value, seen.error_rate.count) == (0.2, 500)
+    assert (seen.latency_ratio[0.5].value, seen.latency_ratio[0.5].count) == (2.0, 400)
+    assert seen.score_shift is not None and seen.score_shift.count == 800
 
 
 def test_no_rows_are_an_observation_too() -> None:
-    seen = observe(log_rows(0))
-    assert (seen.rows, seen.errors, seen.latency_ratio, seen.score_shift) == (0, 0, None, None)
+    known = baseline(EVALUATION)
+    labels = pl.DataFrame(schema={"prediction_id": pl.String, "label": pl.Int8})
+    seen = observe(log_rows(0), RISK, known, known, labels)
+    assert seen.rows == seen.errors == 0
+    assert list(figures(ReleaseSpec(), seen)) == []
+
+
+def test_labels_count_in_the_order_in_which_they_came() -> None:
+    rows = log_rows(400).with_columns(score=pl.Series(RANDOM.random(400)), error=None)
+    labels = rows.select(
+        "prediction_id", label=pl.Series(RANDOM.random(400) < 0.5).cast(pl.Int8)
+    ).sample(fraction=1.0, shuffle=True, seed=1)
+    seen = observe(rows, RISK, labels=labels).quality_difference
+    ordered = labels.join(rows, on="prediction_id", how="left", maintain_order="left")
+    scores, beside = (ordered[name].to_numpy() for name in ("score", "reference_score"))
+    assert seen == auc_difference(scores, beside, ordered["label"].to_numpy() == 1, RISK)
+
+
+def test_a_metric_is_compared_between_the_variants() -> None:
+    rows = log_rows(2_000).with_columns(version=pl.Series([1, 2] * 1_000))
+    money = pl.Series(RANDOM.exponential(2.0, 2_000)) * pl.Series([1.0, 0.5] * 1_000)
+    known = rows.select("prediction_id", money=money)
+    found = metric_difference(rows, known, "money", 2, RISK)
+    assert found is not None and found.high is not None and found.high < 0
+    assert found.value == pytest.approx(-1.0, abs=0.2)
+    assert metric_difference(rows, known, "clicks", 2, RISK) is None
+    assert metric_difference(rows, known.clear(), "money", 2, RISK) is None
+
+
+def test_an_id_counts_once_and_only_by_the_table_in_force() -> None:
+    table = RoutingTable(
+        7, "m", "m/1", (Variant(1, "a", 75.0, "champion"), Variant(2, "b", 25.0, "challenger"))
+    )
+    rows = pl.concat(
+        [
+            log_rows(1_000).with_columns(version=pl.Series([1, 1, 1, 2] * 250)),
+            log_rows(300),
+            log_rows(900).with_columns(routing=6, prediction_id=pl.lit("old")),
+        ],
+        how="vertical_relaxed",
+    ).unique(["prediction_id", "routing"], keep="first", maintain_order=True)
+    found = assigned(pl.concat([rows, rows]), table, 2)
+    assert found is not None
+    assert (found.canary, found.ids, found.share, found.expected) == (250, 1_000, 0.25, 250)
+    assert found.evidence < 0
+    assert assigned(rows.filter(pl.col("routing") == 6), table, 2) is None
+    assert assigned(rows, table, 3) is None

@@ -1,0 +1,1 @@
+"""How often a release with nothing wrong goes back, and how soon one with something wrong does."""

@@ -1,0 +1,68 @@
+"""The record of a look at a release: what was seen since which moment, how sure it is, what
+follows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from freehold.delivery.decision import Complete, Decision, Hold, Promote, Rollback
+from freehold.delivery.figures import figures
+from freehold.delivery.observation import Assignment, Observation
+from freehold.delivery.standing import ANALYSES, release_key
+from freehold.domain.fact import Draft
+from freehold.domain.projection import State
+from freehold.domain.release import Release
+
+
+def analysed(release: Release, decision: Decision, seen: Sequence[Observation]) -> Draft:
+    """A fact of what a decision rests on; `seen` is since each step began, the running one
+    first."""
+    looks = [
+        {
+            "figures": [one.as_json() for one in figures(release.settings, each)],
+            "rows": each.rows,
+            "since": since,
+        }
+        for since, each in zip(reversed(release.begun), seen, strict=True)
+    ]
+    body = {
+        "release": release.id,
+        "model": release.model,
+        "version": release.version,
+        "step": release.step,
+        "decision": _named(decision),
+        "rows": seen[0].rows,
+        "errors": seen[0].errors,
+        "risk": release.risk,
+        "looks": looks,
+        "assignment": _assignment(seen[0].assignment),
+    }
+    return Draft("release.analysed", body, cause=(release.fact,))
+
+
+def held_by_ratio(state: State, release: Release) -> bool:
+    """Whether it was recorded that the running step does not go on for its ids' shares."""
+    row = state.get(ANALYSES, release_key(release.id))
+    return row is not None and (row["step"], row["decision"]) == (release.step, "sample-ratio")
+
+
+def _named(decision: Decision) -> str:
+    match decision:
+        case Hold():
+            return decision.reason
+        case Promote():
+            return "promote"
+        case Complete():
+            return "complete"
+        case Rollback():
+            return decision.guardrail
+
+
+def _assignment(found: Assignment | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "canary": found.canary,
+        "evidence": found.evidence,
+        "ids": found.ids,
+        "share": found.share,
+    }
