@@ -130,7 +130,7 @@ def _quality(seen: Requests, course: Course, rows: npt.NDArray[np.int64]) -> Fla
     for release, positive in enumerate(seen.positive):
         found = pairs.gains(seen.canary_score[release], seen.champion_score[release], positive)
         ends = pairs.blocks(positive)
-        values[release, ends] = np.ceil((found + 1) * pairs.STEPS)
+        values[release, ends] = pairs.places(found, upwards=True)
     counts = _counted(values, rows, len(pairs.VALUES))
     mean = (1 - course.limits.quality_drop) / 2
     limit = log(1 / course.release.risk)

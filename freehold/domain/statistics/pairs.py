@@ -74,10 +74,17 @@ def auc_difference(ours: Floats, theirs: Floats, positive: Mask, risk: float) ->
     known = gains(ours, theirs, positive)
     if len(known) == 0:
         return Estimate.unknown("too-few-rows", count, level)
-    low, _ = bounds(VALUES, _counted(np.floor((known + 1) * STEPS)), risk)
-    _, high = bounds(VALUES, _counted(np.ceil((known + 1) * STEPS)), risk)
+    low, _ = bounds(VALUES, _counted(places(known, upwards=False)), risk)
+    _, high = bounds(VALUES, _counted(places(known, upwards=True)), risk)
     return Estimate(float(known.mean()), 2 * low - 1, 2 * high - 1, level, count)
 
 
-def _counted(places: Floats) -> Floats:
-    return np.bincount(places.astype(np.int64), minlength=len(VALUES)).astype(np.float64)
+def places(known: Floats, upwards: bool) -> npt.NDArray[np.int64]:
+    """Of gains [...], the places in VALUES that they are rounded to."""
+    # What is a whole number of steps but for its last digits is one.
+    steps = np.round((known + 1) * STEPS, 6)
+    return (np.ceil(steps) if upwards else np.floor(steps)).astype(np.int64)
+
+
+def _counted(rounded: npt.NDArray[np.int64]) -> Floats:
+    return np.bincount(rounded, minlength=len(VALUES)).astype(np.float64)

@@ -54,7 +54,7 @@ def test_status_of_a_loop_in_the_middle_of_a_release(drifted: Any) -> None:
         "model": "delay",
         "versions": 2,
         "aliases": {"champion": 1, "challenger": 2},
-        "release": {"id": "delay/2", "version": 2, "weight": 5},
+        "release": {"id": "delay/2", "version": 2, "weight": 5, "held": ""},
         "logged_rows": 2101,
         "proposals": [{"proposal": "delay/2024-01-07", "standing": "made"}],
     }
