@@ -27,7 +27,7 @@ from freehold.domain.statistics.rows import scored
 
 SHORT = Course(every=100, requests=600, starts=(0, 300))
 TIGHT = replace(SHORT, limits=GuardrailSpec(latency_ratio=1.2, score_shift=0.1))
-BAD = World(errors=0.05, slower=1.35, scores=tilted(0.3), noise=1.5)
+BAD = World(errors=0.05, slower=1.9, scores=tilted(0.3), noise=4.0)
 EDGES = tuple(np.arange(11.0).tolist())
 PROFILE = NumberProfile(4_000, 0, EDGES, tuple(map(int, BASELINE)), (), (), ())
 
