@@ -10,7 +10,7 @@ import pytest
 
 from freehold.domain.columns import Column, Columns
 from freehold.domain.errors import StorageFailed
-from freehold.endpoint import request_log
+from freehold.endpoint import inference, request_log
 from freehold.endpoint.request_log import LogSettings
 from freehold.serving.open_inference import read_request
 from freehold.serving.prediction_log import SCHEMA, inputs_of
@@ -96,6 +96,30 @@ def test_the_reference_scores_the_canarys_rows(site: Any, client_of: Any, reques
     assert champion["reference_score"].null_count() == champion.height
     named = log.filter(pl.col("routing").is_null())
     assert named["version"].to_list() == [2]
+
+
+def test_the_two_take_turns_at_scoring_first(
+    site: Any, client_of: Any, request_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is second finds the caches warm: one that always were would seem the faster one."""
+    site.model(1)
+    site.model(2, bias=2.0)
+    site.canary(100.0)
+    client = client_of()
+    scored: list[int] = []
+
+    def noted(call: Any, place: int, rows: Any, score: Any = inference._score) -> Any:
+        scored.append(call.loaded.table.variants[place].version)
+        return score(call, place, rows)
+
+    monkeypatch.setattr(inference, "_score", noted)
+    for _ in range(3):
+        assert client.infer(request_of(5.0)).status == 200
+    assert scored == [2, 1, 1, 2, 2, 1]
+    flush(client)
+    log = read(site)
+    assert log["score"].n_unique() == log["reference_score"].n_unique() == 1
+    assert (log["score"] > log["reference_score"]).all()
 
 
 def test_a_failing_model_is_a_500_and_counts_against_it(
