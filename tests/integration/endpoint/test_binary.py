@@ -243,7 +243,9 @@ def test_a_bomb_is_not_unpacked(client_of: Any, site: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", gzip.compress(b"{}")[:-3], gzip.compress(b"{}") * 2, zlib.compress(b"{}")]
+    "body",
+    [b"", b"{}", gzip.compress(b"{}")[:-3], gzip.compress(b"{}") * 2, zlib.compress(b"{}")],
+    ids=["empty", "plain", "cut", "twice", "deflated"],
 )
 def test_what_is_not_packed_as_it_says(client: Any, body: bytes) -> None:
     reply = client.infer(body, headers={"content-encoding": "gzip"})
