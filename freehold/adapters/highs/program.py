@@ -14,7 +14,7 @@ from freehold.adapters.highs.choices import Choice
 from freehold.adapters.highs.cuts import Cut
 from freehold.adapters.highs.layers import Layer, layers_of
 from freehold.adapters.highs.question import Figures, Question, Stream
-from freehold.adapters.highs.rows import Outcome, Rows, Terms, relax, run
+from freehold.adapters.highs.rows import Outcome, Relaxation, Rows, Terms, run
 
 
 @dataclass
@@ -35,6 +35,7 @@ class Program:
     _paid: dict[tuple[int, Layer], int] = field(default_factory=dict)
     _copies: dict[tuple[int, int], int] = field(default_factory=dict)
     """Stream, site → column of whether it is read there."""
+    _relaxation: Relaxation | None = None
 
     def __post_init__(self) -> None:
         for choices in self.question.choices:
@@ -136,7 +137,9 @@ class Program:
 
     def relaxed(self, seconds: float) -> Outcome:
         """With fractions of choices allowed."""
-        return relax(self.rows, seconds)
+        if self._relaxation is None:
+            self._relaxation = Relaxation(self.rows)
+        return self._relaxation.solve(seconds)
 
     def _task(self, choices: Sequence[Choice]) -> None:
         columns = [self.rows.column(upper=1.0, whole=True) for _ in choices]
