@@ -72,24 +72,28 @@ class Program:
         ]
         self.rows.row(terms, upper=cut.most)
 
+    def columns_of(self, picked: Sequence[Choice]) -> list[int]:
+        """Of what is taken. `picked`: choices of the question, by task."""
+        return [
+            column
+            for columns, choices, one in zip(self.taken, self.question.choices, picked, strict=True)
+            for column, choice in zip(columns, choices, strict=True)
+            if choice.index == one.index
+        ]
+
     def solve(
         self,
         seconds: float,
         gap: float,
         start: Sequence[Choice] | None = None,
-        nodes: int | None = None,
+        shut: Sequence[int] = (),
     ) -> tuple[Outcome, list[list[Choice]]]:
-        """And what was found, the best last. `nodes`: of the search tree, after which it ends."""
-        pairs: list[tuple[int, float]] = []
+        """And what was found, the best last. `shut`: columns that are left out."""
+        pairs: dict[int, float] = {}
         if start is not None:
-            for columns, choices, picked in zip(
-                self.taken, self.question.choices, start, strict=True
-            ):
-                pairs += [
-                    (column, float(choice.index == picked.index))
-                    for column, choice in zip(columns, choices, strict=True)
-                ]
-        outcome = run(self.rows, seconds, gap, pairs, nodes)
+            pairs = {column: 0.0 for columns in self.taken for column in columns}
+            pairs.update((column, 1.0) for column in self.columns_of(start))
+        outcome = run(self.rows, seconds, gap, pairs.items(), shut)
         return outcome, [self.nearest(values) for values in outcome.values]
 
     def nearest(self, values: Figures) -> list[Choice]:

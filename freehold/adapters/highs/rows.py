@@ -55,12 +55,14 @@ class Rows:
         for column, value in terms:
             self.cost[column] += value
 
-    def model(self) -> Any:
-        """A highspy.HighsLp."""
+    def model(self, shut: Sequence[int]) -> Any:
+        """A highspy.HighsLp, in which some columns are held at 0."""
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = len(self.cost), len(self.row_lower)
         lp.col_cost_ = np.array(self.cost)
-        lp.col_lower_, lp.col_upper_ = np.array(self.lower), np.array(self.upper)
+        upper = np.array(self.upper)
+        upper[list(shut)] = 0.0
+        lp.col_lower_, lp.col_upper_ = np.array(self.lower), upper
         lp.row_lower_, lp.row_upper_ = np.array(self.row_lower), np.array(self.row_upper)
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
         lp.a_matrix_.start_ = np.array(self.starts, dtype=np.int32)
@@ -78,9 +80,9 @@ class Outcome:
     values: tuple[np.ndarray, ...]
     """By column; every better one that was found, the best last; none if time ran out before."""
     bound: float
-    duals: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    """By row, of a relaxation: what the objective falls by for each unit that the row is loosened,
-    negative for rows with an upper limit."""
+    rises: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """By column, of a relaxation: its reduced cost, by which the bound rises at least if the column
+    is one more."""
 
 
 class Relaxation:
@@ -106,7 +108,7 @@ class Relaxation:
             return Outcome(status not in _INFEASIBLE, (), 0.0)
         solution = self._highs.getSolution()
         told = self._highs.getInfo().objective_function_value
-        return Outcome(True, (np.array(solution.col_value),), told, np.array(solution.row_dual))
+        return Outcome(True, (np.array(solution.col_value),), told, np.array(solution.col_dual))
 
     def _add(self, seconds: float) -> None:
         rows, (columns, known) = self.rows, self._passed
@@ -141,21 +143,20 @@ def run(
     seconds: float,
     gap: float,
     start: Iterable[tuple[int, float]] = (),
-    nodes: int | None = None,
+    shut: Sequence[int] = (),
 ) -> Outcome:
-    """`start`: column, value of the whole columns of something that fits."""
+    """`start`: column, value of the whole columns of something that fits; `shut`: columns that are
+    held at 0."""
     until = monotonic() + seconds
     found: list[np.ndarray] = []
-    highs = _highs(rows, seconds, gap, found)
-    if nodes is not None:
-        highs.setOptionValue("mip_max_nodes", nodes)
+    highs = _highs(rows, seconds, gap, found, shut)
     pairs = list(start)
     if pairs:
         columns = np.array([column for column, _ in pairs], dtype=np.int32)
         highs.setSolution(len(pairs), columns, np.array([value for _, value in pairs]))
     highs.run()
     if pairs and not _consistent(highs, rows):
-        highs = _highs(rows, until - monotonic(), gap, found)
+        highs = _highs(rows, until - monotonic(), gap, found, shut)
         highs.run()
     status, info = highs.getModelStatus(), highs.getInfo()
     if status in _INFEASIBLE:
@@ -167,7 +168,9 @@ def run(
     return Outcome(True, tuple(found), info.mip_dual_bound)
 
 
-def _highs(rows: Rows, seconds: float, gap: float, found: list[np.ndarray]) -> Any:
+def _highs(
+    rows: Rows, seconds: float, gap: float, found: list[np.ndarray], shut: Sequence[int] = ()
+) -> Any:
     """With the program in it; puts what it finds into `found`."""
     highs: Any = _Quiet()
     for name, value in (
@@ -187,7 +190,7 @@ def _highs(rows: Rows, seconds: float, gap: float, found: list[np.ndarray]) -> A
         found.append(np.array(event.data_out.mip_solution))
 
     highs.cbMipImprovingSolution.subscribe(keep)
-    highs.passModel(rows.model())
+    highs.passModel(rows.model(shut))
     return highs
 
 

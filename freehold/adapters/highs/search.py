@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
+from math import fsum, inf
 from time import monotonic
 
 from freehold.adapters.highs.choices import Choice, Limits
 from freehold.adapters.highs.cuts import Cut, assumed_cuts, broken, twin_cuts
+from freehold.adapters.highs.narrowing import Narrowing
+from freehold.adapters.highs.parts import independent
 from freehold.adapters.highs.program import Program
 from freehold.adapters.highs.question import Question, question_of
 from freehold.adapters.highs.reduction import reduced
@@ -41,6 +43,8 @@ class Search:
     _roomy: Question | None = None
     _limits: Limits = field(default_factory=Limits)
     _cuts: list[Cut] = field(default_factory=list)
+    _narrowing: Narrowing | None = None
+    """Under the limits that are counted so far."""
 
     @property
     def left(self) -> float:
@@ -52,24 +56,51 @@ class Search:
         return self.best is not None and self.best[0] * (1.0 - allowed) <= self.bound
 
     def run(self) -> None:
+        parts = independent(self.problem)
+        if len(parts) > 1:
+            self._run_apart(parts)
+            return
+        question = self._asked()
         while not self.impossible and not self.proven and self.left > 0.0:
-            question = question_of(self.problem, self._limits, self.of_money)
-            kept = reduced(question)
-            if any(not choices for choices in kept.choices):
-                self.impossible = True
+            if self._limits != question.limits:
+                question = self._asked()
+            if self.impossible:
                 return
             if self._limits.pools and not self._assumed:
                 self._assume()
                 self._polish()
                 if self.proven:
                     return
-            found = self._limited(kept) if self._limits.any else self._unlimited(kept)
+            found = self._limited(question) if self._limits.any else self._unlimited(question)
             if found is None:
                 return
             faults = faults_of(self.problem, question.chosen(found))
             if not faults:
                 return
             self._tighten(faults, question, found)
+
+    def _run_apart(self, parts: Sequence[Problem]) -> None:
+        """Each has its share of the time that is left, by its tasks."""
+        searches = []
+        waiting = sum(len(part.tasks) for part in parts)
+        for part in parts:
+            until = monotonic() + self.left * len(part.tasks) / waiting
+            waiting -= len(part.tasks)
+            search = Search(part, until, self.gap, self.of_money)
+            search.run()
+            searches.append(search)
+            if search.impossible:
+                self.impossible = True
+                return
+        self.bound = fsum(search.bound for search in searches)
+        self.unlimited = {task: at for s in searches for task, at in s.unlimited.items()}
+        if all(search.best is not None for search in searches):
+            self._choose({task: at for s in searches if s.best for task, at in s.best[1].items()})
+
+    def _asked(self) -> Question:
+        question = reduced(question_of(self.problem, self._limits, self.of_money))
+        self.impossible = any(not choices for choices in question.choices)
+        return question
 
     def _unlimited(self, question: Question) -> list[Choice] | None:
         search = Unlimited(question, lambda: self.left, self.gap)
@@ -126,27 +157,42 @@ class Search:
             self._consider(question, polished(question, start, lambda: self.left < until))
 
     def _limited(self, question: Question) -> list[Choice] | None:
-        """The best under the limits that are counted so far; None if there is none, or none was
-        found in time."""
-        if self.left < WRITING * sum(len(choices) for choices in question.choices):
-            return None
-        program = Program(question)
-        for cut in [*twin_cuts(question, self._limits.pools), *self._cuts]:
-            program.cut(cut)
-        outcome, found = program.solve(self.left, self.gap, self._start(question))
-        self.impossible = not outcome.feasible
-        self.bound = max(self.bound, outcome.bound)
-        for picked in found:
-            self._consider(question, picked)
-        if found and self._limits.pools:
-            self._relieve(question.chosen(found[-1]))
-        return found[-1] if found else None
+        """What passes a limit though it is the best under those that are counted so far, or near
+        it; None if there is none, or none was found in time."""
+        if self._narrowing is None or self._narrowing.program.question.limits != question.limits:
+            if self.left < WRITING * sum(len(choices) for choices in question.choices):
+                return None
+            self._narrowing = Narrowing(Program(question), lambda: self.left)
+            for cut in [*twin_cuts(question, self._limits.pools), *self._cuts]:
+                self._narrowing.program.cut(cut)
+        narrowing, known = self._narrowing, self._narrowing.program.question
+        narrowing.relax()
+        self.bound = max(self.bound, narrowing.bound)
+        self.impossible = narrowing.impossible
+        for picked in narrowing.search(lambda: self._known(known), self.gap):
+            self.bound = max(self.bound, narrowing.bound)
+            if not self._consider(known, picked):
+                if self._limits.pools:
+                    self._relieve(known.chosen(picked))
+                return picked
+        self.bound = max(self.bound, narrowing.bound)
+        self.impossible = narrowing.impossible
+        return None
 
-    def _consider(self, question: Question, picked: Sequence[Choice]) -> None:
+    def _known(self, question: Question) -> tuple[float, list[Choice] | None]:
+        """The best so far: its objective, and its choices if the question still has them."""
+        return inf if self.best is None else self.best[0], self._start(question)
+
+    def _consider(self, question: Question, picked: Sequence[Choice]) -> bool:
+        """Whether every limit is kept."""
         chosen = question.chosen(picked)
         self.unlimited = chosen
         if faults_of(self.problem, chosen):
-            return
+            return False
+        self._choose(chosen)
+        return True
+
+    def _choose(self, chosen: dict[str, int]) -> None:
         cost = cost_of(self.problem, chosen)
         objective = cost.money if self.of_money else objective_of(self.problem, cost)
         if self.best is None or objective < self.best[0]:
@@ -158,7 +204,11 @@ class Search:
         """Count what was passed; cut off what was passed although it is counted."""
         wider = _wider(self._limits, faults)
         if wider == self._limits:
-            self._cuts += broken(question, found, wider.pools)
+            new = broken(question, found, wider.pools)
+            self._cuts += new
+            if self._narrowing is not None:
+                for cut in new:
+                    self._narrowing.program.cut(cut)
         self._limits = wider
 
     def _start(self, question: Question) -> list[Choice] | None:
