@@ -10,9 +10,8 @@ import numpy as np
 from freehold.adapters.highs.choices import Choice
 from freehold.adapters.highs.program import Program
 from freehold.adapters.highs.question import Figures
+from freehold.adapters.highs.rows import Outcome
 
-ROUNDS = 12
-"""Of rows that are added where the relaxation breaks them."""
 WIDTHS = (0.0, 0.01, 0.1, inf)
 """Shares of the bound by which a choice may make everything dearer and is still looked at."""
 Left = Callable[[], float]
@@ -35,14 +34,7 @@ class Narrowing:
 
     def relax(self) -> None:
         """Nothing but `bound` or `impossible` comes of it, and the bound only if there is time."""
-        outcome = self.program.relaxed(self.left())
-        for _ in range(ROUNDS):
-            if not outcome.values or not self.program.strengthen(outcome.values[0]):
-                break
-            stronger = self.program.relaxed(self.left())
-            if not stronger.values:
-                break
-            outcome = stronger
+        outcome = self.program.relaxed(self.left)
         self.impossible = not outcome.feasible
         if outcome.values:
             self._shares, self._rises = outcome.values[0], outcome.rises
@@ -70,21 +62,38 @@ class Narrowing:
             if self.left() <= 0.0 or (known < inf and known - self.bound <= gap * known):
                 return
             width = min(share * abs(self._least) if share < inf else inf, known - self._least)
-            shut = self._shut(width, start)
-            outcome, found = self.program.solve(self.left(), gap / 2, start, shut)
+            kept = self._kept(width, start)
+            outcome, found = self._solve(kept, gap / 2, start)
             above = outcome.bound if outcome.feasible else inf
-            self.bound = max(self.bound, min(above, self._least + width) if shut else above)
-            if not outcome.feasible and not shut:
+            everything = kept == self.program.question.choices
+            self.bound = max(self.bound, above if everything else min(above, self._least + width))
+            if not outcome.feasible and everything:
                 self.impossible = True
             yield from found
-            if not shut or width >= known - self._least:
+            if everything or width >= known - self._least:
                 return
 
-    def _shut(self, width: float, start: Sequence[Choice] | None) -> list[int]:
-        """Columns of choices that are left out."""
+    def _kept(self, width: float, start: Sequence[Choice] | None) -> tuple[tuple[Choice, ...], ...]:
+        """What makes everything dearer by no more than the width, or is of the start."""
         assert self._rises is not None and self._shares is not None
-        columns = np.array([column for of_task in self.program.taken for column in of_task])
         most = width + 1e-6 * abs(self._least) + 1e-9
-        out = (self._rises[columns] > most) & (self._shares[columns] < 1e-9)
-        shut = set(columns[out].tolist())
-        return sorted(shut.difference(self.program.columns_of(start) if start else ()))
+        near = (self._rises <= most) | (self._shares > 1e-9)
+        return tuple(
+            tuple(
+                choice
+                for choice, column in zip(choices, columns, strict=True)
+                if near[column] or (start and start[task].index == choice.index)
+            )
+            for task, (choices, columns) in enumerate(
+                zip(self.program.question.choices, self.program.taken, strict=True)
+            )
+        )
+
+    def _solve(
+        self, kept: Sequence[Sequence[Choice]], gap: float, start: Sequence[Choice] | None
+    ) -> tuple[Outcome, list[list[Choice]]]:
+        program = self.program.among(kept)
+        outcome = program.relaxed(self.left)
+        if not outcome.feasible:
+            return outcome, []
+        return program.solve(self.left(), gap, start)

@@ -4,7 +4,7 @@ The objective is exact: what the program counts for whole choices is what `cost_
 quotas, which are added as cuts when a schedule breaks them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
@@ -15,6 +15,9 @@ from freehold.adapters.highs.cuts import Cut
 from freehold.adapters.highs.layers import Layer, layers_of
 from freehold.adapters.highs.question import Figures, Question, Stream
 from freehold.adapters.highs.rows import Outcome, Relaxation, Rows, Terms, run
+
+ROUNDS = 12
+"""Of rows that are added where the relaxation breaks them."""
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Program:
     _copies: dict[tuple[int, int], int] = field(default_factory=dict)
     """Stream, site → column of whether it is read there."""
     _relaxation: Relaxation | None = None
+    _cuts: list[Cut] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for choices in self.question.choices:
@@ -60,6 +64,7 @@ class Program:
         return len(self.question.streams)
 
     def cut(self, cut: Cut) -> None:
+        self._cuts.append(cut)
         columns = {
             (task, choice.index): self.taken[task][at]
             for task, choices in enumerate(self.question.choices)
@@ -72,28 +77,27 @@ class Program:
         ]
         self.rows.row(terms, upper=cut.most)
 
-    def columns_of(self, picked: Sequence[Choice]) -> list[int]:
-        """Of what is taken. `picked`: choices of the question, by task."""
-        return [
-            column
-            for columns, choices, one in zip(self.taken, self.question.choices, picked, strict=True)
-            for column, choice in zip(columns, choices, strict=True)
-            if choice.index == one.index
-        ]
+    def among(self, choices: Sequence[Sequence[Choice]]) -> "Program":
+        """Of some of the choices, under the same cuts."""
+        found = Program(self.question.with_choices(choices))
+        for cut in self._cuts:
+            found.cut(cut)
+        return found
 
     def solve(
-        self,
-        seconds: float,
-        gap: float,
-        start: Sequence[Choice] | None = None,
-        shut: Sequence[int] = (),
+        self, seconds: float, gap: float, start: Sequence[Choice] | None = None
     ) -> tuple[Outcome, list[list[Choice]]]:
-        """And what was found, the best last. `shut`: columns that are left out."""
-        pairs: dict[int, float] = {}
+        """And what was found, the best last."""
+        pairs: list[tuple[int, float]] = []
         if start is not None:
-            pairs = {column: 0.0 for columns in self.taken for column in columns}
-            pairs.update((column, 1.0) for column in self.columns_of(start))
-        outcome = run(self.rows, seconds, gap, pairs.items(), shut)
+            for columns, choices, picked in zip(
+                self.taken, self.question.choices, start, strict=True
+            ):
+                pairs += [
+                    (column, float(choice.index == picked.index))
+                    for column, choice in zip(columns, choices, strict=True)
+                ]
+        outcome = run(self.rows, seconds, gap, pairs)
         return outcome, [self.nearest(values) for values in outcome.values]
 
     def nearest(self, values: Figures) -> list[Choice]:
@@ -103,7 +107,7 @@ class Program:
             for choices, columns in zip(self.question.choices, self.taken, strict=True)
         ]
 
-    def strengthen(self, values: Figures) -> bool:
+    def _strengthen(self, values: Figures) -> bool:
         """Rows that only fractions of choices break; whether `values` breaks any. A fan costs at
         least what its dearest copy does, and that is seen from the source, not the destination."""
         return sum(self._dearest(number, values) for number in self._fans) > 0
@@ -139,11 +143,20 @@ class Program:
         self.rows.row([*self._fans[number], *paid], lower=0.0)
         return True
 
-    def relaxed(self, seconds: float) -> Outcome:
-        """With fractions of choices allowed."""
+    def relaxed(self, left: Callable[[], float]) -> Outcome:
+        """With fractions of choices allowed, as strong as it gets. `left`: seconds until time is
+        out; then there are no values, or weaker ones."""
         if self._relaxation is None:
             self._relaxation = Relaxation(self.rows)
-        return self._relaxation.solve(seconds)
+        outcome = self._relaxation.solve(left())
+        for _ in range(ROUNDS):
+            if not outcome.values or not self._strengthen(outcome.values[0]):
+                break
+            stronger = self._relaxation.solve(left())
+            if stronger.feasible and not stronger.values:
+                break
+            outcome = stronger
+        return outcome
 
     def _task(self, choices: Sequence[Choice]) -> None:
         columns = [self.rows.column(upper=1.0, whole=True) for _ in choices]

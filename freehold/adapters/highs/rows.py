@@ -55,14 +55,12 @@ class Rows:
         for column, value in terms:
             self.cost[column] += value
 
-    def model(self, shut: Sequence[int]) -> Any:
-        """A highspy.HighsLp, in which some columns are held at 0."""
+    def model(self) -> Any:
+        """A highspy.HighsLp."""
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = len(self.cost), len(self.row_lower)
         lp.col_cost_ = np.array(self.cost)
-        upper = np.array(self.upper)
-        upper[list(shut)] = 0.0
-        lp.col_lower_, lp.col_upper_ = np.array(self.lower), upper
+        lp.col_lower_, lp.col_upper_ = np.array(self.lower), np.array(self.upper)
         lp.row_lower_, lp.row_upper_ = np.array(self.row_lower), np.array(self.row_upper)
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
         lp.a_matrix_.start_ = np.array(self.starts, dtype=np.int32)
@@ -143,20 +141,18 @@ def run(
     seconds: float,
     gap: float,
     start: Iterable[tuple[int, float]] = (),
-    shut: Sequence[int] = (),
 ) -> Outcome:
-    """`start`: column, value of the whole columns of something that fits; `shut`: columns that are
-    held at 0."""
+    """`start`: column, value of the whole columns of something that fits."""
     until = monotonic() + seconds
     found: list[np.ndarray] = []
-    highs = _highs(rows, seconds, gap, found, shut)
+    highs = _highs(rows, seconds, gap, found)
     pairs = list(start)
     if pairs:
         columns = np.array([column for column, _ in pairs], dtype=np.int32)
         highs.setSolution(len(pairs), columns, np.array([value for _, value in pairs]))
     highs.run()
     if pairs and not _consistent(highs, rows):
-        highs = _highs(rows, until - monotonic(), gap, found, shut)
+        highs = _highs(rows, until - monotonic(), gap, found)
         highs.run()
     status, info = highs.getModelStatus(), highs.getInfo()
     if status in _INFEASIBLE:
@@ -168,9 +164,7 @@ def run(
     return Outcome(True, tuple(found), info.mip_dual_bound)
 
 
-def _highs(
-    rows: Rows, seconds: float, gap: float, found: list[np.ndarray], shut: Sequence[int] = ()
-) -> Any:
+def _highs(rows: Rows, seconds: float, gap: float, found: list[np.ndarray]) -> Any:
     """With the program in it; puts what it finds into `found`."""
     highs: Any = _Quiet()
     for name, value in (
@@ -190,7 +184,7 @@ def _highs(
         found.append(np.array(event.data_out.mip_solution))
 
     highs.cbMipImprovingSolution.subscribe(keep)
-    highs.passModel(rows.model(shut))
+    highs.passModel(rows.model())
     return highs
 
 
