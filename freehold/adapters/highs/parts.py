@@ -8,8 +8,9 @@ from freehold.domain.placement import Problem
 
 
 def independent(problem: Problem) -> tuple[Problem, ...]:
-    """Problems of which each may be solved alone: what is shared, a budget or quotas, is one."""
-    if problem.budget is not None or problem.quotas:
+    """Problems under a deadline that may be solved each alone. What shares a budget or quotas is
+    one; without a deadline `parts_of` is finer."""
+    if problem.deadline is None or problem.budget is not None or problem.quotas:
         return (problem,)
     names = sorted(task.name for task in problem.tasks)
     number = {name: at for at, name in enumerate(names)}

@@ -79,7 +79,7 @@ class Program:
 
     def among(self, choices: Sequence[Sequence[Choice]]) -> "Program":
         """Of some of the choices, under the same cuts."""
-        found = Program(self.question.with_choices(choices))
+        found = Program(self.question.with_choices(choices), self.soonest)
         for cut in self._cuts:
             found.cut(cut)
         return found

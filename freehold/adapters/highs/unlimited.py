@@ -12,6 +12,7 @@ from freehold.adapters.highs.parts import part_of, parts_of
 from freehold.adapters.highs.program import Program
 from freehold.adapters.highs.question import Question
 
+
 @dataclass
 class Unlimited:
     """`run` it; then `bound` holds, and `picked` is there unless it is impossible or time ran
@@ -88,7 +89,7 @@ class _Part:
         self._narrowing = Narrowing(Program(self.question), left)
         self._narrowing.relax()
         self.impossible = self._narrowing.impossible
-        self.bound = max(self.bound, self._narrowing.bound)
+        self.bound = max(self.bound, min(self._narrowing.bound, self.cost))
         nearest = self._narrowing.nearest
         if nearest is not None:
             self._down([choice.site for choice in nearest], left)
@@ -97,10 +98,11 @@ class _Part:
         """The best of all."""
         if self._known(gap) or self._narrowing is None:
             return
-        for picked in self._narrowing.search(lambda: (self.cost, self.picked or None), gap):
-            self._down([choice.site for choice in picked], left)
+        for found in self._narrowing.search(lambda: (self.cost, self.picked or None), gap):
+            for picked in found:
+                self._down([choice.site for choice in picked], left)
         self.impossible = self._narrowing.impossible
-        self.bound = max(self.bound, self._narrowing.bound)
+        self.bound = max(self.bound, min(self._narrowing.bound, self.cost))
 
     def _known(self, gap: float) -> bool:
         return self.excess <= gap * self.cost
