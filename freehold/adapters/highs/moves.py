@@ -112,8 +112,8 @@ class Moves:
         return self._dearer[task]
 
     def passed(self, tasks: Numbers, to: Numbers) -> tuple[Figures, Figures]:
-        """By pool and change, units beyond the quota, summed over the moments at which a task that
-        uses it starts; by change, seconds beyond the deadline, summed over the tasks."""
+        """By pool and change, how much is in use beyond the quota, and how long; by change, seconds
+        beyond the deadline, summed over the tasks."""
         bounds = np.searchsorted(tasks, np.arange(len(self.at) + 1))
         moved = [slice(bounds[task], bounds[task + 1]) for task in range(len(self.at))]
         starts, ends = self._times(moved, to)
@@ -170,15 +170,13 @@ def _allowed(most: float) -> float:
 
 
 def _beyond(units: Figures, begin: Figures, end: Figures, slack: Figures, most: float) -> Figures:
-    """`units`, `begin`, `end` (users, changes). A meeting counts by its units and, beside the mean
-    length of what is met, by how long it lasts, so that to shorten it is worth something."""
-    total = np.zeros(units.shape[1])
+    """`units`, `begin`, `end` (users, changes). The time between two events at which more is in use
+    counts by the units beyond, and beside the mean length of what is met by how long it lasts, so
+    that to shorten it is worth something."""
+    moments = np.concatenate([begin, end]).T
+    events = np.argsort(moments, axis=1)
+    used = np.cumsum(np.take_along_axis(np.concatenate([units, -units]).T, events, 1), axis=1)
+    lasts = np.diff(np.take_along_axis(moments, events, 1), axis=1)
     length = max(float((end - begin).mean()), 1e-9)
-    for row in range(len(units)):
-        moment = begin[row] + slack
-        there = (begin <= moment) & (moment < end - slack) & (units > 0.0)
-        used = np.where(there, units, 0.0).sum(axis=0)
-        lasts = np.where(there, end - begin[row], np.inf).min(axis=0)
-        over = (units[row] > 0.0) & (used > most)
-        total[over] += (used[over] - most) * (SHORT + lasts[over] / length)
-    return total
+    over = np.where(lasts > 2 * slack[:, None], np.maximum(used[:, :-1] - most, 0.0), 0.0)
+    return np.asarray((over * (SHORT + lasts / length)).sum(axis=1))

@@ -6,6 +6,7 @@ quotas, which are added as cuts when a schedule breaks them.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
@@ -59,21 +60,25 @@ class Program:
         if self.question.limits.budget:
             self._budget(crossings)
 
+    @cached_property
+    def _columns(self) -> dict[tuple[int, int], int]:
+        """Task, index of the option → column."""
+        return {
+            (task, choice.index): self.taken[task][at]
+            for task, choices in enumerate(self.question.choices)
+            for at, choice in enumerate(choices)
+        }
+
     @property
     def _count(self) -> int:
         return len(self.question.streams)
 
     def cut(self, cut: Cut) -> None:
         self._cuts.append(cut)
-        columns = {
-            (task, choice.index): self.taken[task][at]
-            for task, choices in enumerate(self.question.choices)
-            for at, choice in enumerate(choices)
-        }
         terms = [
-            (columns[task, index], value)
+            (self._columns[task, index], value)
             for task, index, value in cut.terms
-            if (task, index) in columns
+            if (task, index) in self._columns
         ]
         self.rows.row(terms, upper=cut.most)
 

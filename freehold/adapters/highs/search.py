@@ -144,10 +144,11 @@ class Search:
         again = False
         for found in narrowing.search(lambda: self._known(narrowing.program.question), self.gap):
             question = narrowing.program.question
+            self.bound = max(self.bound, narrowing.bound)
             kept = [self._consider(question, picked) for picked in found]
             if self.best is None or (found and not kept[-1] and self._limits.pools):
                 self._walk(question.chosen(found[-1]) if found else self.unlimited)
-            if found and not kept[-1]:
+            if found and not kept[-1] and not self.proven:
                 self._count(question, found[-1])
                 again = True
                 break
@@ -170,7 +171,7 @@ class Search:
 
     def _count(self, question: Question, picked: Sequence[Choice]) -> None:
         """Count what was passed; cut off what was passed although it is counted."""
-        wider = _wider(self._limits, faults_of(self.problem, question.chosen(picked)))
+        wider = _wider(self.problem, self._limits, faults_of(self.problem, question.chosen(picked)))
         if wider == self._limits and self._narrowing is not None:
             for cut in broken(question, picked, wider.pools):
                 self._cuts.append(cut)
@@ -211,14 +212,13 @@ def _begun(question: Question, chosen: Mapping[str, int]) -> list[Choice] | None
     return found
 
 
-def _wider(limits: Limits, faults: Sequence[Fault]) -> Limits:
-    """With what was passed."""
+def _wider(problem: Problem, limits: Limits, faults: Sequence[Fault]) -> Limits:
+    """With what was passed; pools together, since who leaves one enters another."""
     codes = {fault.code for fault in faults}
-    pools = {f.where.removeprefix("quotas.") for f in faults if f.code == "plan.quota"}
     return Limits(
         deadline=limits.deadline or "plan.deadline" in codes,
         budget=limits.budget or "plan.budget" in codes,
-        pools=limits.pools | pools,
+        pools=frozenset(problem.quotas) if "plan.quota" in codes else limits.pools,
     )
 
 
