@@ -12,6 +12,7 @@ from freehold.domain.placement_cost import (
     SLACK,
     busiest_of,
     exceeds,
+    meetings_of,
     options_of,
     spans_of,
 )
@@ -73,6 +74,30 @@ def broken(question: Question, picked: Sequence[Choice], pools: frozenset[str]) 
             tasks = {number[last], *ancestors(question, [number[last]])}
             cuts.append(_not_all(tasks, picked))
     return cuts or [_not_all(set(range(len(picked))), picked)]
+
+
+def assumed_cuts(question: Question, picked: Sequence[Choice], pools: frozenset[str]) -> list[Cut]:
+    """That tasks which meet beyond a quota keep to it together: as if they always met."""
+    problem = question.problem
+    options = options_of(problem, question.chosen(picked))
+    spans = spans_of(problem, options)
+    number = {name: task for task, name in enumerate(question.names)}
+    return [
+        Cut(
+            tuple(
+                (number[name], choice.index, units)
+                for name in sorted(names)
+                for choice in question.choices[number[name]]
+                for used, units in choice.uses
+                if used == pool
+            ),
+            problem.quotas[pool],
+        )
+        for pool, met in sorted(meetings_of(options, spans).items())
+        if pool in pools
+        for most, names in met
+        if exceeds(most, problem.quotas[pool])
+    ]
 
 
 def ancestors(question: Question, tasks: Sequence[int]) -> set[int]:

@@ -6,7 +6,7 @@ from math import fsum, inf
 from time import monotonic
 
 from freehold.adapters.highs.choices import Choice, Limits
-from freehold.adapters.highs.cuts import Cut, broken, twin_cuts
+from freehold.adapters.highs.cuts import Cut, assumed_cuts, broken, twin_cuts
 from freehold.adapters.highs.narrowing import Narrowing
 from freehold.adapters.highs.parts import independent
 from freehold.adapters.highs.program import Program
@@ -43,6 +43,8 @@ class Search:
     """Under every limit."""
     _limits: Limits = field(default_factory=Limits)
     _cuts: list[Cut] = field(default_factory=list)
+    _guesses: list[Cut] = field(default_factory=list)
+    """What is assumed so that something good is found; it proves nothing."""
     _narrowing: Narrowing | None = None
     """Under the limits that are counted so far."""
 
@@ -71,10 +73,11 @@ class Search:
                 return
 
     def _run_apart(self, parts: Sequence[Problem]) -> None:
-        """Each has its share of the time that is left, by its tasks."""
+        """Each has its share of the time that is left, by its tasks; what the small ones leave is
+        for the large ones."""
         searches = []
         waiting = sum(len(part.tasks) for part in parts)
-        for part in parts:
+        for part in sorted(parts, key=lambda part: len(part.tasks)):
             until = monotonic() + self.left * len(part.tasks) / waiting
             waiting -= len(part.tasks)
             search = Search(part, until, self.gap, self.of_money)
@@ -149,12 +152,32 @@ class Search:
             if self.best is None or (found and not kept[-1] and self._limits.pools):
                 self._walk(question.chosen(found[-1]) if found else self.unlimited)
             if found and not kept[-1] and not self.proven:
+                self._guess(question, found[-1])
                 self._count(question, found[-1])
                 again = True
                 break
         self.bound = max(self.bound, narrowing.bound)
         self.impossible = narrowing.impossible
         return again
+
+    def _guess(self, question: Question, picked: Sequence[Choice]) -> None:
+        """Walk from where one comes if tasks that met are taken to meet always."""
+        pools = self._limits.pools
+        self._guesses += assumed_cuts(question, picked, pools)
+        if not self._guesses:
+            return
+        program = Program(question)
+        for cut in [*twin_cuts(question, pools), *self._cuts, *self._guesses]:
+            program.cut(cut)
+        narrowing = Narrowing(program, lambda: self.left)
+        narrowing.relax()
+        found = next(narrowing.search(lambda: (inf, None), self.gap), [])
+        if not found or (self.best is not None and narrowing.bound >= self.best[0]):
+            self._guesses = []
+        elif not self._consider(question, found[-1]):
+            self._guesses += assumed_cuts(question, found[-1], pools)
+        if found:
+            self._walk(question.chosen(found[-1]))
 
     def _known(self, question: Question) -> tuple[float, list[Choice] | None]:
         """The best so far: its objective, and its choices if the question still has them."""

@@ -17,7 +17,7 @@ from freehold.domain.placement_cost import SLACK, cost_of
 
 PATIENCE = 100
 """Changes without anything better after which it ends."""
-LONGEST = 500
+LONGEST = 200
 """Changes without anything that keeps the limits after which it ends."""
 MEMORY = 12
 """Changes for which nobody goes back to what he left."""

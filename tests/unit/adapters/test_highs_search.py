@@ -110,7 +110,7 @@ def value(problem: Problem, chosen: dict[str, int]) -> float:
     return objective_of(problem, cost_of(problem, chosen))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_a_change_comes_to_what_the_placement_after_it_comes_to(seed: int) -> None:
     problem = limited(drawn(seed), seed)
@@ -140,7 +140,7 @@ def test_a_change_comes_to_what_the_placement_after_it_comes_to(seed: int) -> No
             assert (beyond[number, at] > 0.0) == full
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(SEEDS)
 def test_what_a_walk_comes_by_keeps_every_limit_and_gets_better(seed: int) -> None:
     problem = limited(drawn(seed), seed)
@@ -160,7 +160,7 @@ def test_what_a_walk_comes_by_keeps_every_limit_and_gets_better(seed: int) -> No
     assert all(min(possible) <= one * (1 + 1e-9) for one in met)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(SEEDS, st.sampled_from([0.0, 0.01, 0.1, 0.5]))
 def test_what_is_left_out_costs_more_than_the_bound_and_the_width(seed: int, share: float) -> None:
     problem = replace(limited(drawn(seed), seed), quotas={})
@@ -185,7 +185,7 @@ def test_what_is_left_out_costs_more_than_the_bound_and_the_width(seed: int, sha
             assert cost >= least * (1 + share) - 1e-6
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(SEEDS)
 def test_limits_that_bind_are_kept_and_proven(seed: int) -> None:
     problem = limited(drawn(seed), seed)
@@ -202,7 +202,7 @@ def test_limits_that_bind_are_kept_and_proven(seed: int) -> None:
         assert found.gap <= gap
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(SEEDS, SEEDS)
 def test_what_shares_nothing_is_solved_alone(one: int, other: int) -> None:
     first, second = drawn(one, 3), drawn(other, 3)
