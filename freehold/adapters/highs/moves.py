@@ -3,7 +3,7 @@
 Times are reckoned for thousands of changes side by side, which costs little more than for one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,13 +88,12 @@ class Moves:
             np.concatenate([money for _, money in figures]),
         )
 
-    def concerned(self, pools: Sequence[int], deadline: float | None) -> NDArray[np.bool_]:
+    def concerned(self, pools: Iterable[int], deadline: float | None) -> NDArray[np.bool_]:
         """By task, whether it decides what is in use of these pools, or what is late."""
-        users = [
-            any(self.units[task][at, pool] > 0.0 for pool in pools)
-            for task, at in enumerate(self.at)
-        ]
-        found = np.array(users)
+        columns = list(pools)
+        found = np.array(
+            [bool((self.units[t][at, columns] > 0.0).any()) for t, at in enumerate(self.at)]
+        )
         if deadline is not None:
             nobody = [slice(0, 0)] * len(self.at)
             ends = self._times(nobody, np.zeros(1, dtype=int))[1]

@@ -39,6 +39,7 @@ class Search:
     impossible: bool = False
     unlimited: dict[str, int] = field(default_factory=dict)
     """The last choice that met what it was asked for; it may pass a limit."""
+    _walks: int = 0
     _every: Question | None = None
     """Under every limit."""
     _limits: Limits = field(default_factory=Limits)
@@ -127,7 +128,8 @@ class Search:
 
         known = inf if self.best is None else self.best[0] - self._objective(question.chosen(begin))
         until = self.left / 2
-        walk(question, begin, known, consider, lambda: self.left <= until)
+        walk(question, begin, known, consider, lambda: self.left <= until, self._walks)
+        self._walks += 1
 
     def _objective(self, chosen: Mapping[str, int]) -> float:
         cost = cost_of(self.problem, chosen)

@@ -33,11 +33,13 @@ def walk(
     known: float,
     consider: Callable[[Sequence[Choice]], bool],
     ends: Callable[[], bool],
+    number: int = 0,
 ) -> None:
     """`question`: with every limit of the problem. `known`: how much dearer than the beginning the
     best is that is known. `consider`: told of each better one that keeps every limit; whether it is
-    good enough."""
-    moves, prices = Moves(question, begin), _Prices(question, begin)
+    good enough. `number`: of the walk; each but the first has prices of its own at first, so that
+    it goes another way."""
+    moves, prices = Moves(question, begin), _Prices(question, begin, number)
     left: dict[tuple[int, int], int] = {}
     """Task and choice → step from which on it may come back."""
     cost, best, quiet, step = 0.0, known, 0, 0
@@ -83,11 +85,13 @@ def _worth_a_look(
 class _Prices:
     """Of a unit of what passes each limit: the pools, the deadline as a share of it, the budget."""
 
-    def __init__(self, question: Question, begin: Sequence[Choice]) -> None:
+    def __init__(self, question: Question, begin: Sequence[Choice], number: int) -> None:
         self.problem = question.problem
         self.spent = cost_of(self.problem, question.chosen(begin)).money
         middle = sum(choice.cost for choice in begin) / len(begin)
         self.each = np.full(len(self.problem.quotas) + 2, max(middle, 1e-9))
+        if number:
+            self.each *= np.exp(np.random.default_rng(number).normal(size=len(self.each)))
 
     def passed(self, beyond: Figures, late: Figures, money: Figures) -> Figures:
         """(limits, changes)"""
