@@ -15,8 +15,14 @@ from benchmarks.report import report, versions_of
 QUESTION = "How long until the best placement is known, to within 1 %, and what does it save?"
 SIZES = ((10, 5), (30, 5), (100, 10), (300, 20), (1000, 50))
 SEEDS = (1, 2, 3, 4, 5)
-LIMITED = ("deadline", "quotas")
+LIMITED = (
+    ("deadline", 100, 10),
+    ("quotas", 100, 10),
+    ("budget", 100, 10),
+    ("deadline", 1000, 50),
+)
 SHORT_SIZES = SIZES[:3]
+SHORT_LIMITED = LIMITED[:3]
 SHORT_SEEDS = (1, 2)
 
 
@@ -36,12 +42,17 @@ def main() -> None:
         found = [measured(seed, steps, sites, given.gap, given.seconds) for seed in seeds]
         _figures(name, found, figures)
         for other, of in (("the best single site", "single"), ("greedy", "greedy")):
-            shares = [one.objective / getattr(one, of) for one in found if getattr(one, of)]
+            shares = [
+                one.objective / getattr(one, of)
+                for one in found
+                if one.objective is not None and getattr(one, of)
+            ]
             ratios[f"{name}: cost over {other}"] = statistics.median(shares) if shares else None
-    for limit in LIMITED:
-        name = f"100 steps × 10 sites, {limit}"
+    for limit, steps, sites in SHORT_LIMITED if given.short else LIMITED:
+        name = f"{steps:,} steps × {sites} sites, {limit}"
         _told(name)
-        found = [measured(seed, 100, 10, given.gap, given.seconds, limit) for seed in seeds]
+        found = [measured(seed, steps, sites, given.gap, given.seconds, limit) for seed in seeds]
+        figures[f"{name}: found, of {len(seeds)}"] = sum(one.gap is not None for one in found)
         _figures(name, found, figures)
     _told("looking at all")
     figures["5 steps × 2 sites × 4 machines: most above the true best"] = exact_excess(
@@ -56,7 +67,8 @@ def _figures(name: str, found: Sequence[Measured], figures: dict[str, float | No
     figures[f"{name}: s, median"] = statistics.median(seconds)
     figures[f"{name}: s, worst"] = max(seconds)
     figures[f"{name}: processor s, worst"] = max(one.processor for one in found)
-    figures[f"{name}: gap in %, worst"] = 100 * max(one.gap for one in found)
+    gaps = [one.gap for one in found if one.gap is not None]
+    figures[f"{name}: gap in %, worst"] = 100 * max(gaps) if gaps else None
     figures[f"{name}: MB more than the problem, worst"] = max(one.megabytes for one in found)
 
 

@@ -18,9 +18,6 @@ class Limits:
     deadline: bool = False
     budget: bool = False
     pools: frozenset[str] = frozenset()
-    assumed: bool = False
-    """Tasks that met in a pool are taken to meet whatever is chosen: what is found is good, but no
-    bound."""
 
     @property
     def any(self) -> bool:
@@ -52,7 +49,7 @@ def choices_of(
     """In an order that does not depend on that of the options; what is folded in, is not yet.
 
     At one site, whatever crosses is the same. Under quotas a task that ends sooner may make others
-    meet, so that only options of equal length are compared, unless that is assumed away.
+    meet, so that only options of equal length are compared.
     """
     if not limits.any:
         return _least(options, sites, objective)
@@ -130,7 +127,7 @@ def _figures(choice: Choice, limits: Limits) -> tuple[float, ...]:
 def _beats(one: Choice, other: Choice, limits: Limits) -> bool:
     if one.cost > other.cost or (limits.budget and one.money > other.money):
         return False
-    if limits.pools and not limits.assumed and one.seconds != other.seconds:
+    if limits.pools and one.seconds != other.seconds:
         return False
     if limits.deadline and one.seconds > other.seconds:
         return False

@@ -13,13 +13,14 @@ from freehold.adapters.highs.question import Figures, Question, Stream, scaled
 class Descent:
     """Of a question with one choice at most for each task and site."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, of: str = "cost") -> None:
+        """`of`: cost, or money."""
         self.question = question
         count = len(question.sites)
         self.alone: Figures = np.full((len(question.names), count), np.inf)
         for task, choices in enumerate(question.choices):
             for choice in choices:
-                self.alone[task, choice.site] = choice.cost
+                self.alone[task, choice.site] = getattr(choice, of)
         self.made: list[list[int]] = [[] for _ in question.names]
         self.read: list[list[int]] = [[] for _ in question.names]
         for number, stream in enumerate(question.streams):
@@ -27,7 +28,7 @@ class Descent:
                 self.made[stream.maker].append(number)
             for reader in stream.readers:
                 self.read[reader].append(number)
-        self.prices = [scaled(s.prices.cost, s.gigabytes) for s in question.streams]
+        self.prices = [scaled(getattr(s.prices, of), s.gigabytes) for s in question.streams]
         self.where: list[int] = []
         self.there: list[Counter[int]] = []
         """By stream: site → readers there."""

@@ -4,8 +4,9 @@ The objective is exact: what the program counts for whole choices is what `cost_
 quotas, which are added as cuts when a schedule breaks them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
@@ -14,7 +15,10 @@ from freehold.adapters.highs.choices import Choice
 from freehold.adapters.highs.cuts import Cut
 from freehold.adapters.highs.layers import Layer, layers_of
 from freehold.adapters.highs.question import Figures, Question, Stream
-from freehold.adapters.highs.rows import Outcome, Rows, Terms, relax, run
+from freehold.adapters.highs.rows import Outcome, Relaxation, Rows, Terms, run
+
+ROUNDS = 12
+"""Of rows that are added where the relaxation breaks them."""
 
 
 @dataclass
@@ -35,6 +39,8 @@ class Program:
     _paid: dict[tuple[int, Layer], int] = field(default_factory=dict)
     _copies: dict[tuple[int, int], int] = field(default_factory=dict)
     """Stream, site → column of whether it is read there."""
+    _relaxation: Relaxation | None = None
+    _cuts: list[Cut] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for choices in self.question.choices:
@@ -54,31 +60,39 @@ class Program:
         if self.question.limits.budget:
             self._budget(crossings)
 
+    @cached_property
+    def _columns(self) -> dict[tuple[int, int], int]:
+        """Task, index of the option → column."""
+        return {
+            (task, choice.index): self.taken[task][at]
+            for task, choices in enumerate(self.question.choices)
+            for at, choice in enumerate(choices)
+        }
+
     @property
     def _count(self) -> int:
         return len(self.question.streams)
 
     def cut(self, cut: Cut) -> None:
-        columns = {
-            (task, choice.index): self.taken[task][at]
-            for task, choices in enumerate(self.question.choices)
-            for at, choice in enumerate(choices)
-        }
+        self._cuts.append(cut)
         terms = [
-            (columns[task, index], value)
+            (self._columns[task, index], value)
             for task, index, value in cut.terms
-            if (task, index) in columns
+            if (task, index) in self._columns
         ]
         self.rows.row(terms, upper=cut.most)
 
+    def among(self, choices: Sequence[Sequence[Choice]]) -> "Program":
+        """Of some of the choices, under the same cuts."""
+        found = Program(self.question.with_choices(choices), self.soonest)
+        for cut in self._cuts:
+            found.cut(cut)
+        return found
+
     def solve(
-        self,
-        seconds: float,
-        gap: float,
-        start: Sequence[Choice] | None = None,
-        nodes: int | None = None,
+        self, seconds: float, gap: float, start: Sequence[Choice] | None = None
     ) -> tuple[Outcome, list[list[Choice]]]:
-        """And what was found, the best last. `nodes`: of the search tree, after which it ends."""
+        """And what was found, the best last."""
         pairs: list[tuple[int, float]] = []
         if start is not None:
             for columns, choices, picked in zip(
@@ -88,7 +102,7 @@ class Program:
                     (column, float(choice.index == picked.index))
                     for column, choice in zip(columns, choices, strict=True)
                 ]
-        outcome = run(self.rows, seconds, gap, pairs, nodes)
+        outcome = run(self.rows, seconds, gap, pairs)
         return outcome, [self.nearest(values) for values in outcome.values]
 
     def nearest(self, values: Figures) -> list[Choice]:
@@ -98,7 +112,7 @@ class Program:
             for choices, columns in zip(self.question.choices, self.taken, strict=True)
         ]
 
-    def strengthen(self, values: Figures) -> bool:
+    def _strengthen(self, values: Figures) -> bool:
         """Rows that only fractions of choices break; whether `values` breaks any. A fan costs at
         least what its dearest copy does, and that is seen from the source, not the destination."""
         return sum(self._dearest(number, values) for number in self._fans) > 0
@@ -134,9 +148,20 @@ class Program:
         self.rows.row([*self._fans[number], *paid], lower=0.0)
         return True
 
-    def relaxed(self, seconds: float) -> Outcome:
-        """With fractions of choices allowed."""
-        return relax(self.rows, seconds)
+    def relaxed(self, left: Callable[[], float]) -> Outcome:
+        """With fractions of choices allowed, as strong as it gets. `left`: seconds until time is
+        out; then there are no values, or weaker ones."""
+        if self._relaxation is None:
+            self._relaxation = Relaxation(self.rows)
+        outcome = self._relaxation.solve(left())
+        for _ in range(ROUNDS):
+            if not outcome.values or not self._strengthen(outcome.values[0]):
+                break
+            stronger = self._relaxation.solve(left())
+            if stronger.feasible and not stronger.values:
+                break
+            outcome = stronger
+        return outcome
 
     def _task(self, choices: Sequence[Choice]) -> None:
         columns = [self.rows.column(upper=1.0, whole=True) for _ in choices]

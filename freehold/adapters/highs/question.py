@@ -154,14 +154,12 @@ def _fold(into: Prices, prices: Prices, gigabytes: float, whole: bool) -> None:
 
 def _folded(choices: Sequence[Choice], alone: Prices) -> tuple[Choice, ...]:
     """With what lies at fixed places, without what cannot be reached."""
+    open_ = np.isfinite(alone.seconds).tolist()
+    cost, money = alone.cost.tolist(), alone.money.tolist()
     return tuple(
-        replace(
-            choice,
-            cost=choice.cost + float(alone.cost[choice.site]),
-            money=choice.money + float(alone.money[choice.site]),
-        )
-        for choice in choices
-        if np.isfinite(alone.seconds[choice.site])
+        Choice(c.site, c.cost + cost[c.site], c.money + money[c.site], c.seconds, c.uses, c.index)
+        for c in choices
+        if open_[c.site]
     )
 
 

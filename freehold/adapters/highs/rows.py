@@ -78,17 +78,62 @@ class Outcome:
     values: tuple[np.ndarray, ...]
     """By column; every better one that was found, the best last; none if time ran out before."""
     bound: float
+    rises: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    """By column, of a relaxation: its reduced cost, by which the bound rises at least if the column
+    is one more."""
 
 
-def relax(rows: Rows, seconds: float) -> Outcome:
-    """Without the demand for whole numbers. No values if time ran out."""
-    highs = _highs(rows, seconds, 0.0, [])
-    highs.setOptionValue("solve_relaxation", True)
-    highs.run()
-    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return Outcome(highs.getModelStatus() not in _INFEASIBLE, (), 0.0)
-    told = highs.getInfo().objective_function_value
-    return Outcome(True, (np.array(highs.getSolution().col_value),), told)
+class Relaxation:
+    """Without the demand for whole numbers. What is added to the rows between two solutions is
+    passed on, and the next one begins where the last one ended."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self._highs: Any = None
+        self._passed = (0, 0)
+
+    def solve(self, seconds: float) -> Outcome:
+        """No values if time ran out."""
+        if self._highs is None:
+            self._highs = _highs(self.rows, seconds, 0.0, [])
+            self._highs.setOptionValue("solve_relaxation", True)
+        else:
+            self._add(seconds)
+        self._passed = len(self.rows.cost), len(self.rows.row_lower)
+        self._highs.run()
+        status = self._highs.getModelStatus()
+        if status != highspy.HighsModelStatus.kOptimal:
+            return Outcome(status not in _INFEASIBLE, (), 0.0)
+        solution = self._highs.getSolution()
+        told = self._highs.getInfo().objective_function_value
+        return Outcome(True, (np.array(solution.col_value),), told, np.array(solution.col_dual))
+
+    def _add(self, seconds: float) -> None:
+        rows, (columns, known) = self.rows, self._passed
+        # The clock of HiGHS goes on from one solution to the next.
+        self._highs.setOptionValue("time_limit", self._highs.getRunTime() + max(seconds, 0.01))
+        none, empty = np.zeros(0), np.zeros(0, dtype=np.int32)
+        count = len(rows.cost) - columns
+        self._highs.addCols(
+            count,
+            np.array(rows.cost[columns:]),
+            np.array(rows.lower[columns:]),
+            np.array(rows.upper[columns:]),
+            0,
+            np.zeros(count, dtype=np.int32),
+            empty,
+            none,
+        )
+        begin = rows.starts[known]
+        self._highs.addRows(
+            len(rows.row_lower) - known,
+            np.array(rows.row_lower[known:]),
+            np.array(rows.row_upper[known:]),
+            len(rows.columns) - begin,
+            np.array(rows.starts[known:-1], dtype=np.int32) - begin,
+            np.array(rows.columns[begin:], dtype=np.int32),
+            np.array(rows.values[begin:]),
+        )
 
 
 def run(
@@ -96,14 +141,11 @@ def run(
     seconds: float,
     gap: float,
     start: Iterable[tuple[int, float]] = (),
-    nodes: int | None = None,
 ) -> Outcome:
     """`start`: column, value of the whole columns of something that fits."""
     until = monotonic() + seconds
     found: list[np.ndarray] = []
     highs = _highs(rows, seconds, gap, found)
-    if nodes is not None:
-        highs.setOptionValue("mip_max_nodes", nodes)
     pairs = list(start)
     if pairs:
         columns = np.array([column for column, _ in pairs], dtype=np.int32)

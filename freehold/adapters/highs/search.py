@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
+from math import fsum, inf
 from time import monotonic
 
 from freehold.adapters.highs.choices import Choice, Limits
 from freehold.adapters.highs.cuts import Cut, assumed_cuts, broken, twin_cuts
+from freehold.adapters.highs.narrowing import Narrowing
+from freehold.adapters.highs.parts import independent
 from freehold.adapters.highs.program import Program
 from freehold.adapters.highs.question import Question, question_of
 from freehold.adapters.highs.reduction import reduced
-from freehold.adapters.highs.repair import polished, relieved
 from freehold.adapters.highs.unlimited import Unlimited
+from freehold.adapters.highs.walk import walk
 from freehold.domain.errors import Fault
 from freehold.domain.placement import Cost, Problem
 from freehold.domain.placement_cost import cost_of, faults_of, objective_of
@@ -37,10 +39,15 @@ class Search:
     impossible: bool = False
     unlimited: dict[str, int] = field(default_factory=dict)
     """The last choice that met what it was asked for; it may pass a limit."""
-    _assumed: bool = False
-    _roomy: Question | None = None
+    _walks: int = 0
+    _every: Question | None = None
+    """Under every limit."""
     _limits: Limits = field(default_factory=Limits)
     _cuts: list[Cut] = field(default_factory=list)
+    _guesses: list[Cut] = field(default_factory=list)
+    """What is assumed so that something good is found; it proves nothing."""
+    _narrowing: Narrowing | None = None
+    """Under the limits that are counted so far."""
 
     @property
     def left(self) -> float:
@@ -52,114 +59,154 @@ class Search:
         return self.best is not None and self.best[0] * (1.0 - allowed) <= self.bound
 
     def run(self) -> None:
+        parts = independent(self.problem)
+        if len(parts) > 1:
+            self._run_apart(parts)
+            return
+        question = self._asked()
         while not self.impossible and not self.proven and self.left > 0.0:
-            question = question_of(self.problem, self._limits, self.of_money)
-            kept = reduced(question)
-            if any(not choices for choices in kept.choices):
+            if self._limits != question.limits:
+                question = self._asked()
+            if self.impossible:
+                return
+            again = self._limited(question) if self._limits.any else self._unlimited(question)
+            if not again:
+                return
+
+    def _run_apart(self, parts: Sequence[Problem]) -> None:
+        """Each has its share of the time that is left, by its tasks; what the small ones leave is
+        for the large ones."""
+        searches = []
+        waiting = sum(len(part.tasks) for part in parts)
+        for part in sorted(parts, key=lambda part: len(part.tasks)):
+            until = monotonic() + self.left * len(part.tasks) / waiting
+            waiting -= len(part.tasks)
+            search = Search(part, until, self.gap, self.of_money)
+            search.run()
+            searches.append(search)
+            if search.impossible:
                 self.impossible = True
                 return
-            if self._limits.pools and not self._assumed:
-                self._assume()
-                self._polish()
-                if self.proven:
-                    return
-            found = self._limited(kept) if self._limits.any else self._unlimited(kept)
-            if found is None:
-                return
-            faults = faults_of(self.problem, question.chosen(found))
-            if not faults:
-                return
-            self._tighten(faults, question, found)
+        self.bound = fsum(min(s.bound, s.best[0] if s.best else inf) for s in searches)
+        self.unlimited = {task: at for s in searches for task, at in s.unlimited.items()}
+        if all(search.best is not None for search in searches):
+            self._choose({task: at for s in searches if s.best for task, at in s.best[1].items()})
 
-    def _unlimited(self, question: Question) -> list[Choice] | None:
+    def _asked(self) -> Question:
+        question = reduced(question_of(self.problem, self._limits, self.of_money))
+        self.impossible = any(not choices for choices in question.choices)
+        return question
+
+    def _unlimited(self, question: Question) -> bool:
+        """Whether a limit was passed, so that it is counted from now on."""
         search = Unlimited(question, lambda: self.left, self.gap)
         search.run()
         self.impossible = search.impossible
         self.bound = search.bound
-        if search.picked is not None:
-            self._consider(question, search.picked)
-        return search.picked
+        if search.picked is None or self._consider(question, search.picked):
+            return False
+        self._count(question, search.picked)
+        return True
 
-    def _assume(self) -> None:
-        """Something good that keeps the quotas, soon: as if tasks that met always met."""
-        self._assumed = True
-        limits = replace(self._limits, assumed=True)
-        cuts: list[Cut] = []
-        until = self.left / 2
-        self._relieve(self.unlimited)
-        while self.left > until and not self.proven:
-            question = reduced(question_of(self.problem, limits, self.of_money))
-            if any(not choices for choices in question.choices):
-                return
-            program = Program(question)
-            for cut in [*twin_cuts(question, limits.pools), *cuts]:
-                program.cut(cut)
-            _, found = program.solve(self.left - until, self.gap / 2)
-            if not found:
-                return
-            self._consider(question, found[-1])
-            self._relieve(question.chosen(found[-1]))
-            faults = faults_of(self.problem, question.chosen(found[-1]))
-            wider = replace(_wider(limits, faults), assumed=True)
-            new = assumed_cuts(question, found[-1], wider.pools)
-            if not faults or (wider == limits and not new):
-                return
-            limits, cuts = wider, [*cuts, *new]
-
-    def _relieve(self, chosen: Mapping[str, int]) -> None:
-        """Make it keep every quota, those too that were not passed yet."""
-        if self._roomy is None:
-            every = Limits(True, True, frozenset(self.problem.quotas), assumed=True)
-            self._roomy = question_of(self.problem, every, self.of_money)
-        picked = _found_again(self._roomy, chosen)
-        if picked is None:
+    def _walk(self, chosen: Mapping[str, int]) -> None:
+        """Something good that keeps every limit, soon, from what does not."""
+        if self._every is None:
+            limits = Limits(
+                self.problem.deadline is not None,
+                self.problem.budget is not None,
+                frozenset(self.problem.quotas),
+            )
+            self._every = question_of(self.problem, limits, self.of_money)
+        question = self._every
+        begin = _begun(question, chosen)
+        if begin is None:
             return
-        better = relieved(self._roomy, picked, lambda: self.left <= 0.0)
-        if better is not None:
-            self._consider(self._roomy, better)
 
-    def _polish(self) -> None:
-        question = question_of(self.problem, self._limits, self.of_money)
-        start = self._start(question)
-        if start is not None:
-            until = self.left / 2
-            self._consider(question, polished(question, start, lambda: self.left < until))
-
-    def _limited(self, question: Question) -> list[Choice] | None:
-        """The best under the limits that are counted so far; None if there is none, or none was
-        found in time."""
-        if self.left < WRITING * sum(len(choices) for choices in question.choices):
-            return None
-        program = Program(question)
-        for cut in [*twin_cuts(question, self._limits.pools), *self._cuts]:
-            program.cut(cut)
-        outcome, found = program.solve(self.left, self.gap, self._start(question))
-        self.impossible = not outcome.feasible
-        self.bound = max(self.bound, outcome.bound)
-        for picked in found:
+        def consider(picked: Sequence[Choice]) -> bool:
             self._consider(question, picked)
-        if found and self._limits.pools:
-            self._relieve(question.chosen(found[-1]))
-        return found[-1] if found else None
+            return self.proven
 
-    def _consider(self, question: Question, picked: Sequence[Choice]) -> None:
+        known = inf if self.best is None else self.best[0] - self._objective(question.chosen(begin))
+        until = self.left / 2
+        walk(question, begin, known, consider, lambda: self.left <= until, self._walks)
+        self._walks += 1
+
+    def _objective(self, chosen: Mapping[str, int]) -> float:
+        cost = cost_of(self.problem, chosen)
+        return cost.money if self.of_money else objective_of(self.problem, cost)
+
+    def _limited(self, question: Question) -> bool:
+        """Whether the best under the limits that are counted so far, or what is near it, passed
+        one, so that it is counted or a cut was made."""
+        if self._narrowing is None or self._narrowing.program.question.limits != question.limits:
+            if self.left < WRITING * sum(len(choices) for choices in question.choices):
+                return False
+            self._narrowing = Narrowing(Program(question), lambda: self.left)
+            for cut in [*twin_cuts(question, self._limits.pools), *self._cuts]:
+                self._narrowing.program.cut(cut)
+        narrowing = self._narrowing
+        narrowing.relax(*self._known(narrowing.program.question))
+        again = False
+        for found in narrowing.search(lambda: self._known(narrowing.program.question), self.gap):
+            question = narrowing.program.question
+            self.bound = max(self.bound, narrowing.bound)
+            kept = [self._consider(question, picked) for picked in found]
+            if self.best is None or (found and not kept[-1] and self._limits.pools):
+                self._walk(question.chosen(found[-1]) if found else self.unlimited)
+            if found and not kept[-1] and not self.proven:
+                self._guess(question, found[-1])
+                self._count(question, found[-1])
+                again = True
+                break
+        self.bound = max(self.bound, narrowing.bound)
+        self.impossible = narrowing.impossible
+        return again
+
+    def _guess(self, question: Question, picked: Sequence[Choice]) -> None:
+        """Walk from where one comes if tasks that met are taken to meet always."""
+        pools = self._limits.pools
+        self._guesses += assumed_cuts(question, picked, pools)
+        if not self._guesses:
+            return
+        program = Program(question)
+        for cut in [*twin_cuts(question, pools), *self._cuts, *self._guesses]:
+            program.cut(cut)
+        narrowing = Narrowing(program, lambda: self.left)
+        narrowing.relax()
+        found = next(narrowing.search(lambda: (inf, None), self.gap), [])
+        if not found or (self.best is not None and narrowing.bound >= self.best[0]):
+            self._guesses = []
+        elif not self._consider(question, found[-1]):
+            self._guesses += assumed_cuts(question, found[-1], pools)
+        if found:
+            self._walk(question.chosen(found[-1]))
+
+    def _known(self, question: Question) -> tuple[float, list[Choice] | None]:
+        """The best so far: its objective, and its choices if the question still has them."""
+        return inf if self.best is None else self.best[0], self._start(question)
+
+    def _consider(self, question: Question, picked: Sequence[Choice]) -> bool:
+        """Whether every limit is kept."""
         chosen = question.chosen(picked)
         self.unlimited = chosen
         if faults_of(self.problem, chosen):
-            return
-        cost = cost_of(self.problem, chosen)
-        objective = cost.money if self.of_money else objective_of(self.problem, cost)
-        if self.best is None or objective < self.best[0]:
-            self.best = (objective, chosen, cost)
+            return False
+        self._choose(chosen)
+        return True
 
-    def _tighten(
-        self, faults: Sequence[Fault], question: Question, found: Sequence[Choice]
-    ) -> None:
+    def _count(self, question: Question, picked: Sequence[Choice]) -> None:
         """Count what was passed; cut off what was passed although it is counted."""
-        wider = _wider(self._limits, faults)
-        if wider == self._limits:
-            self._cuts += broken(question, found, wider.pools)
+        wider = _wider(self.problem, self._limits, faults_of(self.problem, question.chosen(picked)))
+        if wider == self._limits and self._narrowing is not None:
+            for cut in broken(question, picked, wider.pools):
+                self._cuts.append(cut)
+                self._narrowing.program.cut(cut)
         self._limits = wider
+
+    def _choose(self, chosen: dict[str, int]) -> None:
+        objective = self._objective(chosen)
+        if self.best is None or objective < self.best[0]:
+            self.best = (objective, chosen, cost_of(self.problem, chosen))
 
     def _start(self, question: Question) -> list[Choice] | None:
         """The best so far, if the question still has it."""
@@ -175,14 +222,28 @@ def _found_again(question: Question, chosen: Mapping[str, int]) -> list[Choice] 
     return picked if len(picked) == len(found) else None
 
 
-def _wider(limits: Limits, faults: Sequence[Fault]) -> Limits:
-    """With what was passed."""
+def _begun(question: Question, chosen: Mapping[str, int]) -> list[Choice] | None:
+    """As chosen; where the question has not got that, the cheapest at the same site."""
+    found = []
+    for task, choices in zip(
+        sorted(question.problem.tasks, key=lambda task: task.name), question.choices, strict=True
+    ):
+        index = chosen[task.name]
+        site = task.options[index].site
+        same = [choice for choice in choices if task.options[choice.index].site == site]
+        if not same:
+            return None
+        found.append(min(same, key=lambda choice: (choice.index != index, choice.cost)))
+    return found
+
+
+def _wider(problem: Problem, limits: Limits, faults: Sequence[Fault]) -> Limits:
+    """With what was passed; pools together, since who leaves one enters another."""
     codes = {fault.code for fault in faults}
-    pools = {f.where.removeprefix("quotas.") for f in faults if f.code == "plan.quota"}
     return Limits(
         deadline=limits.deadline or "plan.deadline" in codes,
         budget=limits.budget or "plan.budget" in codes,
-        pools=limits.pools | pools,
+        pools=frozenset(problem.quotas) if "plan.quota" in codes else limits.pools,
     )
 
 
@@ -196,12 +257,23 @@ class Soonest:
     proven: bool = False
 
     def run(self) -> None:
-        question = question_of(self.problem, Limits(deadline=True))
-        program = Program(reduced(question), soonest=True)
-        outcome, found = program.solve(self.until - monotonic(), 0.0)
-        for picked in found:
-            self.seconds = min(self.seconds, cost_of(self.problem, question.chosen(picked)).seconds)
-        self.proven = self.seconds <= outcome.bound * (1 + 1e-6)
+        parts = independent(replace(self.problem, budget=None, quotas={}))
+        found = [self._run(part) for part in parts]
+        self.seconds = max(seconds for seconds, _ in found)
+        self.proven = self.seconds <= max(bound for _, bound in found) * (1 + 1e-6)
+
+    def _run(self, part: Problem) -> tuple[float, float]:
+        """Seconds that were found, and that it takes at least."""
+        question = reduced(question_of(part, Limits(deadline=True)))
+        narrowing = Narrowing(Program(question, soonest=True), lambda: self.until - monotonic())
+        best: tuple[float, list[Choice] | None] = inf, None
+        narrowing.relax()
+        search = narrowing.search(lambda: best, 0.0)
+        for found in search:
+            for picked in found:
+                seconds = cost_of(part, question.chosen(picked)).seconds
+                best = min(best, (seconds, picked), key=lambda one: one[0])
+        return best[0], min(narrowing.bound, best[0])
 
 
 def without_limits(problem: Problem) -> Problem:

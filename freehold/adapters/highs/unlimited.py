@@ -1,24 +1,16 @@
 """The best placement where no limit is counted: a relaxation first, then whole choices only for
 the parts that are not near enough to it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
 
 from freehold.adapters.highs.choices import Choice
 from freehold.adapters.highs.descent import Descent
+from freehold.adapters.highs.narrowing import Left, Narrowing
 from freehold.adapters.highs.parts import part_of, parts_of
 from freehold.adapters.highs.program import Program
-from freehold.adapters.highs.question import Figures, Question
-
-SURE = 0.999
-"""Share of a choice in the relaxation from which on it is kept while the others are settled."""
-NODES = 100
-"""Of the search tree, while they are."""
-ROUNDS = 6
-"""Of rows that are added where the relaxation breaks them."""
-Left = Callable[[], float]
-"""Seconds until time is out."""
+from freehold.adapters.highs.question import Question
 
 
 @dataclass
@@ -53,7 +45,7 @@ class Unlimited:
         self.parts = [
             _Part(tasks, part_of(self.question, tasks)) for tasks in parts_of(self.question)
         ]
-        for step in (_Part.begin, _Part.relax, _Part.mend, _Part.settle):
+        for step in (_Part.begin, _Part.relax, _Part.settle):
             for part in sorted(self.parts, key=lambda part: (-part.excess, part.tasks)):
                 if step is not _Part.begin and (self._near or self.left() <= 0.0):
                     return
@@ -73,9 +65,7 @@ class _Part:
     cost: float = inf
     picked: list[Choice] = field(default_factory=list)
     impossible: bool = False
-    _kept: Program | None = None
-    _shares: Figures | None = None
-    """Of the program's columns, in the relaxation."""
+    _narrowing: Narrowing | None = None
 
     def __post_init__(self) -> None:
         self.bound = sum(min(c.cost for c in choices) for choices in self.question.choices)
@@ -96,49 +86,26 @@ class _Part:
         """Downhill from fractions, too."""
         if self._known(gap):
             return
-        outcome = self._program().relaxed(left())
-        for _ in range(ROUNDS):
-            if not outcome.values or not self._program().strengthen(outcome.values[0]):
-                break
-            outcome = self._program().relaxed(left())
-        self.impossible = not outcome.feasible
-        self.bound = max(self.bound, outcome.bound)
-        if outcome.values:
-            self._shares = outcome.values[0]
-            self._down([c.site for c in self._program().nearest(self._shares)], left)
-
-    def mend(self, left: Left, gap: float) -> None:
-        """The best of those that agree with the relaxation where that is sure of itself."""
-        if self._known(gap) or self._shares is None:
-            return
-        taken = self._program().taken
-        kept = [
-            [c for c, column in zip(choices, columns, strict=True) if self._shares[column] > SURE]
-            or choices
-            for choices, columns in zip(self.question.choices, taken, strict=True)
-        ]
-        smaller = self.question.with_choices(kept)
-        _, found = Program(smaller).solve(left(), gap / 2, nodes=NODES)
-        if found:
-            self._down([choice.site for choice in found[-1]], left)
+        self._narrowing = Narrowing(Program(self.question), left)
+        self._narrowing.relax()
+        self.impossible = self._narrowing.impossible
+        self.bound = max(self.bound, min(self._narrowing.bound, self.cost))
+        nearest = self._narrowing.nearest
+        if nearest is not None:
+            self._down([choice.site for choice in nearest], left)
 
     def settle(self, left: Left, gap: float) -> None:
         """The best of all."""
-        if self._known(gap):
+        if self._known(gap) or self._narrowing is None:
             return
-        outcome, found = self._program().solve(left(), gap, self.picked or None)
-        self.impossible = not outcome.feasible
-        self.bound = max(self.bound, outcome.bound)
-        for picked in found:
-            self._down([choice.site for choice in picked], left)
+        for found in self._narrowing.search(lambda: (self.cost, self.picked or None), gap):
+            for picked in found:
+                self._down([choice.site for choice in picked], left)
+        self.impossible = self._narrowing.impossible
+        self.bound = max(self.bound, min(self._narrowing.bound, self.cost))
 
     def _known(self, gap: float) -> bool:
         return self.excess <= gap * self.cost
-
-    def _program(self) -> Program:
-        if self._kept is None:
-            self._kept = Program(self.question)
-        return self._kept
 
     def _down(self, begin: Sequence[int], left: Left) -> None:
         cost, sites = self._descent.down(begin, lambda: left() <= 0.0)
