@@ -51,6 +51,7 @@ class Narrowing:
             if _count(kept) > WORTH * _count(self.program.question.choices):
                 return
             self.program = self.program.among(kept)
+            self._shares = self._rises = None
             self._ceiling = min(self._ceiling, known)
 
     def _bounded(self, outcome: Outcome, ceiling: float = inf) -> None:
