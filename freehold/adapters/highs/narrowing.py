@@ -10,11 +10,9 @@ from freehold.adapters.highs.program import Program
 from freehold.adapters.highs.question import Figures
 from freehold.adapters.highs.rows import Outcome
 
-WIDTHS = (0.0, 0.01, 0.1, inf)
-"""Shares of the bound by which a choice may make everything dearer and is still looked at."""
-NEAR = 0.05
-"""Share of the bound by which the best may be above it so that all that may be better is looked at
-at once."""
+WIDTHS = (0.0, 0.01, 0.1)
+"""Shares of the bound by which a choice may make everything dearer and is still looked at, one
+after the other while nothing is known."""
 WORTH = 0.7
 """Share of the choices that may be left at most for the program to be written anew."""
 Left = Callable[[], float]
@@ -53,6 +51,7 @@ class Narrowing:
             if _count(kept) > WORTH * _count(self.program.question.choices):
                 return
             self.program = self.program.among(kept)
+            self._shares = self._rises = None
             self._ceiling = min(self._ceiling, known)
 
     def _bounded(self, outcome: Outcome, ceiling: float = inf) -> None:
@@ -77,13 +76,12 @@ class Narrowing:
         """
         if self._rises is None:
             return
-        for share in WIDTHS:
+        width = -1.0
+        while True:
             known, start = best()
             if self.left() <= 0.0 or (known < inf and known - self.bound <= gap * known):
                 return
-            width = share * abs(self._least) if share < inf else inf
-            if known - self._least <= max(width, NEAR * abs(self._least)):
-                width = known - self._least
+            width = self._wider(width, known, gap)
             kept = self._kept(width, start)
             outcome, found = self._solve(kept, gap / 2, start)
             everything = _count(kept) == _count(self.program.question.choices)
@@ -91,6 +89,15 @@ class Narrowing:
             yield found
             if everything or self._least + width >= known:
                 return
+
+    def _wider(self, width: float, known: float, gap: float) -> float:
+        """Twice what would prove that `known` is near enough, if nothing better is found in it; in
+        the end, all that could be better."""
+        if known == inf:
+            widths = [*(share * abs(self._least) for share in WIDTHS), inf]
+            return next(wider for wider in widths if wider > width)
+        enough = known * (1.0 - gap) - self._least
+        return min(max(2.0 * enough, 4.0 * width), known - self._least)
 
     def _kept(self, width: float, start: Sequence[Choice] | None) -> tuple[tuple[Choice, ...], ...]:
         """What makes everything dearer by no more than the width, or is of the start."""
@@ -115,7 +122,8 @@ class Narrowing:
         outcome = program.relaxed(self.left)
         if not outcome.feasible:
             return outcome, []
-        return program.solve(self.left(), gap, start)
+        # While nothing is known, others get a turn.
+        return program.solve(self.left() if start else self.left() / 2, gap, start)
 
 
 def _count(choices: Sequence[Sequence[Choice]]) -> int:

@@ -151,8 +151,10 @@ class Search:
             question = narrowing.program.question
             self.bound = max(self.bound, narrowing.bound)
             kept = [self._consider(question, picked) for picked in found]
-            if self.best is None or (found and not kept[-1] and self._limits.pools):
-                self._walk(question.chosen(found[-1]) if found else self.unlimited)
+            if found and not kept[-1] and self._limits.pools:
+                self._walk(question.chosen(found[-1]))
+            if self.best is None:
+                self._begin_soonest()
             if found and not kept[-1] and not self.proven:
                 self._guess(question, found[-1])
                 self._count(question, found[-1])
@@ -161,6 +163,18 @@ class Search:
         self.bound = max(self.bound, narrowing.bound)
         self.impossible = narrowing.impossible
         return again
+
+    def _begin_soonest(self) -> None:
+        """Something that keeps every limit, however dear, from what ends first."""
+        chosen = self.unlimited
+        if self._limits.deadline:
+            soonest = Soonest(self.problem, monotonic() + self.left / 2)
+            soonest.run()
+            chosen = soonest.chosen or chosen
+        if not faults_of(self.problem, chosen):
+            self._choose(chosen)
+        else:
+            self._walk(chosen)
 
     def _guess(self, question: Question, picked: Sequence[Choice]) -> None:
         """Walk from where one comes if tasks that met are taken to meet always."""
@@ -255,14 +269,18 @@ class Soonest:
     until: float
     seconds: float = inf
     proven: bool = False
+    chosen: dict[str, int] = field(default_factory=dict)
+    """Empty if nothing was found in time."""
 
     def run(self) -> None:
         parts = independent(replace(self.problem, budget=None, quotas={}))
         found = [self._run(part) for part in parts]
-        self.seconds = max(seconds for seconds, _ in found)
-        self.proven = self.seconds <= max(bound for _, bound in found) * (1 + 1e-6)
+        self.seconds = max(seconds for seconds, _, _ in found)
+        self.proven = self.seconds <= max(bound for _, bound, _ in found) * (1 + 1e-6)
+        if self.seconds < inf:
+            self.chosen = {task: at for _, _, chosen in found for task, at in chosen.items()}
 
-    def _run(self, part: Problem) -> tuple[float, float]:
+    def _run(self, part: Problem) -> tuple[float, float, dict[str, int]]:
         """Seconds that were found, and that it takes at least."""
         question = reduced(question_of(part, Limits(deadline=True)))
         narrowing = Narrowing(Program(question, soonest=True), lambda: self.until - monotonic())
@@ -273,7 +291,8 @@ class Soonest:
             for picked in found:
                 seconds = cost_of(part, question.chosen(picked)).seconds
                 best = min(best, (seconds, picked), key=lambda one: one[0])
-        return best[0], min(narrowing.bound, best[0])
+        chosen = question.chosen(best[1]) if best[1] else {}
+        return best[0], min(narrowing.bound, best[0]), chosen
 
 
 def without_limits(problem: Problem) -> Problem:

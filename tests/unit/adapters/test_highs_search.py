@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from random import Random
+from time import monotonic
 
 import pytest
 from hypothesis import assume, given, settings
@@ -17,6 +18,7 @@ from freehold.adapters.highs.parts import independent
 from freehold.adapters.highs.program import Program
 from freehold.adapters.highs.question import Question, question_of
 from freehold.adapters.highs.rows import Relaxation
+from freehold.adapters.highs.search import Search, Soonest
 from freehold.adapters.highs.solver import HighsSolver
 from freehold.adapters.highs.walk import walk
 from freehold.domain.errors import PlacementImpossible
@@ -245,3 +247,22 @@ def test_a_relaxation_that_grew_is_as_good_as_one_that_is_written_at_once() -> N
         assert found.bound == pytest.approx(Relaxation(program.rows).solve(60.0).bound)
         grew += len(program.rows.row_lower) > rows
     assert grew
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS)
+def test_the_soonest_is_the_soonest_and_a_beginning(seed: int) -> None:
+    problem = limited(drawn(seed), seed)
+    least = min(cost_of(problem, chosen).seconds for chosen in everywhere(problem))
+    problem = replace(problem, deadline=1.1 * least)
+    soonest = Soonest(problem, monotonic() + 60.0)
+    soonest.run()
+    assert soonest.proven
+    assert soonest.seconds == pytest.approx(least)
+    assert cost_of(problem, soonest.chosen).seconds == soonest.seconds
+    search = Search(problem, monotonic() + 60.0, 0.01, _limits=Limits(deadline=True))
+    search._begin_soonest()
+    if problem.budget is None and not problem.quotas:
+        assert search.best is not None
+    if search.best is not None:
+        assert faults_of(problem, search.best[1]) == ()
