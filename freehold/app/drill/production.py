@@ -16,6 +16,9 @@ _LEDGER = "ledger.db"
 _ANSWERED = "/serving/log/"
 """Production may answer while a drill runs: new files here are its own."""
 
+_METERED = "/metering/"
+"""Production's processes note what they move, and take the notes away, whatever else they do."""
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -76,12 +79,18 @@ def differences(before: Standing, after: Standing, strangers: set[str]) -> list[
             found.append(f"the log {writer} at {site} is not the one of before")
     at_work = after.entries > before.entries
     for name, digest in before.files.items():
+        if _is_note(name):
+            continue
         if after.files.get(name) != digest and not (at_work and "/serving/" in name):
             found.append(f"{name} {'changed' if name in after.files else 'is gone'}")
     for name in after.files.keys() - before.files.keys():
-        if not at_work and _ANSWERED not in f"/{name}":
+        if not at_work and _ANSWERED not in f"/{name}" and not _is_note(name):
             found.append(f"{name} is new")
     return found
+
+
+def _is_note(name: str) -> bool:
+    return name.startswith(".freehold/") and _METERED in name
 
 
 def _logs(site: Site) -> Iterator[tuple[str, list[bytes]]]:

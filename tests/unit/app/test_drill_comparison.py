@@ -111,3 +111,15 @@ def test_whatever_a_drill_changed_is_named(after: Standing) -> None:
 def test_production_may_go_on_by_itself() -> None:
     went_on = standing({".freehold/serving/routing.json": "9", "o": "1"}, ("x", "y", "z"))
     assert differences(BEFORE, went_on, {"drilled"}) == []
+
+
+def test_production_meters_itself_meanwhile() -> None:
+    """Its agents note what they move, and take the notes away; the project's own folders of that
+    name are no such thing."""
+    note = ".freehold/sites/a/metering/moved/1.json"
+    before = Standing({**BEFORE.files, note: "1", "metering/a.py": "1"}, BEFORE.logs)
+    other = ".freehold/sites/a/metering/moved/2.json"
+    after = Standing({**BEFORE.files, other: "2", "metering/a.py": "1"}, BEFORE.logs)
+    assert differences(before, after, {"drilled"}) == []
+    changed = Standing({**after.files, "metering/a.py": "2"}, BEFORE.logs)
+    assert differences(before, changed, {"drilled"}) == ["metering/a.py changed"]
