@@ -16,8 +16,9 @@ _LEDGER = "ledger.db"
 _ANSWERED = "/serving/log/"
 """Production may answer while a drill runs: new files here are its own."""
 
-_METERED = "/metering/"
-"""Production's processes note what they move, and take the notes away, whatever else they do."""
+_METERED = ("/metering/", "/serving/replicas/")
+"""Production's processes note what they move and how long they run, and take the notes away,
+whatever else they do."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def differences(before: Standing, after: Standing, strangers: set[str]) -> list[
 
 
 def _is_note(name: str) -> bool:
-    return name.startswith(".freehold/") and _METERED in name
+    return name.startswith(".freehold/") and any(one in name for one in _METERED)
 
 
 def _logs(site: Site) -> Iterator[tuple[str, list[bytes]]]:

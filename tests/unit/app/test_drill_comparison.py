@@ -113,12 +113,13 @@ def test_production_may_go_on_by_itself() -> None:
     assert differences(BEFORE, went_on, {"drilled"}) == []
 
 
-def test_production_meters_itself_meanwhile() -> None:
+@pytest.mark.parametrize("folder", ["metering/moved", "serving/replicas"])
+def test_production_meters_itself_meanwhile(folder: str) -> None:
     """Its agents note what they move, and take the notes away; the project's own folders of that
     name are no such thing."""
-    note = ".freehold/sites/a/metering/moved/1.json"
+    note = f".freehold/sites/a/{folder}/1.json"
     before = Standing({**BEFORE.files, note: "1", "metering/a.py": "1"}, BEFORE.logs)
-    other = ".freehold/sites/a/metering/moved/2.json"
+    other = f".freehold/sites/a/{folder}/2.json"
     after = Standing({**BEFORE.files, other: "2", "metering/a.py": "1"}, BEFORE.logs)
     assert differences(before, after, {"drilled"}) == []
     changed = Standing({**after.files, "metering/a.py": "2"}, BEFORE.logs)
