@@ -18,7 +18,7 @@ def bars(rows: Sequence[tuple[str, float]], width: int, unit: str = "") -> list[
     """
     if not rows:
         return []
-    amounts = [f"{amount:,.2f}{f' {unit}' if unit else ''}" for _, amount in rows]
+    amounts = [f"{_spoken(amount)}{f' {unit}' if unit else ''}" for _, amount in rows]
     labels = [_short(label, LABEL) for label, _ in rows]
     left, right = max(map(len, labels)), max(map(len, amounts))
     room = max(width - left - right - 2, 2)
@@ -65,3 +65,8 @@ def _binned(values: Sequence[float | None], width: int) -> list[float | None]:
 
 def _short(label: str, room: int) -> str:
     return label if len(label) <= room else f"{label[: room - 1]}…"
+
+
+def _spoken(amount: float) -> str:
+    """A small amount is never shown as nothing."""
+    return f"{amount:,.2f}" if amount == 0 or abs(amount) >= 0.005 else f"{amount:.1g}"

@@ -114,41 +114,39 @@ def crossings_of(problem: Problem, options: Mapping[str, Option]) -> tuple[Cross
 
 def spans_of(problem: Problem, options: Mapping[str, Option]) -> dict[str, Span]:
     """When each task runs if it starts as soon as all that it needs is there."""
-    arrivals = {(c.flow.name, c.destination): c.seconds for c in crossings_of(problem, options)}
-    reads: dict[str, list[Flow]] = {task.name: [] for task in problem.tasks}
-    for flow in problem.flows:
-        for reader in flow.readers:
-            reads[reader].append(flow)
-    after = {task.name: task.after for task in problem.tasks}
+    needs = _needs(problem, options)
     spans: dict[str, Span] = {}
     for name in order_of(problem):
-        option = options[name]
-        start = max((spans[before].end for before in after[name]), default=0.0)
-        for flow in reads[name]:
-            made = spans[flow.maker].end if flow.maker else 0.0
-            start = max(start, made + arrivals.get((flow.name, option.site), 0.0))
-        spans[name] = Span(start, start + option.seconds)
+        starts = [(spans[maker].end if maker else 0.0) + wait for maker, wait in needs[name]]
+        start = max(starts, default=0.0)
+        spans[name] = Span(start, start + options[name].seconds)
     return spans
 
 
 def latest_ends_of(problem: Problem, options: Mapping[str, Option]) -> dict[str, float]:
     """Task → seconds from the start of everything by which it must have ended, for all that
     follows to end by the deadline; infinite where there is none."""
-    arrivals = {(c.flow.name, c.destination): c.seconds for c in crossings_of(problem, options)}
+    needs = _needs(problem, options)
     most = inf if problem.deadline is None else problem.deadline
     latest = {task.name: most for task in problem.tasks}
-    reads: dict[str, list[tuple[str, float]]] = {
-        task.name: [(before, 0.0) for before in task.after] for task in problem.tasks
-    }
-    for flow in problem.flows:
-        for reader in flow.readers if flow.maker else ():
-            arrival = arrivals.get((flow.name, options[reader].site), 0.0)
-            reads[reader].append((flow.maker, arrival))
     for name in reversed(order_of(problem)):
         begins = latest[name] - options[name].seconds
-        for before, seconds in reads[name]:
-            latest[before] = min(latest[before], begins - seconds)
+        for maker, wait in needs[name]:
+            if maker:
+                latest[maker] = min(latest[maker], begins - wait)
     return latest
+
+
+def _needs(problem: Problem, options: Mapping[str, Option]) -> dict[str, list[tuple[str, float]]]:
+    """Task → each thing that must be there: who makes it, empty for what lies somewhere, and the
+    seconds from then on until it has come."""
+    arrivals = {(c.flow.name, c.destination): c.seconds for c in crossings_of(problem, options)}
+    needs = {task.name: [(before, 0.0) for before in task.after] for task in problem.tasks}
+    for flow in problem.flows:
+        for reader in flow.readers:
+            wait = arrivals.get((flow.name, options[reader].site), 0.0)
+            needs[reader].append((flow.maker, wait))
+    return needs
 
 
 def peaks_of(options: Mapping[str, Option], spans: Mapping[str, Span]) -> dict[str, float]:

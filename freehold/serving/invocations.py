@@ -25,6 +25,7 @@ from freehold.serving.request import (
     check_rows,
     invalid,
     made_request,
+    raise_any,
     read_parameters,
 )
 from freehold.serving.response import Predictions, error_response
@@ -34,7 +35,6 @@ from freehold.serving.table import (
     lists_of_columns,
     lists_of_matrix,
     lists_of_rows,
-    raise_first,
     tensors_of,
 )
 
@@ -172,7 +172,7 @@ def _read_texts(lists: Mapping[str, list[str]], kinds: Kinds) -> Lists:
         if kinds.get(name) == "number":
             values = [_number(text, name, row, faults) for row, text in enumerate(values)]
         read[name] = values
-    raise_first(faults)
+    raise_any(faults)
     return read
 
 

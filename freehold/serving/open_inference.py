@@ -8,7 +8,7 @@ order. A NaN among binary data is null if the request says `"missing": "null"`.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from freehold.domain.errors import Fault, RequestInvalid
+from freehold.domain.errors import Fault
 from freehold.serving.document import read_json
 from freehold.serving.request import (
     ID,
@@ -17,6 +17,7 @@ from freehold.serving.request import (
     Limits,
     invalid,
     made_request,
+    raise_any,
     read_parameters,
 )
 from freehold.serving.tensor import MatrixTensor, Tensor, read_tensor
@@ -134,8 +135,7 @@ def _tensors(
     if len(sizes) > 1:
         what = f"the inputs have {' and '.join(map(str, sorted(sizes)))} rows"
         faults.append(Fault("request.wrong-shape", what, "inputs"))
-    if faults:
-        raise RequestInvalid("; ".join(map(str, faults[:5])), code=faults[0].code, faults=faults)
+    raise_any(faults)
     return tensors
 
 

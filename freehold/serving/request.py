@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from freehold.domain.errors import RequestInvalid
+from freehold.domain.errors import Fault, RequestInvalid
 from freehold.serving.tensor import Tensor
 
 ID = "id"
@@ -152,3 +152,10 @@ def asked_at(request: InferenceRequest, arrived: int) -> int:
 
 def invalid(code: str, what: str, why: str = "") -> RequestInvalid:
     return RequestInvalid(what, why=why, code=code)
+
+
+def raise_any(faults: Sequence[Fault]) -> None:
+    """Raises RequestInvalid with all of them, if there are any, and the first one's code."""
+    if faults:
+        what = "; ".join(map(str, faults[:5]))
+        raise RequestInvalid(what, code=faults[0].code, faults=faults)

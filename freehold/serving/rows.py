@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from freehold.domain.columns import Columns, Matrix
-from freehold.domain.errors import Fault, RequestInvalid
+from freehold.domain.errors import Fault
 from freehold.serving.prediction_log import Kinds
-from freehold.serving.request import InferenceRequest, invalid
+from freehold.serving.request import InferenceRequest, invalid, raise_any
 
 COLUMN_MISSING = "request.column-missing"
 
@@ -43,8 +43,7 @@ def check_columns(request: InferenceRequest, columns: Columns, kinds: Kinds) -> 
         )
         for name in absent(request, columns)
     ]
-    if faults:
-        raise RequestInvalid("; ".join(map(str, faults[:5])), code=faults[0].code, faults=faults)
+    raise_any(faults)
 
 
 def lists_of(

@@ -6,9 +6,9 @@ What no model takes is let pass unread, so that no more is kept than models and 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from freehold.domain.errors import Fault, RequestInvalid
+from freehold.domain.errors import Fault
 from freehold.serving.prediction_log import Kinds
-from freehold.serving.request import ID, invalid
+from freehold.serving.request import ID, invalid, raise_any
 from freehold.serving.tensor import Tensor
 
 Lists = Mapping[str, list[Any]]
@@ -29,7 +29,7 @@ def lists_of_rows(rows: Sequence[Any], kinds: Kinds, where: str, *, fill: bool) 
         for place, row in enumerate(rows)
         if type(row) is not dict
     ]
-    raise_first(faults)
+    raise_any(faults)
     lists = {}
     for name in (*kinds, ID):
         if fill:
@@ -43,7 +43,7 @@ def lists_of_rows(rows: Sequence[Any], kinds: Kinds, where: str, *, fill: bool) 
             place = next(place for place, row in enumerate(rows) if name not in row)
             fault = Fault("request.column-missing", "is missing", f"{where}[{place}].{name}")
             faults.append(fault)
-    raise_first(faults)
+    raise_any(faults)
     return lists
 
 
@@ -84,7 +84,7 @@ def lists_of_columns(columns: Mapping[str, Any], kinds: Kinds, where: str) -> Li
     if len(sizes) > 1:
         what = f"the columns have {' and '.join(map(str, sorted(sizes)))} rows"
         faults.append(Fault("request.wrong-shape", what, where))
-    raise_first(faults)
+    raise_any(faults)
     return lists
 
 
@@ -107,7 +107,7 @@ def tensors_of(lists: Lists, kinds: Kinds) -> dict[str, Tensor]:
             what = f"must be {wanted} or null, not {values[row]!r:.40}, in row {row}"
             faults.append(Fault("request.wrong-type", what, name))
         tensors[name] = Tensor(name, "BYTES" if is_text else "FP64", values)
-    raise_first(faults)
+    raise_any(faults)
     return tensors
 
 
@@ -120,10 +120,3 @@ def check_names(names: Iterable[Any], where: str) -> None:
         if name in seen:
             raise invalid("request.duplicate", f"{where}: {name!r:.60} stands twice")
         seen.add(name)
-
-
-def raise_first(faults: Sequence[Fault]) -> None:
-    """Raises RequestInvalid with all of them, if there are any, and the first one's code."""
-    if faults:
-        what = "; ".join(map(str, faults[:5]))
-        raise RequestInvalid(what, code=faults[0].code, faults=faults)

@@ -35,7 +35,9 @@ QUESTION = {
 }
 # MLServer says that it does not run on a newer one.
 BEFORE_3_13 = pytest.mark.xfail(
-    sys.version_info >= (3, 13), reason="not upstream: mlserver wants Python < 3.13", strict=True
+    sys.version_info >= (3, 13),
+    reason="missing upstream: an mlserver that installs on Python 3.13",
+    strict=True,
 )
 
 

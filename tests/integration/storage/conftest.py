@@ -67,6 +67,11 @@ class Place:
         """The artifacts of what was metered, which are kept for ever."""
         return {row["artifact"] for _, row in site.state.scan("usage_parts")}
 
+    def digests(self, site: Site) -> set[str]:
+        """Of all artifacts but those."""
+        found = {"sha256:" + key.rpartition("/")[2] for key in site.objects.keys("artifacts/")}
+        return found - self.metered(site)
+
     def pass_days(self, days: float) -> None:
         self.now += int(days * DAY)
 

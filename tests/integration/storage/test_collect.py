@@ -6,20 +6,12 @@ from typing import Any
 import pytest
 
 from freehold.app.history.facts import facts_of
-from freehold.app.site.opening import Site
 from freehold.app.storage import gc, hold
 from freehold.app.storage.inspection import explain
 from freehold.app.storage.notes import FILE
 from freehold.app.storage.survey import survey
 from freehold.domain.errors import Conflict, ProjectInvalid, StorageFailed
 from freehold.domain.fact import Draft
-
-
-def digests(site: Site) -> set[str]:
-    """All but what was metered, which has days of its own."""
-    metered = {row["artifact"] for _, row in site.state.scan("usage_parts")}
-    found = {"sha256:" + key.rpartition("/")[2] for key in site.objects.keys("artifacts/")}
-    return found - metered
 
 
 def made_by(finished: Any) -> set[str]:
@@ -33,13 +25,13 @@ def test_what_is_past_its_days_goes_at_the_second_look(place: Any) -> None:
         young = made_by(place.run(site, 5))
         first = place.collect(site)
         assert (first.objects, first.noted) == (0, len(old - young))
-        assert old <= digests(site)
+        assert old <= place.digests(site)
         place.pass_days(0.9)
         assert place.collect(site).objects == 0, "a day must go by"
         place.pass_days(0.2)
         second = place.collect(site)
         assert (second.objects, second.noted) == (len(old - young), 0)
-        assert digests(site) == young
+        assert place.digests(site) == young
         (fact,) = facts_of(site, "storage.collected")
         assert fact.body["objects"] == second.objects
         assert fact.body["bytes"] == second.bytes > 0
@@ -55,7 +47,7 @@ def test_what_is_made_again_after_it_went_is_there_again(place: Any) -> None:
         assert place.collect(site).objects == len(old)
         again = place.run(site)
         assert not any(step.cached for step in again.outcome.steps.values())
-        assert made_by(again) == old == digests(site)
+        assert made_by(again) == old == place.digests(site)
 
 
 def test_a_run_that_uses_the_cache_keeps_what_it_used(place: Any) -> None:
@@ -66,7 +58,7 @@ def test_a_run_that_uses_the_cache_keeps_what_it_used(place: Any) -> None:
         place.pass_days(2)
         assert all(step.cached for step in place.run(site).outcome.steps.values())
         assert place.collect(site).objects == 0
-        assert digests(site) == old
+        assert place.digests(site) == old
 
 
 def test_nothing_goes_while_a_run_is_under_way(place: Any, stray: str) -> None:
@@ -81,10 +73,10 @@ def test_nothing_goes_while_a_run_is_under_way(place: Any, stray: str) -> None:
         site.ledger.append([Draft("run.started", begun, 2)])
         held = site.locks.take("run r")
         assert held is not None
-        before = digests(site)
+        before = place.digests(site)
         found = place.collect(site)
         assert (found.objects, found.held_up) == (0, ("run r",))
-        assert digests(site) == before
+        assert place.digests(site) == before
         held.release()
         site.ledger.append([Draft("run.finished", {"run": "r", "status": "finished"})])
         assert place.collect(site).objects == len(before)
@@ -117,12 +109,12 @@ def test_what_a_hold_names_stays_until_it_is_released(place: Any) -> None:
         for _ in range(3):
             place.pass_days(40)
             place.collect(site)
-        assert made_by(finished) <= digests(site)
+        assert made_by(finished) <= place.digests(site)
         hold.release_hold(site, placed.hold)
         place.collect(site)
         place.pass_days(2)
         place.collect(site)
-        assert digests(site) == set()
+        assert place.digests(site) == set()
         assert hold.reason_of(site, placed) == "case 7", "attachments are not collected"
 
 
@@ -137,7 +129,7 @@ def test_a_hold_that_is_placed_after_the_look_still_holds(place: Any) -> None:
         kept = sorted(made_by(finished))[0]
         hold.place_hold(site, *hold.name_of(site, kept[:20]))
         assert gc.collect(site, seen).objects == 1
-        assert digests(site) == {kept}
+        assert place.digests(site) == {kept}
 
 
 def test_what_a_fact_of_an_unknown_type_names_stays(place: Any, stray: str) -> None:
@@ -185,7 +177,7 @@ def test_a_run_cannot_begin_between_the_last_look_and_the_removal(place: Any) ->
         assert gc.collect(site, seen).objects == len(old)
         beginner.join()
         assert len(set(entries_at_removal)) == 1, "a fact was appended meanwhile"
-        assert made_by(runs[0]) == old == digests(other)
+        assert made_by(runs[0]) == old == place.digests(other)
         assert all(other.artifacts.holds(digest) for digest in old)
 
 
@@ -252,7 +244,7 @@ def test_what_was_removed_before_the_store_failed_is_recorded(place: Any) -> Non
     with place.open() as site:
         place.collect(site)
         place.pass_days(2)
-        total, remove = len(digests(site)), site.objects.delete
+        total, remove = len(place.digests(site)), site.objects.delete
         calls = 0
 
         def failing(key: str) -> None:
@@ -267,6 +259,6 @@ def test_what_was_removed_before_the_store_failed_is_recorded(place: Any) -> Non
             place.collect(site)
         object.__setattr__(site.objects, "delete", remove)
         assert place.collect(site).noted == 0
-        assert digests(site) == set()
+        assert place.digests(site) == set()
         told = [fact.body["objects"] for fact in facts_of(site, "storage.collected")]
         assert sum(told) == total

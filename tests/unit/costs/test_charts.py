@@ -34,7 +34,10 @@ def test_bars_stay_within_their_width(rows: list[tuple[str, float]], width: int)
     longest = max(amount for _, amount in rows)
     for line, (_, amount) in zip(lines, rows, strict=True):
         assert "█" in line or amount < longest or longest <= 0
-        assert f"{amount:,.2f} USD" in line
+        is_small = 0 < abs(amount) < 0.005
+        said = f"{amount:.1g}" if is_small else f"{amount:,.2f}"
+        assert line.endswith(f" {said} USD")
+        assert (float(said.replace(",", "")) == 0) == (amount == 0)
 
 
 def test_a_sparkline_shows_gaps_and_means() -> None:
