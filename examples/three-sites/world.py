@@ -110,6 +110,7 @@ sites:
     store: {{at: "file://{local}"}}
     private: true
     jurisdiction: EU
+    keeps: [aliases, spending]
 {pinned["onprem"]}  aws:
     store: {{at: "{stores.s3}", endpoint: "{stores.s3_endpoint}", region: us-east-1}}
     jurisdiction: US

@@ -77,6 +77,13 @@ def bills(state: State) -> Iterator[Bill]:
     return (Bill(**row) for _, row in state.scan(BILLS))
 
 
+def spending_of(state: State, since: int = 0) -> dict[str, str]:
+    """Artifact of each bill that holds and of each part as of `usage_parts`, with the site that
+    recorded it."""
+    recorded: list[Bill | UsagePart] = [*bills(state), *usage_parts(state, since)]
+    return {one.artifact: one.site for one in recorded}
+
+
 def bill_of(state: State, provider: str, account: str, period: str) -> Bill | None:
     row = state.get(BILLS, _key(provider, account, period))
     return None if row is None else Bill(**row)

@@ -127,7 +127,10 @@ def _notes(found: dict[str, Any]) -> None:
             " machines' prices under `sites` in freehold.yaml"
         )
     if found["absent"]:
-        output.note(f"{found['absent']:,} parts of other sites are not here: their rows are absent")
+        output.note(
+            f"{found['absent']:,} parts of other sites are not here: their rows are absent."
+            " `keeps: [aliases, spending]` at this site in freehold.yaml has them copied here"
+        )
 
 
 def _money(one: dict[str, Any]) -> str:

@@ -240,9 +240,10 @@ class SiteSpec:
     """Data labelled `residency=EU` stays where this is EU."""
     accepts: tuple[str, ...] = ()
     """Labels of data that may come here, beside residency: `pii`, `team=fraud`."""
-    keeps: tuple[Literal["aliases", "models", "results"], ...] = ("aliases",)
+    keeps: tuple[Literal["aliases", "models", "results", "spending"], ...] = ("aliases",)
     """What is copied here without being asked for, so that it is there when all others are gone:
-    versions that have an alias, every version that policy allows, what runs made."""
+    versions that have an alias, every version that policy allows, what runs made, what was
+    metered and billed."""
     keys: tuple[str, ...] = ()
     """Fingerprints of the keys whose history is believed, `sha256:…`; a person may add others."""
 

@@ -262,7 +262,9 @@ def check_rebuilt(said: dict[str, Any]) -> None:
 
 
 def check_left(said: dict[str, Any]) -> None:
-    assert (said["passed"], said["faults"], said["absent"]) == (True, [], [])
+    assert (said["passed"], said["faults"]) == (True, [])
+    # Agents of other sites meter all the time: the rows of their last hour may be on their way.
+    assert [one for one in said["absent"] if not one.startswith("usage ")] == []
     proven = {one["what"]: one["proven"] for one in said["joints"]}
     must = {"tables, request logs", "model", "model signature", "policies", "history", "every file"}
     assert {what: proven[what] for what in must} == dict.fromkeys(must, "yes")

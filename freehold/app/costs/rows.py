@@ -1,6 +1,5 @@
 """Every row of usage and of bills that this site can read, as one lazy frame."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -9,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from freehold.app.site.opening import Site
-from freehold.catalog.spending import Bill, UsagePart, bills, usage_parts
+from freehold.catalog.spending import bills, spending_of
 from freehold.costs.focus import schema
 from freehold.costs.summary import Covered
 from freehold.domain.artifact import object_key
@@ -35,7 +34,7 @@ def usage_rows(site: Site, since: int = 0) -> UsageRows:
     found: list[bytes] = []
     files: list[Path] = []
     absent = []
-    for artifact, recorded_at in _artifacts(site, since):
+    for artifact, recorded_at in spending_of(site.state, since).items():
         try:
             data = site.artifacts.get(artifact)
         except IntegrityError as error:
@@ -92,12 +91,6 @@ def _scanned(sources: list[Path] | list[bytes]) -> pl.LazyFrame:
     return pl.scan_parquet(
         sources, schema=schema(), missing_columns="insert", extra_columns="ignore"
     )
-
-
-def _artifacts(site: Site, since: int) -> Iterator[tuple[str, str]]:
-    """Artifact, and the site that recorded it; each once."""
-    recorded: list[Bill | UsagePart] = [*bills(site.state), *usage_parts(site.state, since)]
-    yield from {one.artifact: one.site for one in recorded}.items()
 
 
 def covered(site: Site) -> list[Covered]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from freehold.catalog.spending import spending_of
 from freehold.catalog.versions import versions_of
 from freehold.domain.artifact import Artifact
 from freehold.domain.fact import site_of
@@ -41,6 +42,9 @@ class Labelled:
                 self._places.setdefault(one["digest"], set()).add(place)
         for digest, labels in state.scan("labels"):
             self._bears(digest, labels)
+        for artifact in spending_of(state):
+            # Money and names of the project's own things: no step's data.
+            self._bears(artifact, {})
         self._of_runs = dict(state.scan("run_labels"))
         # After all steps: a version's package may itself be what a step made.
         versions = list(versions_of(state))

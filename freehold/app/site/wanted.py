@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from freehold.app.site.opening import Site
+from freehold.catalog.spending import spending_of
 from freehold.catalog.versions import ModelVersion, versions_of
 from freehold.delivery.releases import aliases_of, releases_of
 from freehold.domain.artifact import Artifact, object_key
@@ -34,6 +35,9 @@ def wanted_at(site: Site, place: str) -> Iterator[Wanted]:
     for output, run in _outputs(state):
         if "results" in spec.keeps or output.digest in asked:
             yield Wanted(output.digest, f"run {run}")
+    if "spending" in spec.keeps:
+        for artifact, spender in spending_of(state).items():
+            yield Wanted(artifact, f"what {spender} spent")
     for version in versions.values():
         digests = {version.package, *version.attestations.values()}
         for digest in digests & asked:

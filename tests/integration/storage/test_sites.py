@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from freehold.app.costs.rows import usage_draft, usage_rows
 from freehold.app.site.exchange import exchange
 from freehold.app.site.opening import Site, open_site
 from freehold.app.site.trusting import trust
@@ -17,6 +19,7 @@ from freehold.app.storage.gc import collect
 from freehold.app.storage.inspection import explain
 from freehold.app.storage.survey import survey
 from freehold.app.storage.unread import unread
+from freehold.costs.usage import Usage, frame_of_usage
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.fact import Draft
 from freehold.ports.ledger import HeldLog, KeepsLogs, Stretch
@@ -150,6 +153,31 @@ def test_what_a_rule_asks_for_here_is_not_let_go_to_be_fetched_again(world: Worl
     with world.site("here") as here:
         assert here.artifacts.holds(digest(2))
         assert explain(here, digest(2)).reason == "wanted"
+
+
+@pytest.mark.parametrize("keeps", ["aliases", "spending"])
+def test_what_others_spent_comes_to_the_site_that_keeps_it(world: World, keeps: str) -> None:
+    world.begin(keeps=f"keeps: [{keeps}]")
+    with world.site("there") as there:
+        start = datetime(2026, 11, 1, tzinfo=UTC)
+        usage = Usage(
+            kind="step",
+            site="there",
+            provider="racks",
+            sku="big",
+            quantity=1.0,
+            unit="Hours",
+            unit_price=0.5,
+            currency="USD",
+            start=start,
+            end=start + timedelta(hours=1),
+        )
+        there.ledger.append([usage_draft(there, frame_of_usage([usage]), "step")])
+    world.meet()
+    with world.site("here") as here:
+        found = usage_rows(here)
+        brought = keeps == "spending"
+        assert (len(found.absent), found.frame.collect().height) == (not brought, brought)
 
 
 class TwoLogs(KeepsLogs):

@@ -51,7 +51,7 @@ def write_tables(site: Site, folder: ExitFolder) -> dict[str, dict[str, Any]]:
     tables: list[dict[str, Any]] = []
     others: list[dict[str, Any]] = []
     for named in _named(site).values():
-        data = stored(site, folder, named.digest, named.own, f"artifact {named.digest}")
+        data = stored(site, folder, named.digest, named.own, f"{named.kind} {named.digest}")
         if data is None:
             continue
         place = "tables" if named.format == TABLE else "artifacts"
