@@ -41,15 +41,17 @@ class Column:
 @dataclass(frozen=True)
 class Columns:
     columns: tuple[Column, ...]
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    are_numbers: bool = field(init=False, repr=False, compare=False)
+    """Whether none is a category."""
     _places: tuple[dict[str, int], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         places = tuple({value: i for i, value in enumerate(c.values)} for c in self.columns)
         object.__setattr__(self, "_places", places)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.columns)
+        object.__setattr__(self, "names", tuple(column.name for column in self.columns))
+        are_numbers = all(column.kind == "number" for column in self.columns)
+        object.__setattr__(self, "are_numbers", are_numbers)
 
     @classmethod
     def fit(cls, table: "pl.DataFrame", names: Sequence[str]) -> "Columns":

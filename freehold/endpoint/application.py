@@ -1,4 +1,4 @@
-"""The endpoint's HTTP face: a bare ASGI application.
+"""The endpoint's HTTP face: a whole request in, an answer out.
 
 Open Inference Protocol, version 2, REST; the scoring protocol of MLflow's server; plain rows;
 `/metrics` for Prometheus; `/freehold/...` for ourselves; `/openapi.json` says all of it. A fault of
@@ -18,22 +18,13 @@ import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from freehold.domain.errors import FreeholdError, NotFound, RequestInvalid
-from freehold.endpoint.asgi import (
-    JSON,
-    OCTETS,
-    Answer,
-    Disconnected,
-    Receive,
-    Scope,
-    Send,
-    read_content,
-    send_answer,
-)
 from freehold.endpoint.inference import Inference
 from freehold.endpoint.loading import LoadedTable
+from freehold.endpoint.message import JSON, OCTETS, Answer, Asking, content_of, trace_of
 from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.request_log import RequestLog
 from freehold.endpoint.watcher import Watcher
+from freehold.serving.admission import SENT_AWAY
 from freehold.serving.invocations import CSV, error_of, predictions_body, read_csv, read_invocation
 from freehold.serving.open_inference import EXTENSIONS, read_request
 from freehold.serving.openapi import openapi
@@ -57,8 +48,16 @@ STATUS: Mapping[str, int] = {
     "request.not-loopback": 403,
     "endpoint.log-unwritable": 507,
     "endpoint.withdrawn": 503,
+    "request.head-too-large": 431,
+    "endpoint.overloaded": 429,
+    "request.too-often": 429,
+    "request.deadline": 504,
 }
+UNREAD = frozenset({"request.too-large", "request.slow", "request.content-type"})
+"""Faults with which the connection ends: its request was not read to its end, or is best not read
+on."""
 INVOCATIONS = "/invocations"
+FLUSH = "/freehold/log/flush"
 _VERSION = version("freehold")
 
 
@@ -66,14 +65,17 @@ _VERSION = version("freehold")
 class Asked:
     """A request whose route is known, and the table that answers it."""
 
-    scope: Scope
-    receive: Receive
+    asking: Asking
     loaded: LoadedTable
     pinned: int | None = None
     """Place of the variant that the path names."""
 
+    @property
+    def trace(self) -> str | None:
+        return trace_of(self.asking.headers.get(b"traceparent"))
 
-Route = Callable[[Asked], Awaitable[Answer]]
+
+Route = Callable[[Asked], Answer | Awaitable[Answer]]
 
 
 class Application:
@@ -109,33 +111,43 @@ class Application:
             "/metrics": ("GET", self._told_metrics),
             "/openapi.json": ("GET", self._openapi),
             "/freehold/routing": ("GET", self._told_routing),
-            "/freehold/log/flush": ("POST", self._flush),
+            FLUSH: ("POST", self._flush),
         }
         """By the path as the OpenAPI document has it: the method, and what answers."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise ValueError(f"no scope of the type {scope['type']} is served")
-        try:
-            answer = await self._answer(scope, receive)
-        except Disconnected:
-            return
-        except FreeholdError as exc:
-            answer = self._refusal(exc, scope)
-        except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
-            what = "the endpoint failed"
-            answer = self._refusal(
-                FreeholdError(what, why=type(exc).__name__, code="endpoint.internal"), scope
-            )
-        self._metrics.answered(answer.status)
-        await send_answer(send, answer)
+    def waits(self, asking: Asking) -> bool:
+        """Scoring does; a question about the endpoint itself is answered whatever waits."""
+        return asking.method == "POST" and asking.path != FLUSH
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        path: str = scope["path"]
-        template, model, named = _template(path)
-        if template not in self.routes:
-            raise _nothing(path)
-        asked = Asked(scope, receive, self._watcher.table)
+    def answer(self, asking: Asking) -> Answer | Awaitable[Answer]:
+        try:
+            answer = self._answer(asking)
+        except FreeholdError as exc:
+            return self.refusal(exc, asking.path)
+        except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
+            return self._internal(exc, asking.path)
+        if isinstance(answer, Answer):
+            self._metrics.answered(answer.status)
+            return answer
+        return self._later(answer, asking.path)
+
+    async def _later(self, answer: Awaitable[Answer], path: str) -> Answer:
+        try:
+            found = await answer
+        except FreeholdError as exc:
+            return self.refusal(exc, path)
+        except Exception as exc:  # noqa: BLE001 (as above)
+            return self._internal(exc, path)
+        self._metrics.answered(found.status)
+        return found
+
+    def _answer(self, asking: Asking) -> Answer | Awaitable[Answer]:
+        template, model, named = _template(asking.path)
+        found = self.routes.get(template)
+        if found is None:
+            raise _nothing(asking.path)
+        method, route = found
+        asked = Asked(asking, self._watcher.table)
         if model is not None:
             if self._watcher.withdrawn is not None:
                 raise self._watcher.withdrawn
@@ -143,29 +155,28 @@ class Application:
                 raise invalid("request.not-found", f"no model is named {model!r:.60}")
             if named is not None:
                 asked.pinned = _place(asked.loaded, named)
-        method, route = self.routes[template]
-        if scope["method"] != method:
-            what = f"{scope['method']} is not possible here"
+        if asking.method != method:
+            what = f"{asking.method} is not possible here"
             raise RequestInvalid(what, code="request.method", hint=method)
-        return await route(asked)
+        return route(asked)
 
-    async def _infer(self, asked: Asked) -> Answer:
-        content = await read_content(asked.scope, asked.receive, self._limits, (JSON, OCTETS))
+    def _infer(self, asked: Asked) -> Answer:
+        content = content_of(asked.asking, self._limits, (JSON, OCTETS))
         started, at = perf_counter(), self._inference.clock()
         loaded, pinned = asked.loaded, asked.pinned
         request = read_request(
             content.body, self._limits, lambda: loaded.order(pinned), content.header_length
         )
-        predictions = self._inference.answer(loaded, request, at, pinned)
+        predictions = self._inference.answer(loaded, request, at, pinned, asked.trace)
         body, header_length = inference_response(request, predictions)
         self._metrics.seconds.observe(perf_counter() - started)
         kind = JSON if header_length is None else OCTETS
         return Answer(200, body, kind, header_length=header_length)
 
-    async def _invocations(self, asked: Asked) -> Answer:
+    def _invocations(self, asked: Asked) -> Answer:
         if self._watcher.withdrawn is not None:
             raise self._watcher.withdrawn
-        content = await read_content(asked.scope, asked.receive, self._limits, (JSON, CSV))
+        content = content_of(asked.asking, self._limits, (JSON, CSV))
         started, at = perf_counter(), self._inference.clock()
         loaded = asked.loaded
         if content.kind == CSV:
@@ -174,35 +185,37 @@ class Application:
             request = read_invocation(
                 content.body, self._limits, loaded.kinds, lambda: loaded.order(None)
             )
-        body = predictions_body(self._inference.answer(loaded, request, at, None))
+        body = predictions_body(self._inference.answer(loaded, request, at, None, asked.trace))
         self._metrics.seconds.observe(perf_counter() - started)
         return Answer(200, body)
 
-    async def _predict(self, asked: Asked) -> Answer:
-        content = await read_content(asked.scope, asked.receive, self._limits, (JSON,))
+    def _predict(self, asked: Asked) -> Answer:
+        content = content_of(asked.asking, self._limits, (JSON,))
         started, at = perf_counter(), self._inference.clock()
         request, is_one = read_rows(content.body, self._limits, asked.loaded.kinds)
-        body = rows_body(self._inference.answer(asked.loaded, request, at, None), is_one)
+        body = rows_body(
+            self._inference.answer(asked.loaded, request, at, None, asked.trace), is_one
+        )
         self._metrics.seconds.observe(perf_counter() - started)
         return Answer(200, body)
 
-    async def _metadata(self, asked: Asked) -> Answer:
+    def _metadata(self, asked: Asked) -> Answer:
         variants, models = asked.loaded.table.variants, asked.loaded.models
         if asked.pinned is not None:
             variants, models = (variants[asked.pinned],), (models[asked.pinned],)
         versions, columns = [v.version for v in variants], [m.columns for m in models]
         return _json(model_metadata(asked.loaded.table.model, versions, columns))
 
-    async def _model_ready(self, asked: Asked) -> Answer:
+    def _model_ready(self, asked: Asked) -> Answer:
         return _json({"name": asked.loaded.table.model, "ready": True})
 
-    async def _server(self, _: Asked) -> Answer:
+    def _server(self, _: Asked) -> Answer:
         return _json({"name": "freehold", "version": _VERSION, "extensions": EXTENSIONS})
 
-    async def _live(self, _: Asked) -> Answer:
+    def _live(self, _: Asked) -> Answer:
         return _json({"live": True})
 
-    async def _ready(self, _: Asked) -> Answer:
+    def _ready(self, _: Asked) -> Answer:
         log = self._log.state
         state = {
             "ready": self._is_ready,
@@ -212,24 +225,27 @@ class Application:
         # The protocol wants a 4xx where it is not ready.
         return _json(state, 200 if state["ready"] else 400)
 
-    async def _ping(self, _: Asked) -> Answer:
+    def _ping(self, _: Asked) -> Answer:
         return Answer(200 if self._is_ready else 503, b"\n", "text/plain")
 
-    async def _version(self, _: Asked) -> Answer:
+    def _version(self, _: Asked) -> Answer:
         return Answer(200, _VERSION.encode(), "text/plain")
 
-    async def _told_metrics(self, _: Asked) -> Answer:
+    def _told_metrics(self, _: Asked) -> Answer:
         return Answer(200, self._metrics.text(), CONTENT_TYPE_LATEST)
 
-    async def _openapi(self, asked: Asked) -> Answer:
+    def _openapi(self, asked: Asked) -> Answer:
         return _json(openapi(asked.loaded.table.model, asked.loaded.kinds, _VERSION))
 
-    async def _told_routing(self, _: Asked) -> Answer:
+    def _told_routing(self, _: Asked) -> Answer:
         return _json(self._routing())
 
-    async def _flush(self, asked: Asked) -> Answer:
-        if not _is_loopback(asked.scope):
+    def _flush(self, asked: Asked) -> Awaitable[Answer]:
+        if not ipaddress.ip_address(asked.asking.peer).is_loopback:
             raise invalid("request.not-loopback", "the log is flushed from this machine only")
+        return self._flushed()
+
+    async def _flushed(self) -> Answer:
         state = await asyncio.to_thread(self._log.flush)
         return _json({"rows": state.written, "dropped": state.dropped, "parts": state.parts})
 
@@ -242,15 +258,25 @@ class Application:
     def _routing(self) -> dict[str, Any]:
         return routing_state(self._watcher.table.table, self._watcher.refused, self._identity)
 
-    def _refusal(self, error: FreeholdError, scope: Scope) -> Answer:
+    def refusal(self, error: FreeholdError, path: str) -> Answer:
+        """`path`: empty if it is not known."""
         self._metrics.errors.labels(error.code).inc()
         kinds = (RequestInvalid, NotFound)
         status = STATUS.get(error.code, 400 if isinstance(error, kinds) else 500)
-        allow = error.hint if error.code == "request.method" else ""
-        unread = error.code in ("request.too-large", "request.slow", "request.content-type")
-        is_invocation = scope["path"] == INVOCATIONS
-        told = error_of(error, status) if is_invocation else error_response(error)
-        return Answer(status, orjson.dumps(told), allow=allow, close=unread)
+        self._metrics.answered(status)
+        told = error_of(error, status) if path == INVOCATIONS else error_response(error)
+        return Answer(
+            status,
+            orjson.dumps(told),
+            allow=error.hint if error.code == "request.method" else "",
+            close=error.code in UNREAD,
+            retry_after=error.hint if error.code in SENT_AWAY else "",
+        )
+
+    def _internal(self, exc: Exception, path: str) -> Answer:
+        what = "the endpoint failed"
+        error = FreeholdError(what, why=type(exc).__name__, code="endpoint.internal")
+        return self.refusal(error, path)
 
 
 @lru_cache(maxsize=64)
@@ -284,8 +310,3 @@ def _json(value: Any, status: int = 200) -> Answer:
 
 def _nothing(path: str) -> RequestInvalid:
     return invalid("request.not-found", f"there is nothing at {path!r:.80}")
-
-
-def _is_loopback(scope: Scope) -> bool:
-    client = scope.get("client")
-    return client is not None and ipaddress.ip_address(client[0]).is_loopback

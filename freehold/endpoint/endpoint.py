@@ -33,7 +33,7 @@ class Endpoint:
         """Raises FreeholdError if the folder's routing table, or a variant of it, does not verify:
         an endpoint that can answer nothing does not start.
         """
-        folder = settings.folder
+        self.settings, folder = settings, settings.folder
         self.events = Events(folder / EVENTS, clock)
         key = PublicKey(read(folder / KEY))
         self.identity = Identity(key.fingerprint, str(folder.resolve()))

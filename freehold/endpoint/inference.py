@@ -3,10 +3,10 @@ without waiting.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import cycle
+from itertools import count, cycle
+from os import urandom
 from time import perf_counter_ns
-from uuid import uuid4
+from typing import NamedTuple
 
 from freehold.domain.errors import Failed, RequestInvalid
 from freehold.endpoint.loading import LoadedTable, checked
@@ -16,7 +16,7 @@ from freehold.ports.clock import Clock
 from freehold.serving.prediction_log import Batch
 from freehold.serving.request import InferenceRequest, asked_at
 from freehold.serving.response import Predictions
-from freehold.serving.rows import COLUMN_MISSING, absent, check_columns, lists_of, matrix_of
+from freehold.serving.rows import COLUMN_MISSING, absent, check_columns, logged_inputs, matrix_of
 
 
 class ModelFailed(Failed):
@@ -25,14 +25,12 @@ class ModelFailed(Failed):
     code = "endpoint.model-failed"
 
 
-@dataclass(frozen=True, slots=True)
-class _Scored:
+class _Scored(NamedTuple):
     values: list[float]
     microseconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(NamedTuple):
     """What all rows of one request share."""
 
     loaded: LoadedTable
@@ -42,29 +40,43 @@ class _Call:
     at: int
     asked_at: int
     pinned: bool
+    trace: str | None
 
 
 class Inference:
     def __init__(self, log: RequestLog, metrics: Metrics, clock: Clock) -> None:
         self._log, self._metrics, self.clock = log, metrics, clock
         self._turns = cycle((False, True))
+        # Together as many digits as a UUID has: no two processes share the first part.
+        self._prefix, self._numbers = urandom(10).hex(), count()
 
     def answer(
-        self, loaded: LoadedTable, request: InferenceRequest, at: int, pinned: int | None
+        self,
+        loaded: LoadedTable,
+        request: InferenceRequest,
+        at: int,
+        pinned: int | None,
+        trace: str | None = None,
     ) -> Predictions:
         """`at`: when it had arrived, in microseconds since 1970 UTC. `pinned`: place of the
-        variant that the client named, if it named one.
+        variant that the client named, if it named one. `trace`: id of the client's trace.
 
         Raises RequestInvalid for a fault of the request, ModelFailed for one of a model.
         """
-        request_id = request.id or uuid4().hex
+        request_id = request.id or f"{self._prefix}{next(self._numbers):012x}"
         ids = request.prediction_ids(request_id)
         asked = asked_at(request, at)
-        call = _Call(loaded, request, request_id, ids, at, asked, pinned is not None)
+        call = _Call(loaded, request, request_id, ids, at, asked, pinned is not None, trace)
         groups = loaded.division.groups(ids) if pinned is None else {pinned: None}
         for place in groups:
             self._check(call, place, groups[place])
         batches = [self._batch(call, place, rows) for place, rows in groups.items()]
+        if len(batches) == 1:
+            (batch,) = batches
+            self._keep(batch)
+            return Predictions(
+                loaded.table.model, request_id, batch.score or (), [batch.version] * batch.rows, ids
+            )
         scores: list[float] = [0.0] * request.rows
         versions: list[int] = [0] * request.rows
         for batch, rows in zip(batches, groups.values(), strict=True):
@@ -141,24 +153,24 @@ class Inference:
             latency_us=None if own is None else own.microseconds,
             reference_latency_us=None if other is None else other.microseconds,
             error=error,
-            inputs=lists_of(call.request, tuple(call.loaded.kinds), rows),
+            inputs=logged_inputs(call.request, call.loaded.kinds, rows),
             kinds=call.loaded.kinds,
+            trace=call.trace,
         )
 
     def _keep(self, batch: Batch) -> None:
-        counter = self._metrics.rows if batch.error is None else self._metrics.row_errors
-        counter.labels(batch.model, str(batch.version)).inc(batch.rows)
+        self._metrics.counted(batch)
         self._log.offer(batch)
 
 
 def _score(call: _Call, place: int, rows: list[int] | None) -> _Scored:
     started = perf_counter_ns()
     model = call.loaded.models[place]
-    matrix = matrix_of(model.columns, lists_of(call.request, model.columns.names, rows))
+    matrix = matrix_of(call.request, model.columns, rows)
     try:
         scores = checked(model.predictor.predict(matrix), len(matrix))
     except Exception as exc:
         table = call.loaded.table
         name = f"{table.model}@{table.variants[place].version}"
         raise ModelFailed(f"the model {name} failed", why=f"{exc!r:.200}") from exc
-    return _Scored(scores.tolist(), (perf_counter_ns() - started) / 1000)
+    return _Scored(scores, (perf_counter_ns() - started) / 1000)

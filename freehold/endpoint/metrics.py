@@ -1,13 +1,21 @@
 """What Prometheus reads of one endpoint; a registry of its own, so that tests do not share it."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from freehold.domain.routing import RoutingTable
 from freehold.endpoint.request_log import RequestLog
+from freehold.serving.prediction_log import Batch
 
 NAMESPACE = "freehold"
 BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5)
@@ -20,15 +28,11 @@ class Metrics:
         self._requests = self._counter("requests", "Requests answered.", "status")
         self._by_status: dict[int, Counter] = {}
         self.errors = self._counter("request_errors", "Requests refused or failed.", "code")
-        self.seconds = Histogram(
-            "inference_seconds",
-            "From the whole body's arrival to the answer.",
-            namespace=NAMESPACE,
-            buckets=BUCKETS,
-            registry=self._registry,
-        )
-        self.rows = self._counter("rows", "Rows answered.", "model", "version")
-        self.row_errors = self._counter("row_errors", "Rows not answered.", "model", "version")
+        self.seconds = Seconds()
+        self._registry.register(self.seconds)
+        self._rows = self._counter("rows", "Rows answered.", "model", "version")
+        self._row_errors = self._counter("row_errors", "Rows not answered.", "model", "version")
+        self._by_variant: dict[tuple[str, int, bool], Counter] = {}
         self.reference_errors = self._counter(
             "reference_errors", "Requests whose comparison score failed.", "model"
         )
@@ -51,6 +55,15 @@ class Metrics:
             counter = self._by_status[status] = self._requests.labels(str(status))
         counter.inc()
 
+    def counted(self, batch: Batch) -> None:
+        """Its rows, as answered or not."""
+        key = batch.model, batch.version, batch.error is None
+        counter = self._by_variant.get(key)
+        if counter is None:
+            whole = self._rows if batch.error is None else self._row_errors
+            counter = self._by_variant[key] = whole.labels(batch.model, str(batch.version))
+        counter.inc(batch.rows)
+
     def counts_open(self, count: Callable[[], int]) -> None:
         """From now on `freehold_requests_waiting` is what this gives, less the one that asks."""
         waiting = self._gauge("requests_waiting", "Requests begun and not yet answered.")
@@ -65,6 +78,29 @@ class Metrics:
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
+
+
+class Seconds(Collector):
+    """A histogram that costs an answer a tenth of what the library's own does. Only the thread
+    that answers observes."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BUCKETS) + 1)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self._counts[bisect_left(BUCKETS, seconds)] += 1
+        self._sum += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        bounds = [*map(str, map(float, BUCKETS)), "+Inf"]
+        reached = accumulate(self._counts)
+        yield HistogramMetricFamily(
+            f"{NAMESPACE}_inference_seconds",
+            "From the whole body's arrival to the answer.",
+            buckets=list(zip(bounds, map(float, reached), strict=True)),
+            sum_value=self._sum,
+        )
 
 
 class _LogCollector(Collector):

@@ -13,12 +13,11 @@ from pathlib import Path
 from threading import Thread
 from types import FrameType
 
-import uvicorn
-
 from freehold.domain.errors import Failed, Refused
 from freehold.endpoint.adapters import model_runtime, model_signing
 from freehold.endpoint.endpoint import Endpoint
 from freehold.endpoint.request_log import LogState
+from freehold.endpoint.server import Server
 from freehold.endpoint.settings import HOST, RUNTIME, EndpointSettings
 from freehold.ports.clock import Clock
 from freehold.ports.model_runtime import ModelRuntime
@@ -26,7 +25,6 @@ from freehold.ports.model_signing import ModelSigning
 from freehold.serving.response import Identity
 
 BACKLOG = 2048
-KEEP_ALIVE = 60
 GRACE = 10
 """Seconds that requests under way have to end after SIGTERM."""
 
@@ -50,19 +48,17 @@ def serve(
     with bound(settings.host, settings.port) as listener:
         runtime, signing = model_runtime(settings.runtime), model_signing()
         endpoint = Endpoint(settings, runtime, signing, wall_clock)
-        server = _server(endpoint)
+        server = server_of(endpoint)
 
         def stop(_signal: int, _frame: FrameType | None) -> None:
             endpoint.application.draining = True
-            server.should_exit = True
+            server.stop()
 
-        # uvicorn raises what it caught once more when it has ended: the log is still to be
-        # written then, so that these handlers must stand below its own.
         before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             on_loaded(endpoint.identity)
             on_ready(_url(listener))
-            server.run(sockets=[listener])
+            server.run(listener)
         finally:
             try:
                 on_stopped(endpoint.close())
@@ -94,16 +90,14 @@ class EndpointThread:
             self._listener.close()
             raise
         self.url, self.identity = _url(self._listener), self.endpoint.identity
-        self._server = _server(self.endpoint)
-        self._thread = Thread(
-            target=self._server.run, kwargs={"sockets": [self._listener]}, daemon=True
-        )
+        self._server = server_of(self.endpoint)
+        self._thread = Thread(target=self._server.run, args=[self._listener], daemon=True)
         self._thread.start()
 
     def stop(self) -> LogState:
         """Ends what is under way and writes the log. Raises StorageFailed if that fails."""
         self.endpoint.application.draining = True
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join()
         self._listener.close()
         return self.endpoint.close()
@@ -231,20 +225,8 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _server(endpoint: Endpoint) -> uvicorn.Server:
-    server = uvicorn.Server(
-        uvicorn.Config(
-            endpoint.application,
-            loop="asyncio",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE,
-            timeout_graceful_shutdown=GRACE,
-        )
-    )
-    endpoint.counts_open(lambda: len(server.server_state.tasks))
+def server_of(endpoint: Endpoint) -> Server:
+    settings = endpoint.settings
+    server = Server(endpoint.application, settings.limits, settings.admission, GRACE)
+    endpoint.counts_open(lambda: server.waiting)
     return server

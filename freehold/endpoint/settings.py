@@ -5,6 +5,7 @@ from pathlib import Path
 
 from freehold.domain.embedded import EMBEDDED
 from freehold.endpoint.request_log import LogSettings
+from freehold.serving.admission import AdmissionSettings
 from freehold.serving.request import Limits
 
 HOST = "127.0.0.1"
@@ -22,4 +23,5 @@ class EndpointSettings:
     runtime: str = RUNTIME
     """Name of a `freehold.model_runtime` adapter."""
     limits: Limits = field(default_factory=Limits)
+    admission: AdmissionSettings = field(default_factory=AdmissionSettings)
     log: LogSettings = field(default_factory=LogSettings)

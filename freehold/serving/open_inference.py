@@ -20,7 +20,7 @@ from freehold.serving.request import (
     raise_any,
     read_parameters,
 )
-from freehold.serving.tensor import MatrixTensor, Tensor, read_tensor
+from freehold.serving.tensor import MatrixTensor, NumberMatrix, Tensor, read_tensor
 
 EXTENSIONS = ("binary_tensor_data",)
 HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -57,7 +57,8 @@ def read_request(
     said = read_parameters(value.get("parameters"))
     inputs = _inputs(value.get("inputs"), limits)
     data = _binary_data(inputs, None if header_length is None else body[header_length:])
-    tensors = _tensors(inputs, data, said.missing_is_null, order)
+    whole = _whole(inputs, order) if data is None and len(inputs) == 1 else None
+    tensors = whole or _tensors(inputs, data, said.missing_is_null, order)
     outputs, binary = _outputs(value.get("outputs"), said.binary_data_output)
     return made_request(tensors, limits, said=said, name=name, outputs=outputs, binary=binary)
 
@@ -101,12 +102,20 @@ def _binary_size(item: Any, place: int) -> int | None:
     return size
 
 
+def _whole(inputs: list[Any], order: Callable[[], Sequence[str]]) -> NumberMatrix | None:
+    """All columns at once, as most ask; None if it is anything else, or has a fault."""
+    tensor = read_tensor(inputs[0], 0)
+    if type(tensor) is MatrixTensor and tensor.datatype != "BYTES" and tensor.name != ID:
+        return _numbers(tensor, None, order())
+    return None
+
+
 def _tensors(
     inputs: list[Any],
     data: list[bytes | None] | None,
     nan_is_null: bool,
     order: Callable[[], Sequence[str]],
-) -> dict[str, Tensor]:
+) -> dict[str, Tensor] | NumberMatrix:
     faults: list[Fault] = []
     tensors: dict[str, Tensor] = {}
     matrices: dict[int, MatrixTensor] = {}
@@ -124,8 +133,12 @@ def _tensors(
             faults.append(Fault("request.duplicate", what, f"inputs[{place}]"))
         else:
             tensors[tensor.name] = tensor
+    is_alone = len(inputs) == 1 + (ID in tensors)
+    if len(matrices) == 1 and is_alone and not faults:
+        (matrix,) = matrices.values()
+        if matrix.datatype != "BYTES" and matrix.name != ID:
+            return _numbers(matrix, tensors.get(ID), order())
     for place, matrix in matrices.items():
-        is_alone = len(inputs) == 1 + (ID in tensors)
         spread = _spread(matrix, is_alone, order(), f"inputs[{place}]")
         if isinstance(spread, Fault):
             faults.append(spread)
@@ -133,10 +146,30 @@ def _tensors(
             tensors.update(spread)
     sizes = {len(tensor.values) for tensor in tensors.values()}
     if len(sizes) > 1:
-        what = f"the inputs have {' and '.join(map(str, sorted(sizes)))} rows"
-        faults.append(Fault("request.wrong-shape", what, "inputs"))
+        faults.append(_uneven(sizes))
     raise_any(faults)
     return tensors
+
+
+def _numbers(matrix: MatrixTensor, ids: Tensor | None, order: Sequence[str]) -> NumberMatrix:
+    """Raises RequestInvalid `request.wrong-shape`."""
+    if matrix.width != len(order):
+        raise_any([_other_width(matrix, order, "inputs[0]")])
+    made = NumberMatrix.of(tuple(order), matrix, ids)
+    if ids is not None and len(ids.values) != len(made.numbers):
+        raise_any([_uneven({len(ids.values), len(made.numbers)})])
+    return made
+
+
+def _other_width(matrix: MatrixTensor, order: Sequence[str], where: str) -> Fault:
+    told = f"{len(order)}: {', '.join(order)}"
+    what = f"'{matrix.name}' has {matrix.width} columns, and the model takes {told:.200}"
+    return Fault("request.wrong-shape", what, where)
+
+
+def _uneven(sizes: set[int]) -> Fault:
+    what = f"the inputs have {' and '.join(map(str, sorted(sizes)))} rows"
+    return Fault("request.wrong-shape", what, "inputs")
 
 
 def _spread(
@@ -148,9 +181,7 @@ def _spread(
         what = f"'{name}' has {width} columns: it cannot come beside others, or be the id"
         return Fault("request.wrong-shape", what, where)
     if width != len(order):
-        told = f"{len(order)}: {', '.join(order)}"
-        what = f"'{name}' has {width} columns, and the model takes {told:.200}"
-        return Fault("request.wrong-shape", what, where)
+        return _other_width(matrix, order, where)
     return {
         column: Tensor(column, matrix.datatype, matrix.values[place::width])
         for place, column in enumerate(order)

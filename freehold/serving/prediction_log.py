@@ -11,15 +11,19 @@ Columns
   latency_us,                 time that scoring took, for the rows of this request and variant
   reference_latency_us        together
   error                       code, null if none; then the score is null
+  trace                       id of the trace that the client said it belongs to, or null
   input_*                     each column that a loaded model takes, as sent
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
-from typing import Any, Literal
+from itertools import chain, repeat
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import polars as pl
+
+from freehold.serving.tensor import NumberMatrix
 
 INPUT = "input_"
 FORMAT = "1"
@@ -38,25 +42,14 @@ SCHEMA: Mapping[str, Any] = {
     "latency_us": pl.Float64,
     "reference_latency_us": pl.Float64,
     "error": pl.String,
+    "trace": pl.String,
 }
-_OF_THE_BATCH = (
-    "request_id",
-    "at",
-    "asked_at",
-    "model",
-    "version",
-    "alias",
-    "routing",
-    "latency_us",
-    "reference_latency_us",
-    "error",
-)
-
 Kinds = Mapping[str, Literal["number", "category"]]
+Inputs = Mapping[str, Sequence[Any]] | NumberMatrix
+"""Values by column; null, and in a matrix NaN, for what is missing."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """The rows of one request that one variant answered."""
 
     prediction_ids: Sequence[str]
@@ -74,9 +67,10 @@ class Batch:
     latency_us: float | None
     reference_latency_us: float | None
     error: str | None
-    inputs: Mapping[str, Sequence[Any]]
+    inputs: Inputs
     kinds: Kinds
     """Of the inputs."""
+    trace: str | None = None
 
     @property
     def rows(self) -> int:
@@ -101,21 +95,50 @@ def log_table(batches: Sequence[Batch]) -> pl.DataFrame:
 
     Raises ValueError or TypeError for an input that is not of its kind.
     """
-    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA}
     kinds = {name: kind for batch in batches for name, kind in batch.kinds.items()}
-    inputs: dict[str, list[Any]] = {name: [] for name in sorted(kinds)}
-    for batch in batches:
-        rows = batch.rows
-        columns["prediction_id"].extend(batch.prediction_ids)
-        columns["score"].extend(batch.score or [None] * rows)
-        columns["reference_score"].extend(batch.reference_score or [None] * rows)
-        for name in _OF_THE_BATCH:
-            columns[name].extend([getattr(batch, name)] * rows)
-        for name, values in inputs.items():
-            values.extend(batch.inputs.get(name) or [None] * rows)
-    series = [pl.Series(name, columns[name], dtype=kind) for name, kind in SCHEMA.items()]
-    series += [_input(name, values, kinds[name]) for name, values in inputs.items()]
+    values = dict(zip(Batch._fields, zip(*batches, strict=True), strict=True))
+    counts = [batch.rows for batch in batches]
+    many = None if max(counts) == 1 else np.repeat(np.arange(len(batches)), counts)
+    series = []
+    for name, dtype in SCHEMA.items():
+        if name == "prediction_id":
+            found = pl.Series(name, list(chain.from_iterable(values["prediction_ids"])), dtype)
+        elif name in ("score", "reference_score"):
+            scores = zip(values[name], counts, strict=True)
+            of_rows = chain.from_iterable(one or repeat(None, count) for one, count in scores)
+            found = pl.Series(name, list(of_rows), dtype)
+        else:
+            found = pl.Series(name, values[name], dtype)
+            if many is not None:
+                found = found.gather(many)
+        series.append(found)
+    series += _inputs(values["inputs"], counts, kinds)
     return pl.DataFrame(series)
+
+
+def _inputs(inputs: Sequence[Inputs], counts: Sequence[int], kinds: Kinds) -> Iterator[pl.Series]:
+    names = inputs[0].names if isinstance(inputs[0], NumberMatrix) else None
+    if names is not None and all(
+        isinstance(one, NumberMatrix) and one.names == names for one in inputs
+    ):
+        matrix = np.concatenate([one.numbers for one in inputs])  # type: ignore[union-attr]
+        columns = {name: matrix[:, place] for place, name in enumerate(names)}
+    else:
+        columns = {}
+    for name in sorted(kinds):
+        if name in columns and kinds[name] == "number":
+            yield pl.Series(INPUT + name, columns[name], pl.Float64).fill_nan(None)
+        else:
+            values: list[Any] = []
+            for one, count in zip(inputs, counts, strict=True):
+                values.extend(_values(one, name) or repeat(None, count))
+            yield _input(name, values, kinds[name])
+
+
+def _values(inputs: Inputs, name: str) -> Sequence[Any] | None:
+    if isinstance(inputs, NumberMatrix):
+        return inputs[name].values if name in inputs.names else None
+    return inputs.get(name)
 
 
 def log_part(batches: Sequence[Batch], dropped: int) -> bytes:

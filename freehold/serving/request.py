@@ -8,10 +8,10 @@ arose, where that was before now: in a replay, or when a queue was drained late.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from freehold.domain.errors import Fault, RequestInvalid
-from freehold.serving.tensor import Tensor
+from freehold.serving.tensor import NumberMatrix, Tensor
 
 ID = "id"
 _FAR = 2**53
@@ -32,8 +32,7 @@ class Limits:
     """For the whole body to arrive."""
 
 
-@dataclass(frozen=True, slots=True)
-class InferenceRequest:
+class InferenceRequest(NamedTuple):
     id: str
     """As sent; empty if none was."""
     rows: int
@@ -56,8 +55,7 @@ class InferenceRequest:
         return [f"{request_id}/{row}" for row in range(self.rows)]
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(NamedTuple):
     """Of a whole request; those that are not known are let pass."""
 
     missing_is_null: bool = False
@@ -87,7 +85,7 @@ def read_parameters(parameters: Any, name: str = "parameters") -> Parameters:
 
 
 def made_request(
-    tensors: dict[str, Tensor],
+    tensors: dict[str, Tensor] | NumberMatrix,
     limits: Limits,
     *,
     said: Parameters = SAID_NOTHING,
@@ -100,9 +98,12 @@ def made_request(
     Raises RequestInvalid: `request.wrong-shape`, `request.too-many-rows`, `request.wrong-type`,
     `request.duplicate`.
     """
-    rows = len(next(iter(tensors.values())).values)
+    if isinstance(tensors, NumberMatrix):
+        rows, ids = len(tensors.numbers), tensors.ids
+    else:
+        rows = len(next(iter(tensors.values())).values)
+        ids = tensors.pop(ID, None)
     check_rows(rows, limits)
-    ids = tensors.pop(ID, None)
     return InferenceRequest(
         id=name,
         rows=rows,

@@ -5,9 +5,12 @@ A tensor of the shape [n, k] is k columns, without their names. The data may be 
 `binary_tensor`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from freehold.domain.errors import Fault
 from freehold.serving.binary_tensor import NotFinite, values_of
@@ -29,8 +32,7 @@ DATATYPES = tuple(_TYPES)
 _NAN_HINT = 'a missing number may be NaN if the request says "parameters": {"missing": "null"}'
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     name: str
     datatype: str
     values: list[Any]
@@ -41,8 +43,7 @@ class Tensor:
         return self.datatype == "BYTES"
 
 
-@dataclass(frozen=True, slots=True)
-class MatrixTensor:
+class MatrixTensor(NamedTuple):
     """Columns without names."""
 
     name: str
@@ -50,6 +51,46 @@ class MatrixTensor:
     values: list[Any]
     """[n * width], row by row."""
     width: int
+
+
+class NumberMatrix(Mapping[str, Tensor]):
+    """Numbers that came as one tensor, as the columns that they are taken for: as a mapping, each
+    by its name. A missing one is NaN here, and null in its column's tensor."""
+
+    __slots__ = ("datatype", "ids", "names", "numbers")
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        datatype: str,
+        numbers: NDArray[np.float64],
+        ids: Tensor | None = None,
+    ) -> None:
+        """`numbers`: [rows, columns]."""
+        self.names, self.datatype, self.numbers, self.ids = names, datatype, numbers, ids
+
+    @classmethod
+    def of(cls, names: tuple[str, ...], tensor: MatrixTensor, ids: Tensor | None) -> Self:
+        numbers = np.array(tensor.values, dtype=np.float64).reshape(-1, tensor.width)
+        return cls(names, tensor.datatype, numbers, ids)
+
+    def take(self, rows: Sequence[int]) -> "NumberMatrix":
+        """Of these rows, without ids."""
+        return NumberMatrix(self.names, self.datatype, self.numbers[rows])
+
+    def __getitem__(self, name: str) -> Tensor:
+        try:
+            column = self.numbers[:, self.names.index(name)]
+        except ValueError:
+            raise KeyError(name) from None
+        values = [None if isnan(value) else value for value in column.tolist()]
+        return Tensor(name, self.datatype, values)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 def read_tensor(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -24,10 +25,12 @@ from freehold.domain.package import Admission, admission_bytes, admission_docume
 from freehold.domain.routing import RoutingTable, Variant, routing_document, signed_bytes
 from freehold.domain.signature import PublicKey
 from freehold.domain.verdict import Denial, Verdict
+from freehold.endpoint.connection import Connection
 from freehold.endpoint.endpoint import Endpoint
 from freehold.endpoint.loading import payload_digest
-from freehold.endpoint.process import wall_clock
+from freehold.endpoint.process import server_of, wall_clock
 from freehold.endpoint.request_log import LogSettings
+from freehold.endpoint.server import Server
 from freehold.endpoint.settings import EndpointSettings
 from freehold.ports.model_runtime import ModelRuntime, Predictor
 from freehold.ports.model_signing import ModelSigning
@@ -254,11 +257,57 @@ class Conformance:
         self._validators[key].validate(value)
 
 
+class Wire(asyncio.Transport):
+    """The server's end of a connection that goes nowhere: keeps what is written."""
+
+    def __init__(self, client: str) -> None:
+        super().__init__({"peername": (client, 50_000)})
+        self.written = b""
+        self.is_open = True
+        self.on_written: Callable[[], None] = lambda: None
+
+    def write(self, data: Any) -> None:
+        self.written += data
+        self.on_written()
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.is_open = False
+
+    abort = close
+
+
+def read_reply(data: bytes, *, has_body: bool = True) -> Reply:
+    head, _, body = data.partition(b"\r\n\r\n")
+    start, *lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    assert len(body) == (int(headers["content-length"]) if has_body else 0)
+    return Reply(int(start.split()[1]), headers, body)
+
+
+async def converse(server: Server, wire: Wire, parts: list[bytes]) -> None:
+    """Until something is answered."""
+    connection = Connection(server)
+    connection.connection_made(wire)
+    for part in parts:
+        connection.data_received(part)
+    while not wire.written:
+        await asyncio.sleep(0.001)
+        server.look()
+
+
 class Client:
-    """Calls an ASGI application without a socket; each answer is held against the document."""
+    """Speaks HTTP to the endpoint's server without a socket; each answer is held against the
+    document."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self.server = server_of(endpoint)
         self._conformance: dict[int, Conformance] = {}
 
     def conformance(self) -> Conformance:
@@ -282,33 +331,22 @@ class Client:
         stalls: bool = False,
     ) -> Reply:
         given = {"content-type": "application/json", **(headers or {})}
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
-            "client": (client, 50_000),
-        }
-        chunks = [body[at : at + chunk] for at in range(0, len(body), chunk)] or [b""]
-        messages = iter(
-            {"type": "http.request", "body": part, "more_body": stalls or at + 1 < len(chunks)}
-            for at, part in enumerate(chunks)
-        )
-        sent: list[Any] = []
-
-        async def receive() -> Any:
-            message = next(messages, None)
-            if message is None and stalls:
-                await asyncio.Event().wait()
-            return message or {"type": "http.disconnect"}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        asyncio.run(self.endpoint.application(scope, receive, send))
-        start, end = sent
-        told = {name.decode(): value.decode() for name, value in start["headers"]}
-        reply = Reply(start["status"], told, end["body"])
+        lines = [f"{method} {quote(path)} HTTP/1.1", "host: here"]
+        lines += [f"{name}: {value}" for name, value in given.items()]
+        chunked = chunk < len(body) and "content-length" not in given
+        if chunked:
+            lines.append("transfer-encoding: chunked")
+        elif "content-length" not in given:
+            lines.append(f"content-length: {len(body) + stalls}")
+        parts = [body[at : at + chunk] for at in range(0, len(body), chunk)]
+        if chunked:
+            parts = [b"%x\r\n%s\r\n" % (len(part), part) for part in parts] + [b"0\r\n\r\n"]
+        head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+        wire = Wire(client)
+        asyncio.run(converse(self.server, wire, [head, *parts]))
+        reply = read_reply(wire.written, has_body=method != "HEAD")
+        if method == "HEAD":
+            return reply
         is_plain = given["content-type"].startswith("application/json") and len(given) == 1
         self.conformance().check(method, path, body if is_plain else None, reply)
         return reply
@@ -328,6 +366,11 @@ def rows(*distances: float | None, ids: list[str] | None = None, **more: Any) ->
     if ids is not None:
         inputs.append({"name": "id", "datatype": "BYTES", "shape": [count], "data": ids})
     return {"inputs": inputs, **more}
+
+
+@pytest.fixture
+def wire_of() -> Callable[[], Wire]:
+    return lambda: Wire("127.0.0.1")
 
 
 @pytest.fixture

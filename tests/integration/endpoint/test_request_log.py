@@ -55,6 +55,7 @@ def test_every_row_with_its_inputs(site: Any, client: Any, request_of: Any) -> N
         "latency_us": None,
         "reference_latency_us": None,
         "error": None,
+        "trace": None,
         "input_carrier": "UA",
         "input_distance": 7.0,
     }

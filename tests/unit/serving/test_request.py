@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import numpy as np
+import orjson
 import polars as pl
 import pytest
 from hypothesis import given
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from freehold.domain.columns import Column, Columns
 from freehold.domain.errors import RequestInvalid
 from freehold.serving.open_inference import read_request
+from freehold.serving.prediction_log import Batch, log_table
 from freehold.serving.request import CLOCK_TOLERANCE, Limits, asked_at
-from freehold.serving.rows import check_columns, lists_of, matrix_of
+from freehold.serving.rows import check_columns, logged_inputs, matrix_of
 
 COLUMNS = Columns((Column("x", "number"), Column("c", "category", ("a", "b"))))
 KINDS = {column.name: column.kind for column in COLUMNS.columns}
@@ -45,7 +47,7 @@ def test_a_request_gives_the_matrix_that_training_saw(
 ) -> None:
     request = read_request(body(rows, nested), Limits())
     check_columns(request, COLUMNS, KINDS)
-    served = matrix_of(COLUMNS, lists_of(request, COLUMNS.names, None))
+    served = matrix_of(request, COLUMNS, None)
     table = pl.DataFrame(
         {
             "x": pl.Series([None if x is None else float(x) for x, _ in rows], dtype=pl.Float64),
@@ -61,9 +63,59 @@ def test_some_rows_are_the_same_as_in_the_whole(
 ) -> None:
     request = read_request(body(rows, False), Limits())
     some = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, unique=True))
-    whole = matrix_of(COLUMNS, lists_of(request, COLUMNS.names, None))
-    part = matrix_of(COLUMNS, lists_of(request, COLUMNS.names, some))
+    whole = matrix_of(request, COLUMNS, None)
+    part = matrix_of(request, COLUMNS, some)
     assert np.array_equal(part, whole[some], equal_nan=True)
+
+
+THREE = Columns(tuple(Column(name, "number") for name in ("x", "y", "z")))
+LARGE = NUMBERS | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.tuples(LARGE, LARGE, LARGE), min_size=1, max_size=8), st.data())
+def test_columns_that_come_as_one_tensor_are_scored_and_logged_as_those_that_do_not(
+    rows: list[tuple[Any, ...]], data: st.DataObject
+) -> None:
+    count, names = len(rows), THREE.names
+    together = {"name": "all", "datatype": "FP64", "shape": [count, 3]}
+    one = {**together, "data": [value for row in rows for value in row]}
+    each = [
+        {"name": name, "datatype": "FP64", "shape": [count], "data": [row[place] for row in rows]}
+        for place, name in enumerate(names)
+    ]
+    some = data.draw(st.none() | st.lists(st.integers(0, count - 1), min_size=1, unique=True))
+    kinds = dict.fromkeys((*names, "other"), "number")
+
+    def taken(inputs: list[Any]) -> tuple[Any, Any]:
+        request = read_request(orjson.dumps({"inputs": inputs}), Limits(), lambda: names)
+        check_columns(request, THREE, kinds)  # type: ignore[arg-type]
+        try:
+            matrix: Any = matrix_of(request, THREE, some).tolist()
+        except RequestInvalid as exc:
+            matrix = exc.code
+        inputs_kept = logged_inputs(request, kinds, some)  # type: ignore[arg-type]
+        kept = Batch(
+            prediction_ids=[str(place) for place in some or range(count)],
+            request_id="r",
+            at=0,
+            asked_at=0,
+            model="m",
+            version=1,
+            alias="champion",
+            routing=1,
+            score=None,
+            reference_score=None,
+            latency_us=None,
+            reference_latency_us=None,
+            error="e",
+            inputs=inputs_kept,
+            kinds=kinds,  # type: ignore[arg-type]
+        )
+        return str(matrix), log_table([kept, kept])
+
+    (matrix, table), (other, expected) = taken([one]), taken(each)
+    assert matrix == other
+    assert table.equals(expected, null_equal=True)
 
 
 def test_all_faults_of_a_request_are_told_at_once() -> None:
