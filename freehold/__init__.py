@@ -11,10 +11,12 @@ from freehold.domain.candidate import Candidate
 if TYPE_CHECKING:
     from freehold.authoring.feature_view import FeatureView
     from freehold.domain.columns import Column, Columns
+    from freehold.endpoint.client import Client
     from freehold.features.point_in_time import point_in_time
 
 __all__ = [
     "Candidate",
+    "Client",
     "Column",
     "Columns",
     "FeatureView",
@@ -25,12 +27,13 @@ __all__ = [
 ]
 
 _LATER = {
+    "Client": "freehold.endpoint.client",
     "Column": "freehold.domain.columns",
     "Columns": "freehold.domain.columns",
     "FeatureView": "freehold.authoring.feature_view",
     "point_in_time": "freehold.features.point_in_time",
 }
-"""Names whose modules load numeric libraries: imported when first asked for (PEP 562)."""
+"""Names whose modules load large libraries: imported when first asked for (PEP 562)."""
 
 
 def __getattr__(name: str) -> Any:

@@ -20,6 +20,7 @@ COMMANDS = {
     "release": "move a version into traffic, step by step, under guardrails",
     "revoke": "take a version out of traffic everywhere, for good",
     "serve": "answer predictions, and keep the loop going",
+    "gateway": "send callers to the nearest site that is well and may have what they send",
     "status": "what serves, what is being released, what waits",
     "signals": "drift and quality of what serves",
     "approve": "act on a proposal that waits",

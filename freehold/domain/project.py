@@ -222,6 +222,8 @@ class SiteSpec:
 
     store: StoreSpec
     """Where it publishes, and where others leave things for it."""
+    endpoint: str = ""
+    """Where its endpoint answers, `https://…`, as a gateway reaches it; empty: it is not asked."""
     private: bool = False
     """Nobody else reaches its store: it meets the others in theirs."""
     provider: str = ""

@@ -19,6 +19,7 @@ HEADERS = frozenset(
         b"content-type",
         b"expect",
         b"freehold-caller",
+        b"freehold-labels",
         b"freehold-deadline-ms",
         b"freehold-priority",
         b"inference-header-content-length",
@@ -66,6 +67,8 @@ class Answer(NamedTuple):
     """How many bytes of the body are JSON, if binary data follow."""
     retry_after: str = ""
     """Seconds."""
+    site: str = ""
+    """That answered, where a gateway asked for it."""
 
 
 class Content(NamedTuple):
@@ -88,6 +91,8 @@ def wire(answer: Answer, stamp: bytes, *, close: bool, only_head: bool, keep: bo
         parts.append(b"allow: %s\r\n" % answer.allow.encode())
     if answer.retry_after:
         parts.append(b"retry-after: %s\r\n" % answer.retry_after.encode())
+    if answer.site:
+        parts.append(b"freehold-site: %s\r\n" % answer.site.encode())
     if close:
         parts.append(b"connection: close\r\n")
     elif keep:

@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from types import FrameType
@@ -48,23 +49,28 @@ def serve(
     with bound(settings.host, settings.port) as listener:
         runtime, signing = model_runtime(settings.runtime), model_signing()
         endpoint = Endpoint(settings, runtime, signing, wall_clock)
-        server = server_of(endpoint)
-
-        def stop(_signal: int, _frame: FrameType | None) -> None:
-            endpoint.application.draining = True
-            server.stop()
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            on_loaded(endpoint.identity)
-            on_ready(_url(listener))
-            server.run(listener)
-        finally:
+        on_loaded(endpoint.identity)
+        with until_told(server_of(endpoint)) as server:
             try:
-                on_stopped(endpoint.close())
+                on_ready(url_of(listener))
+                server.run(listener)
             finally:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
+                on_stopped(endpoint.close())
+
+
+@contextmanager
+def until_told(server: Server) -> Iterator[Server]:
+    """SIGTERM and SIGINT end it while the context lasts. For the main thread."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        server.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield server
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class EndpointThread:
@@ -89,14 +95,13 @@ class EndpointThread:
         except BaseException:
             self._listener.close()
             raise
-        self.url, self.identity = _url(self._listener), self.endpoint.identity
+        self.url, self.identity = url_of(self._listener), self.endpoint.identity
         self._server = server_of(self.endpoint)
         self._thread = Thread(target=self._server.run, args=[self._listener], daemon=True)
         self._thread.start()
 
     def stop(self) -> LogState:
         """Ends what is under way and writes the log. Raises StorageFailed if that fails."""
-        self.endpoint.application.draining = True
         self._server.stop()
         self._thread.join()
         self._listener.close()
@@ -220,7 +225,7 @@ def _loopback(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return address
 
 
-def _url(listener: socket.socket) -> str:
+def url_of(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -52,9 +52,15 @@ class Answering(Protocol):
 
 class Server:
     def __init__(
-        self, application: Answering, limits: Limits, settings: AdmissionSettings, grace: float
+        self,
+        application: Answering,
+        limits: Limits,
+        settings: AdmissionSettings,
+        grace: float,
+        beside: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`grace`: seconds that requests under way have to end."""
+        """`grace`: seconds that requests under way have to end. `beside`: what runs on the same
+        loop until that is over, then is cancelled."""
         self._application, self._settings, self._grace = application, settings, grace
         self._turns: Turns[Connection] = Turns(settings.waiting)
         self._allowances = Allowances(settings.per_caller) if settings.per_caller else None
@@ -62,6 +68,7 @@ class Server:
         self._held = 0
         self._is_at_work = False
         self._stop = Event()
+        self._beside = beside
         self._wake: Callable[[], None] = lambda: None
         self.limits = limits
         self.now = 0.0
@@ -84,6 +91,7 @@ class Server:
 
     def stop(self) -> None:
         """Safe from a signal's handler and from any thread."""
+        self._application.draining = True
         self._stop.set()
         self._wake()
 
@@ -92,12 +100,19 @@ class Server:
         woken = asyncio.Event()
         self._wake = lambda: _wake(loop, woken)
         server = await loop.create_server(lambda: Connection(self), sock=listener, backlog=2048)
-        looking = loop.create_task(self._keep_looking())
+        running = [asyncio.ensure_future(self._keep_looking())]
+        if self._beside is not None:
+            running.append(asyncio.ensure_future(self._beside()))
         if not self._stop.is_set():
             await woken.wait()
         server.close()
         await self._drain()
-        looking.cancel()
+        for one in running:
+            one.cancel()
+        # What they raise on their way out, but for being cancelled, is raised here.
+        for found in await asyncio.gather(*running, return_exceptions=True):
+            if isinstance(found, Exception):
+                raise found
 
     async def _drain(self) -> None:
         self._application.draining = True

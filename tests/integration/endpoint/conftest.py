@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import lightgbm
 import numpy as np
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -17,6 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jsonschema import Draft202012Validator
 from numpy.typing import NDArray
 
+from freehold.adapters.lightgbm.framework import MODEL_FILE
+from freehold.adapters.onnx.converter import OnnxConverter
+from freehold.adapters.signing.model_signing import OpenSSFModelSigning
 from freehold.catalog.package import pack
 from freehold.domain.canonical import canonical
 from freehold.domain.columns import Column, Columns
@@ -87,6 +91,8 @@ class Site:
     signing: ModelSigning = field(default_factory=KeySigning)
     digests: dict[int, str] = field(default_factory=dict)
     tables: int = 0
+    expected: Any = None
+    """Of a real model: scores of three rows."""
 
     @property
     def public(self) -> PublicKey:
@@ -171,6 +177,48 @@ def site(tmp_path: Path) -> Site:
 def lasting_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """For all tests of a module."""
     return new_site(tmp_path_factory.mktemp("site"))
+
+
+def with_real_model(site: Site) -> Site:
+    """A gradient-boosted model, converted, and signed in the field's own format: what a process of
+    its own can load."""
+    site.signing = OpenSSFModelSigning()
+    random = np.random.default_rng(3)
+    matrix = np.column_stack([random.uniform(0, 3000, 400), random.integers(0, 2, 400)])
+    labels = matrix[:, 0] + 800 * matrix[:, 1] > 1900
+    trained = lightgbm.train(
+        {"objective": "binary", "verbose": -1, "num_threads": 1},
+        lightgbm.Dataset(matrix, labels),
+        num_boost_round=8,
+    )
+    model = trained.model_to_string().encode()
+    site.package(
+        1,
+        {
+            "columns.json": canonical(COLUMNS.as_json()),
+            MODEL_FILE: model,
+            "model.onnx": OnnxConverter().convert(model, 2),
+        },
+    )
+    site.route((1, 100.0, "champion"))
+    site.expected = trained.predict(np.array([[2500, 1], [300, 0], [np.nan, np.nan]]))
+    return site
+
+
+@pytest.fixture
+def real(site: Site) -> Site:
+    return with_real_model(site)
+
+
+@pytest.fixture
+def real_site_of(tmp_path: Path) -> Callable[[str], Site]:
+    """By name."""
+
+    def made(name: str) -> Site:
+        (tmp_path / name).mkdir()
+        return with_real_model(new_site(tmp_path / name))
+
+    return made
 
 
 def new_site(place: Path) -> Site:

@@ -12,23 +12,16 @@ from subprocess import PIPE
 from typing import Any
 from urllib.parse import urlsplit
 
-import lightgbm
 import numpy as np
 import polars as pl
 import pytest
 
-from freehold.adapters.lightgbm.framework import MODEL_FILE
-from freehold.adapters.onnx.converter import OnnxConverter
-from freehold.adapters.signing.model_signing import OpenSSFModelSigning
-from freehold.domain.canonical import canonical
-from freehold.domain.columns import Column, Columns
 from freehold.domain.errors import FreeholdError
 from freehold.endpoint.process import EndpointProcess, EndpointThread
 from freehold.endpoint.request_log import LogSettings
 from freehold.endpoint.settings import EndpointSettings
 
 METRICS = b"GET /metrics HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n"
-COLUMNS = Columns((Column("distance", "number"), Column("carrier", "category", ("AA", "UA"))))
 
 
 def call(url: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -44,32 +37,6 @@ def call(url: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
 
 def log_of(site: Any) -> pl.DataFrame:
     return pl.concat(pl.read_parquet(p) for p in sorted((site.folder / "log").glob("*.parquet")))
-
-
-@pytest.fixture
-def real(site: Any) -> Any:
-    """A gradient-boosted model, converted, and signed in the field's own format."""
-    site.signing = OpenSSFModelSigning()
-    random = np.random.default_rng(3)
-    matrix = np.column_stack([random.uniform(0, 3000, 400), random.integers(0, 2, 400)])
-    labels = matrix[:, 0] + 800 * matrix[:, 1] > 1900
-    trained = lightgbm.train(
-        {"objective": "binary", "verbose": -1, "num_threads": 1},
-        lightgbm.Dataset(matrix, labels),
-        num_boost_round=8,
-    )
-    model = trained.model_to_string().encode()
-    site.package(
-        1,
-        {
-            "columns.json": canonical(COLUMNS.as_json()),
-            MODEL_FILE: model,
-            "model.onnx": OnnxConverter().convert(model, 2),
-        },
-    )
-    site.route((1, 100.0, "champion"))
-    site.expected = trained.predict(np.array([[2500, 1], [300, 0], [np.nan, np.nan]]))
-    return site
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "lightgbm"])

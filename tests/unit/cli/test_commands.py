@@ -28,8 +28,14 @@ CHANGES = {
     "freehold keys rotate",
 }
 """Those that change a project that is there already, and so ask first."""
-NO_JSON = {"freehold console", "freehold serve", "freehold step", "freehold audit checkpoint"}
-"""Two answer until they are stopped, one is for engines, one prints JSON anyway."""
+NO_JSON = {
+    "freehold console",
+    "freehold gateway",
+    "freehold serve",
+    "freehold step",
+    "freehold audit checkpoint",
+}
+"""Three answer until they are stopped, one is for engines, one prints JSON anyway."""
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
