@@ -4,8 +4,8 @@ Laws
 - A model is its stored bytes, as the codec of `format` wrote them, their digest checked by the
   caller: a library written in C may end the process on bytes that were altered.
 - Matrices are float32 [n, k], in the order of the package's columns; a missing value is NaN.
-- Answers do not depend on how many rows are asked for at once, but for the last bits of a model that
-  sums in blocks.
+- Answers do not depend on how many rows are asked for at once, but for the last bits of a model
+  that sums in blocks.
 - Errors: AdapterFailed (`model.unreadable`) for bytes that are no such model; NotSupported for a
   model that cannot be served, at the first call.
 """

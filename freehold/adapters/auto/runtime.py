@@ -8,14 +8,15 @@ from typing import Any
 import yaml
 
 from freehold.domain.errors import AdapterMissing, IntegrityError
-from freehold.domain.package import MANIFEST
+from freehold.domain.package import MANIFEST, ONNX_MODEL
 from freehold.ports.model_runtime import ModelRuntime, Predictor
 
 _RUNTIMES = {"python_function": "pyfunc", "pytorch": "torch"}
 """Flavor of MLflow → runtime, where their names differ."""
 _FIRST, _LAST = "onnx", "python_function"
 """ONNX Runtime starts in the shortest time and needs no other library; any package has a Python
-function, at the price of a process."""
+function, at the price of a process. A folder that has nothing but an ONNX model needs no manifest.
+"""
 
 
 class AutoRuntime(ModelRuntime):
@@ -54,6 +55,8 @@ def _flavors(folder: Path) -> Mapping[str, Any]:
     try:
         manifest = yaml.safe_load((folder / MANIFEST).read_bytes())
     except OSError as exc:
+        if (folder / ONNX_MODEL).is_file():
+            return {_FIRST: {}}
         raise IntegrityError(
             f"the package in {folder} has no {MANIFEST}", why=str(exc), code="package.incomplete"
         ) from exc
@@ -67,5 +70,5 @@ def _flavors(folder: Path) -> Mapping[str, Any]:
 
 def _unreadable(folder: Path, why: str) -> IntegrityError:
     return IntegrityError(
-        f"{folder / MANIFEST} cannot be read", why=why, code="package.unreadable"
+        f"{folder / MANIFEST} cannot be loaded", why=why, code="package.unreadable"
     )
