@@ -30,6 +30,14 @@ class Predictor(ABC):
         """Probabilities of the positive class [n] for rows [n, width]."""
 
 
+class Elsewhere(ABC):
+    """A predictor whose answers come from another process: whoever has an event loop lets a thread
+    wait for them. A failure of that process is a Failed whose code begins with `runtime.`."""
+
+    deadline: float
+    """Seconds after which `predict` has answered or failed."""
+
+
 class ModelRuntime(ABC):
     name: str
 

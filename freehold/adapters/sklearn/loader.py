@@ -7,24 +7,23 @@ from typing import Any
 import numpy
 import skops.io
 
-TRUSTED = tuple(
-    """
-    functools.partial
-    numpy.dtype
-    sklearn.calibration._CalibratedClassifier
-    sklearn.calibration._SigmoidCalibration
-    sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor
-    sklearn.metrics._dist_metrics.EuclideanDistance
-    sklearn.metrics._dist_metrics.EuclideanDistance64
-    sklearn.neighbors._ball_tree.BallTree
-    sklearn.neighbors._kd_tree.KDTree
-    sklearn.neural_network._stochastic_optimizers.AdamOptimizer
-    sklearn.neural_network._stochastic_optimizers.SGDOptimizer
-    sklearn.tree._tree.Tree
-    sklearn.utils._bunch.Bunch
-    sklearn.utils.validation.check_array
-    """.split()
-)
+_NAMES = """
+functools.partial
+numpy.dtype
+sklearn.calibration._CalibratedClassifier
+sklearn.calibration._SigmoidCalibration
+sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor
+sklearn.metrics._dist_metrics.EuclideanDistance
+sklearn.metrics._dist_metrics.EuclideanDistance64
+sklearn.neighbors._ball_tree.BallTree
+sklearn.neighbors._kd_tree.KDTree
+sklearn.neural_network._stochastic_optimizers.AdamOptimizer
+sklearn.neural_network._stochastic_optimizers.SGDOptimizer
+sklearn.tree._tree.Tree
+sklearn.utils._bunch.Bunch
+sklearn.utils.validation.check_array
+"""
+TRUSTED = tuple(_NAMES.split())
 """What skops does not read unasked and scikit-learn's classifiers consist of. None of them runs
 code that the file brings; some crash on bytes that were altered, which a digest finds out."""
 
