@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from freehold.adapters.isolation.process import ModelFailed, ModelProcess
+from freehold.adapters.isolation.process import ModelFailed, ModelProcess, NotAnswered
 from freehold.adapters.isolation.settings import ProcessSettings
-from freehold.domain.errors import Failed
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds before a process is started again, doubled each time until a call is answered. The first
@@ -44,7 +43,7 @@ class Keeper:
         return None if process is None else process.pid
 
     def ask(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Raises ModelFailed, ModelProcessFailed, Failed `runtime.busy`, `runtime.down`."""
+        """Raises ModelFailed, ModelProcessFailed, NotAnswered `runtime.busy`, `runtime.down`."""
         deadline = time.monotonic() + self._settings.deadline
         process = self._taken(deadline)
         is_lost = is_worn = False
@@ -57,7 +56,7 @@ class Keeper:
         except BaseException as exc:
             # A question that was left half asked would be answered to the next one.
             is_lost = True
-            self._why = f"{exc!s:.200}"
+            self._why = f"{exc!r:.200}"
             raise
         finally:
             self._give_back(process, is_lost, is_worn)
@@ -78,7 +77,7 @@ class Keeper:
     def _taken(self, deadline: float) -> ModelProcess:
         with self._changed:
             if self._waiting >= self._settings.queue:
-                raise Failed(
+                raise NotAnswered(
                     f"{self._waiting} calls already wait for the model",
                     hint="ask again later, or raise FREEHOLD_MODEL_QUEUE",
                     code="runtime.busy",
@@ -95,10 +94,12 @@ class Keeper:
             finally:
                 self._waiting -= 1
 
-    def _unanswered(self) -> Failed:
+    def _unanswered(self) -> NotAnswered:
         if self._process is None:
-            return Failed("the model's process is not there", why=self._why, code="runtime.down")
-        return Failed("the model answered others for too long", code="runtime.busy")
+            return NotAnswered(
+                "the model's process is not there", why=self._why, code="runtime.down"
+            )
+        return NotAnswered("the model answered others for too long", code="runtime.busy")
 
     def _give_back(self, process: ModelProcess, is_lost: bool, is_worn: bool) -> None:
         with self._changed:
@@ -136,7 +137,7 @@ class Keeper:
         except Exception as exc:  # noqa: BLE001 - a keeper that ended would start nothing any more
             with self._changed:
                 self._not_started += 1
-                self._why = f"{exc!s:.200}"
+                self._why = f"{exc!r:.200}"
             return
         with self._changed:
             self._swapping = True

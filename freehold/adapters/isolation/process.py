@@ -32,13 +32,20 @@ PASSED = (
 """Variables that a model gets to see, by how they begin: none of a site's secrets."""
 
 
-class ModelProcessFailed(Failed):
+class NotAnswered(Failed):
+    """As whoever tells it in one line shows it: with its code."""
+
+    def __repr__(self) -> str:
+        return f"{self.code}: {self.what}; {self.why}" if self.why else f"{self.code}: {self.what}"
+
+
+class ModelProcessFailed(NotAnswered):
     """The model's process is of no more use."""
 
     code = "runtime.process-ended"
 
 
-class ModelFailed(Failed):
+class ModelFailed(NotAnswered):
     """The model did not answer this call; the process is as it was."""
 
     code = "runtime.model-raised"
