@@ -11,7 +11,7 @@ from freehold.domain.errors import AdapterMissing, IntegrityError
 from freehold.domain.package import MANIFEST, ONNX_MODEL
 from freehold.ports.model_runtime import ModelRuntime, Predictor
 
-_RUNTIMES = {"python_function": "pyfunc", "pytorch": "torch"}
+_RUNTIMES = {"python_function": "pyfunc"}
 """Flavor of MLflow → runtime, where their names differ."""
 _FIRST, _LAST = "onnx", "python_function"
 """ONNX Runtime starts in the shortest time and needs no other library; any package has a Python

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freehold.adapters.isolation.keeper import Keeper
-from freehold.adapters.isolation.manifest import function_of
+from freehold.adapters.isolation.manifest import archive_of, function_of
 from freehold.adapters.isolation.process import ModelFailed, ModelProcess
 from freehold.adapters.isolation.settings import ProcessSettings, read_settings
 from freehold.domain.errors import AdapterMissing, IntegrityError, RequestInvalid
@@ -81,6 +81,18 @@ class PyfuncRuntime(ModelRuntime):
         return _loaded(model, folder, self._settings)
 
 
+class TorchRuntime(ModelRuntime):
+    """A package with a TorchScript module or an exported program, in a process of its own."""
+
+    name = "torch"
+
+    def __init__(self, settings: ProcessSettings | None = None) -> None:
+        self._settings = settings or read_settings()
+
+    def load(self, folder: Path) -> Predictor:
+        return _loaded({"kind": "torch", **archive_of(folder)}, folder, self._settings)
+
+
 class _Copy:
     """Of a package that was checked, checked anew whenever a process is to read it."""
 
@@ -110,7 +122,12 @@ def _loaded(model: Mapping[str, Any], folder: Path, settings: ProcessSettings) -
         return IsolatedPredictor(model, folder, settings)
     except ModelFailed as exc:
         if exc.code == "adapter.missing":
-            raise AdapterMissing(exc.what, why=exc.why) from exc
+            raise AdapterMissing(
+                f"{settings.python} lacks what the package in {folder} needs",
+                why=exc.why,
+                hint="install its requirements.txt there, or name an interpreter that has them:"
+                " FREEHOLD_MODEL_PYTHON",
+            ) from exc
         is_package = exc.code.startswith("package.")
         raise IntegrityError(
             exc.what if is_package else f"the package in {folder} cannot be loaded",

@@ -97,6 +97,8 @@ def _told(code: str, exc: BaseException) -> dict[str, str]:
         told["code"] = "runtime.out-of-memory"
     elif isinstance(exc, FileNotFoundError) and code == NOT_LOADED:
         told["code"] = "package.incomplete"
+    elif isinstance(exc, ModuleNotFoundError) and code == NOT_LOADED:
+        told["code"] = "adapter.missing"
     ours = {name: str(getattr(exc, name, "")) for name in ("code", "what", "why")}
     return ours if ours["code"] and ours["what"] else told
 
@@ -148,9 +150,29 @@ def _reader(column: dict[str, Any], kind: str | None) -> Callable[[Any], Any]:
     return number
 
 
+def torch(folder: Path, given: dict[str, Any]) -> tuple[Answer, int]:
+    """A TorchScript module, or a program of torch.export."""
+    columns = json.loads((folder / "columns.json").read_bytes())["columns"]
+    library = importlib.import_module("torch")
+    path = folder / given["file"]
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    if given["format"] == "export":
+        module = library.export.load(str(path)).module()
+    else:
+        module = library.jit.load(str(path), map_location="cpu").eval()
+
+    def answer(matrix: Any) -> Any:
+        with library.inference_mode():
+            return module(library.tensor(matrix)).to(library.float64).numpy()
+
+    return answer, len(columns)
+
+
 KINDS: dict[str, Callable[[Path, dict[str, Any]], tuple[Answer, int]]] = {
     "adapter": adapter,
     "pyfunc": pyfunc,
+    "torch": torch,
 }
 
 

@@ -192,7 +192,8 @@ def test_a_model_sees_no_secrets(package: Path, row: Any, monkeypatch: pytest.Mo
 def test_a_package_that_does_not_load_says_why(package: Path) -> None:
     loader = package / "code/harmful.py"
     for text, code in (
-        ("import absent_library", "package.unreadable"),
+        ("import absent_library", "adapter.missing"),
+        ("x = 1 / 0", "package.unreadable"),
         ("def _load_pyfunc(path): open(path + '/none')", "package.incomplete"),
         ("import os; os._exit(5)", "runtime.not-started"),
     ):
