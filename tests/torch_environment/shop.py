@@ -1,4 +1,4 @@
-"""Will a basket be abandoned? A network says so, exported or scripted."""
+"""Will a basket be abandoned? A network says so."""
 
 import numpy as np
 import polars as pl
@@ -34,7 +34,7 @@ def columns(training: pl.DataFrame) -> Columns:
     return Columns.fit(training, ["items", "minutes", "device"])
 
 
-def trained(training: pl.DataFrame, columns: Columns) -> torch.nn.Module:
+def fitted(training: pl.DataFrame, columns: Columns) -> torch.nn.Module:
     torch.set_num_threads(1)
     network = Network()
     rows = torch.tensor(columns.matrix(training))
@@ -51,30 +51,15 @@ def trained(training: pl.DataFrame, columns: Columns) -> torch.nn.Module:
 def export(training: pl.DataFrame, columns: Columns) -> torch.export.ExportedProgram:
     rows = torch.export.Dim("rows", min=1)
     return torch.export.export(
-        trained(training, columns), (torch.zeros(3, 3),), dynamic_shapes={"rows": {0: rows}}
+        fitted(training, columns), (torch.zeros(3, 3),), dynamic_shapes={"rows": {0: rows}}
     )
 
 
-@step
-def script(training: pl.DataFrame, columns: Columns) -> torch.jit.ScriptModule:
-    return torch.jit.script(trained(training, columns))
-
-
 @pipeline
-def exported(rows: int = 3000, seed: int = 1) -> Candidate:
+def train(rows: int = 3000, seed: int = 1) -> Candidate:
     training, evaluation = baskets(rows, seed), baskets(rows, seed + 1)
     inputs = columns(training)
     model = export(training, inputs)
-    return Candidate(
-        model=model, columns=inputs, training=training, evaluation=evaluation, target="left"
-    )
-
-
-@pipeline
-def scripted(rows: int = 3000, seed: int = 1) -> Candidate:
-    training, evaluation = baskets(rows, seed), baskets(rows, seed + 1)
-    inputs = columns(training)
-    model = script(training, inputs)
     return Candidate(
         model=model, columns=inputs, training=training, evaluation=evaluation, target="left"
     )

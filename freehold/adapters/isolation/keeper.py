@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from freehold.adapters.isolation.process import ModelFailed, ModelProcess, NotAnswered
+from freehold.adapters.isolation.process import ModelFailed, ModelProcess
 from freehold.adapters.isolation.settings import ProcessSettings
+from freehold.domain.errors import Failed
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds before a process is started again, doubled each time until a call is answered. The first
@@ -43,7 +44,7 @@ class Keeper:
         return None if process is None else process.pid
 
     def ask(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Raises ModelFailed, ModelProcessFailed, NotAnswered `runtime.busy`, `runtime.down`."""
+        """Raises Failed: what the process does, `runtime.busy`, `runtime.down`."""
         deadline = time.monotonic() + self._settings.deadline
         process = self._taken(deadline)
         is_lost = is_worn = False
@@ -77,7 +78,7 @@ class Keeper:
     def _taken(self, deadline: float) -> ModelProcess:
         with self._changed:
             if self._waiting >= self._settings.queue:
-                raise NotAnswered(
+                raise Failed(
                     f"{self._waiting} calls already wait for the model",
                     hint="ask again later, or raise FREEHOLD_MODEL_QUEUE",
                     code="runtime.busy",
@@ -94,12 +95,10 @@ class Keeper:
             finally:
                 self._waiting -= 1
 
-    def _unanswered(self) -> NotAnswered:
+    def _unanswered(self) -> Failed:
         if self._process is None:
-            return NotAnswered(
-                "the model's process is not there", why=self._why, code="runtime.down"
-            )
-        return NotAnswered("the model answered others for too long", code="runtime.busy")
+            return Failed("the model's process is not there", why=self._why, code="runtime.down")
+        return Failed("the model answered others for too long", code="runtime.busy")
 
     def _give_back(self, process: ModelProcess, is_lost: bool, is_worn: bool) -> None:
         with self._changed:

@@ -32,21 +32,17 @@ PASSED = (
 """Variables that a model gets to see, by how they begin: none of a site's secrets."""
 
 
-class NotAnswered(Failed):
-    """As whoever tells it in one line shows it: with its code."""
-
-    def __repr__(self) -> str:
-        return f"{self.code}: {self.what}; {self.why}" if self.why else f"{self.code}: {self.what}"
-
-
-class ModelProcessFailed(NotAnswered):
-    """The model's process is of no more use."""
-
-    code = "runtime.process-ended"
+WORDS = (
+    ("runtime.model-raised", "the model raised an error"),
+    ("runtime.wrong-answer", "the model gave what is no score for each row"),
+    ("runtime.not-loaded", "the model cannot be loaded"),
+    ("runtime.out-of-memory", "the model took too much memory"),
+)
+"""For what the worker tells by its code alone."""
 
 
-class ModelFailed(NotAnswered):
-    """The model did not answer this call; the process is as it was."""
+class ModelFailed(Failed):
+    """The model did not do this; its process is as it was."""
 
     code = "runtime.model-raised"
 
@@ -56,7 +52,7 @@ class ModelProcess:
 
     def __init__(self, model: Mapping[str, Any], folder: Path, settings: ProcessSettings) -> None:
         """`model`: `kind` and what this kind needs, see `worker.py`. Returns when the model is
-        loaded. Raises ModelProcessFailed `runtime.not-started`, ModelFailed with the worker's code.
+        loaded. Raises Failed `runtime.not-started`, ModelFailed with the worker's code.
         """
         self._memory = settings.memory
         self._channel, theirs = socket.socketpair()
@@ -75,7 +71,7 @@ class ModelProcess:
             )
         except OSError as exc:
             self._channel.close()
-            raise ModelProcessFailed(
+            raise Failed(
                 f"{settings.python} does not start", why=str(exc), code="runtime.not-started"
             ) from exc
         finally:
@@ -83,9 +79,12 @@ class ModelProcess:
         try:
             try:
                 kind, content = self._receive(time.monotonic() + settings.start)
-            except ModelProcessFailed as exc:
-                what, code = "the model's process does not start", "runtime.not-started"
-                raise ModelProcessFailed(what, why=f"{exc.what}: {exc.why}", code=code) from exc
+            except Failed as exc:
+                raise Failed(
+                    "the model's process does not start",
+                    why=f"{exc.what}: {exc.why}" if exc.why else exc.what,
+                    code="runtime.not-started",
+                ) from exc
             if kind != b"L":
                 raise _told(content)
             self.width = int(json.loads(content)["width"])
@@ -108,8 +107,8 @@ class ModelProcess:
 
     def ask(self, matrix: NDArray[np.float32], deadline: float) -> NDArray[np.float64]:
         """`deadline`: on the monotonic clock. Raises ModelFailed, after which it may be asked on,
-        and ModelProcessFailed (`runtime.process-ended`, `runtime.timed-out`,
-        `runtime.out-of-memory`), after which not.
+        and another Failed (`runtime.process-ended`, `runtime.timed-out`, `runtime.out-of-memory`),
+        after which not.
         """
         rows, columns = matrix.shape
         seconds = max(deadline - time.monotonic(), 0.0)
@@ -126,7 +125,9 @@ class ModelProcess:
         if kind != b"A":
             raise _told(content)
         if len(content) != 8 * rows:
-            raise ModelProcessFailed("the model's process answers what was not asked")
+            raise Failed(
+                "the model's process answers what was not asked", code="runtime.process-ended"
+            )
         return np.frombuffer(content, np.float64)
 
     def end(self) -> None:
@@ -170,23 +171,22 @@ class ModelProcess:
         flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self.pid, flags) is not None
 
-    def _ended(self) -> ModelProcessFailed:
+    def _ended(self) -> Failed:
         self.end()
         code = self._process.returncode
         how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        return ModelProcessFailed("the model's process has ended", why=how)
+        return Failed("the model's process has ended", why=how, code="runtime.process-ended")
 
 
-def _late() -> ModelProcessFailed:
-    return ModelProcessFailed("the model did not answer in time", code="runtime.timed-out")
+def _late() -> Failed:
+    return Failed("the model did not answer in time", code="runtime.timed-out")
 
 
-def _too_large() -> ModelProcessFailed:
-    return ModelProcessFailed("the model took too much memory", code="runtime.out-of-memory")
+def _too_large() -> Failed:
+    return Failed("the model took too much memory", code="runtime.out-of-memory")
 
 
 def _told(content: bytes) -> ModelFailed:
     told = json.loads(content)
-    return ModelFailed(
-        told.get("what", "the model did not answer"), why=told["why"], code=told["code"]
-    )
+    what = told.get("what") or dict(WORDS).get(told["code"], "the model's process failed")
+    return ModelFailed(what, why=told["why"], code=told["code"])

@@ -104,7 +104,7 @@ class _Copy:
     def start(self, model: Mapping[str, Any], settings: ProcessSettings) -> ModelProcess:
         if _digest(self._folder) != self._digest:
             raise IntegrityError(
-                "the package's copy was altered since it was loaded", code="package.digest"
+                "the package's copy was altered since it was loaded", code="runtime.copy-altered"
             )
         return ModelProcess(model, self._folder, settings)
 

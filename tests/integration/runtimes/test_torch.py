@@ -19,12 +19,10 @@ from freehold.endpoint.process import EndpointProcess
 
 PROJECT = """\
 project: shop
-pipelines: {exported: "shop:exported", scripted: "shop:scripted"}
-models:
-  abandon: {pipeline: exported}
-  left-behind: {pipeline: scripted}
+pipelines: {train: "shop:train"}
+models: {abandon: {pipeline: train}}
 policies: policies
-endpoint: {model: MODEL}
+endpoint: {model: abandon}
 """
 BASKETS = [
     {"items": 1, "minutes": 31.5, "device": "phone"},
@@ -52,41 +50,63 @@ def test_the_laws_of_the_ports_hold_there() -> None:
     assert " passed" in said and "skipped" not in said
 
 
-@pytest.mark.parametrize(
-    ("pipeline", "model", "archive"),
-    [("exported", "abandon", "model.pt2"), ("scripted", "left-behind", "model.pt")],
-)
+def own_answers(archive: Path, columns: list[dict[str, Any]]) -> Any:
+    rows = json.dumps([_row(basket, columns) for basket in BASKETS])
+    return json.loads(there(str(HERE / "answers.py"), str(archive), cwd=HERE, given=rows))
+
+
 def test_what_a_step_returned_is_served_with_its_own_numbers(
-    pipeline: str, model: str, archive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = tmp_path / "shop"
     init(shop, "blank")
     shutil.rmtree(shop / "contracts")
     shutil.copy(HERE / "shop.py", shop)
-    (shop / "freehold.yaml").write_text(PROJECT.replace("MODEL", model))
-    there("-m", "freehold.cli.main", "run", pipeline, "--yes", cwd=shop)
-    there("-m", "freehold.cli.main", "release", f"{model}@1", "--yes", cwd=shop)
+    (shop / "freehold.yaml").write_text(PROJECT)
+    there("-m", "freehold.cli.main", "run", "--yes", cwd=shop)
+    there("-m", "freehold.cli.main", "release", "abandon@1", "--yes", cwd=shop)
     (payload,) = (shop / ".freehold/serving/models").glob("*/payload")
     columns = json.loads((payload / "columns.json").read_bytes())["columns"]
-    own = there(
-        *(str(HERE / "answers.py"), str(payload / archive)),
-        cwd=shop,
-        given=json.dumps([_row(basket, columns) for basket in BASKETS]),
-    )
+    own = own_answers(payload / "model.pt2", columns)
     monkeypatch.setenv("FREEHOLD_MODEL_PYTHON", python())
     with EndpointProcess.start(shop / ".freehold/serving") as endpoint:
         asked = Request(
-            f"{endpoint.url}/v1/models/{model}/predict",
+            f"{endpoint.url}/v1/models/abandon/predict",
             json.dumps(BASKETS).encode(),
             {"Content-Type": "application/json"},
         )
         with urlopen(asked) as reply:
-            scores = [row["score"] for row in json.load(reply)]
-    assert scores == json.loads(own)
+            assert [row["score"] for row in json.load(reply)] == own
     # By MLflow's way of loading it too, which takes a table.
     table = model_runtime("pyfunc").load(payload)
     matrix = np.array([_row(basket, columns) for basket in BASKETS], dtype=np.float32)
-    assert table.predict(matrix).tolist() == scores
+    assert table.predict(matrix).tolist() == own
+
+
+_SCRIPT = """
+import sys, torch
+from freehold.adapters.torch.codec import ModuleCodec
+from shop import Network
+open(sys.argv[1], "wb").write(ModuleCodec().encode(torch.jit.script(Network().eval())))
+"""
+
+
+def test_a_scripted_module_gives_its_own_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there("-c", _SCRIPT, str(tmp_path / "model.pt"), cwd=HERE)
+    (tmp_path / "MLmodel").write_text("flavors: {torch: {data: model.pt, format: torchscript}}")
+    columns = [{"name": name, "kind": "number"} for name in ("items", "minutes")]
+    columns.append({"name": "device", "kind": "category", "values": ["phone", "desk"]})
+    (tmp_path / "columns.json").write_text(json.dumps({"columns": columns}))
+    monkeypatch.setenv("FREEHOLD_MODEL_PYTHON", python())
+    model = model_runtime("auto").load(tmp_path)
+    matrix = np.array([_row(basket, columns) for basket in BASKETS], dtype=np.float32)
+    assert model.predict(matrix).tolist() == own_answers(tmp_path / "model.pt", columns)
+    (tmp_path / "model.pt").write_bytes(b"no archive")
+    with pytest.raises(IntegrityError) as caught:
+        model_runtime("torch").load(tmp_path)
+    assert caught.value.code == "package.unreadable"
 
 
 def test_without_torch_it_says_where_to_put_it(
