@@ -1,5 +1,6 @@
 """Keeps one process of a model running: one call after another, a new process when one is lost."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ class Keeper:
 
     def __init__(self, start: Callable[[], ModelProcess], settings: ProcessSettings) -> None:
         """Raises what `start` raises, if the first process does not start."""
-        self._start, self._settings = start, settings
+        self._start, self._settings, self._owner = start, settings, os.getpid()
         self._changed = threading.Condition()
         self._process: ModelProcess | None = start()
         self._width = self._process.width
@@ -45,11 +46,11 @@ class Keeper:
 
     def ask(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Raises Failed: what the process does, `runtime.busy`, `runtime.down`."""
-        deadline = time.monotonic() + self._settings.deadline
-        process = self._taken(deadline)
+        process = self._taken(time.monotonic() + self._settings.deadline)
         is_lost = is_worn = False
         try:
-            answer = process.ask(matrix, deadline)
+            # Whoever waited long has as long as the others: it is no fault of the process.
+            answer = process.ask(matrix, time.monotonic() + self._settings.deadline)
             is_worn = process.resident > self._too_much
         except ModelFailed as exc:
             is_worn = exc.code == "runtime.out-of-memory"
@@ -68,6 +69,8 @@ class Keeper:
         return max(WORN * self._settings.memory, GROWN * self._began_with)
 
     def close(self) -> None:
+        if os.getpid() != self._owner:
+            return
         with self._changed:
             self._closed = True
             process, self._process = self._process, None
@@ -76,6 +79,13 @@ class Keeper:
             process.end()
 
     def _taken(self, deadline: float) -> ModelProcess:
+        if os.getpid() != self._owner:
+            raise Failed(
+                "the model's process is that of another one",
+                why="this process was forked after the model was loaded",
+                hint="load the model in each process",
+                code="runtime.forked",
+            )
         with self._changed:
             if self._waiting >= self._settings.queue:
                 raise Failed(

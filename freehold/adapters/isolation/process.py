@@ -168,6 +168,8 @@ class ModelProcess:
 
     def _is_gone(self) -> bool:
         """Without taking its exit status: the number of its group stays its own until `end`."""
+        if not hasattr(os, "waitid"):
+            return self._process.poll() is not None
         flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self.pid, flags) is not None
 

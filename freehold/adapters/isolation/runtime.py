@@ -1,5 +1,6 @@
 """Runtimes whose models answer in processes of their own."""
 
+import os
 import shutil
 import weakref
 from collections.abc import Mapping
@@ -25,17 +26,15 @@ class IsolatedPredictor(Predictor, Elsewhere):
 
     def __init__(self, model: Mapping[str, Any], folder: Path, settings: ProcessSettings) -> None:
         place = Path(mkdtemp(prefix="freehold-model-"))
-        removes = weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
         try:
             copy = _Copy(folder, place / "package")
             self._keeper = Keeper(lambda: copy.start(model, settings), settings)
         except BaseException:
-            removes()
+            shutil.rmtree(place, ignore_errors=True)
             raise
-        # The last that is registered comes first: the process goes before its files.
-        weakref.finalize(self, self._keeper.close)
+        weakref.finalize(self, _let_go, os.getpid(), self._keeper, place)
         self.width = self._keeper.width
-        self.deadline = settings.deadline
+        self.deadline = 2 * settings.deadline
 
     @property
     def pid(self) -> int | None:
@@ -107,6 +106,13 @@ class _Copy:
                 "the package's copy was altered since it was loaded", code="runtime.copy-altered"
             )
         return ModelProcess(model, self._folder, settings)
+
+
+def _let_go(owner: int, keeper: Keeper, place: Path) -> None:
+    """A process that was forked has neither the model nor its files."""
+    if os.getpid() == owner:
+        keeper.close()
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _digest(folder: Path) -> str:

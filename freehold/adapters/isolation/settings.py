@@ -17,7 +17,7 @@ class ProcessSettings:
     python: str = sys.executable
     """`FREEHOLD_MODEL_PYTHON`: interpreter of the environment that has what the model needs."""
     deadline: float = 10.0
-    """`FREEHOLD_MODEL_DEADLINE`: seconds for a call, waiting for others included."""
+    """`FREEHOLD_MODEL_DEADLINE`: seconds for a call, and as many before it to wait for others."""
     start: float = 120.0
     """`FREEHOLD_MODEL_START`: seconds for a process to load the model."""
     queue: int = 64
@@ -52,7 +52,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ProcessSetting
         python=python,
         deadline=number("DEADLINE", usual.deadline),
         start=number("START", usual.start),
-        queue=int(number("QUEUE", usual.queue)),
+        queue=max(1, int(number("QUEUE", usual.queue))),
         memory=int(number("MEMORY", usual.memory / _MEBIBYTE) * _MEBIBYTE),
     )
     if faults:

@@ -130,6 +130,25 @@ def test_no_more_calls_wait_than_may(started: Any, row: Any) -> None:
     assert "runtime.timed-out" in codes
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_of_the_endpoint_takes_nothing_down(started: Any, row: Any) -> None:
+    model = started()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            model.predict(row())
+        except Failed as exc:
+            os.write(writer, exc.code.encode())
+        model._keeper.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        assert told.read() == "runtime.forked"
+    assert model.predict(row(number=8.0)).tolist() == [4.0]
+
+
 def test_what_it_prints_goes_to_standard_error(started: Any, row: Any, capfd: Any) -> None:
     model = started()
     assert model.predict(row("shout", 2.0)).tolist() == [1.0]
@@ -150,7 +169,7 @@ def test_an_altered_copy_is_not_loaded(started: Any, row: Any) -> None:
 
 def test_nothing_is_left_when_the_model_is_let_go(started: Any, row: Any, package: Path) -> None:
     model = PyfuncRuntime(ProcessSettings()).load(package)
-    assert isinstance(model, Elsewhere) and model.deadline == 10.0
+    assert isinstance(model, Elsewhere) and model.deadline == 20.0
     model.predict(row("write"))
     pid = model.pid  # type: ignore[attr-defined]
     place = Path(f"/proc/{pid}/cwd").readlink()
