@@ -1,14 +1,17 @@
 """scikit-learn holds the laws of the ports for models."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
@@ -173,6 +176,17 @@ def test_an_estimator_comes_back_with_the_answers_it_gave(name: str, tmp_path: P
     assert type(again) is type(fitted)
     assert np.array_equal(again.predict_proba(rows), fitted.predict_proba(rows))
     assert EstimatorCodec().encode(_fitted(name)) == data
+
+
+@pytest.mark.parametrize("deed", [os.system, eval, subprocess.call])
+def test_a_file_that_brings_a_deed_does_nothing(deed: Any, tmp_path: Path) -> None:
+    """As another's skops file may hold it: ours refuses to write it in the first place."""
+    step = FunctionTransformer(partial(deed, f"touch {tmp_path}/done"))
+    with pytest.raises(NotSupported):
+        EstimatorCodec().encode(step)
+    with pytest.raises(IntegrityError):
+        EstimatorCodec().decode(skops.io.dumps(step), object, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 _ELSEWHERE = """
