@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 PARALLEL ?= -n auto --dist loadfile
 CEPH ?=
 
-.PHONY: help clients demo demo-short demo-sites test test-servers test-all check lint types imports format lock prices clean
+.PHONY: help clients torch demo demo-short demo-sites test test-servers test-all check lint types imports format lock prices clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,17 @@ clients: .environments/clients/made ## other people's clients, for the tests tha
 	@$(BIN)/uv pip sync --quiet --python .environments/clients/bin/python --require-hashes requirements/clients.txt
 	@touch $@
 
+torch: .environments/torch/made ## PyTorch, for the tests of models that answer in it
+
+# pip, not uv: it takes the build for processors where the machine has been told of one.
+.environments/torch/made: .venv/uv requirements/torch.txt pyproject.toml
+	@echo "setting up .environments/torch (once)" >&2
+	@test -x .environments/torch/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python .environments/torch
+	@$(BIN)/uv pip sync --quiet --python .environments/torch/bin/python --require-hashes requirements/torch.txt
+	@$(BIN)/python -m pip --python .environments/torch/bin/python install --quiet --disable-pip-version-check "torch==2.13.0"
+	@$(BIN)/uv pip install --quiet --python .environments/torch/bin/python --no-deps -e .
+	@touch $@
+
 demo: .venv/demo ## the whole loop on every flight of 2013, in a new folder that stays
 	@$(BIN)/freehold demo --into $(DEMO) $(DEMO_ARGS)
 
@@ -50,7 +61,7 @@ demo-sites: .venv/dev ## three sites on S3, Azure and a folder; one is cut off (
 	@tests/servers/install azurite
 	@$(BIN)/python examples/three-sites/run.py drill $(DEMO_ARGS)
 
-test: .venv/dev .environments/clients/made ## all tests that need no more than PyPI, with reduced counts
+test: .venv/dev .environments/clients/made .environments/torch/made ## all tests that need no more than PyPI, with reduced counts
 	@$(BIN)/pytest -q $(PARALLEL) -m "not long and not servers and not ceph" $(PYTEST_ARGS)
 
 test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ceph
@@ -58,7 +69,7 @@ test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ce
 	@test -z "$(CEPH)" || tests/servers/install ceph
 	@$(BIN)/pytest -q -m "(servers$(if $(CEPH), or ceph)) and not long" $(PYTEST_ARGS)
 
-test-all: .venv/dev .environments/clients/made ## all tests, with full counts, on Ceph too
+test-all: .venv/dev .environments/clients/made .environments/torch/made ## all tests, with full counts, on Ceph too
 	@tests/servers/install azurite
 	@tests/servers/install ceph
 	@$(BIN)/pytest -q $(PARALLEL) $(PYTEST_ARGS)
@@ -92,6 +103,8 @@ lock: .venv/uv ## choose versions anew
 	  --no-header --no-annotate --upgrade --quiet -o requirements/prices.txt
 	@$(BIN)/uv pip compile tests/clients/packages.txt --override tests/clients/overrides.txt --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -o requirements/clients.txt
+	@$(BIN)/uv pip compile pyproject.toml tests/torch_environment/packages.txt --extra=signing --extra=bom --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -o requirements/torch.txt
 
 clean: ## remove what was made here, the environment too
 	@rm -rf .venv .environments .mypy_cache .ruff_cache .import_linter_cache demo-flights

@@ -27,15 +27,16 @@ PATIENCE = 10.0
 
 @click.command("serve", help="Answer predictions, and keep the loop going, until stopped.")
 @click.option("--port", type=int, help="Instead of the one in freehold.yaml; 0 takes a free one.")
+@click.option("--runtime", help="Instead of the one in freehold.yaml: auto, onnx, lightgbm, …")
 @click.option("--without-loop", is_flag=True, help="Only answer; another process turns the loop.")
-def command(port: int | None, without_loop: bool) -> None:
+def command(port: int | None, runtime: str | None, without_loop: bool) -> None:
     with open_site() as site:
         spec = ready_to_serve(site)
         settings = EndpointSettings(
             folder=site.serving,
             host=spec.host,
             port=spec.port if port is None else port,
-            runtime=spec.runtime,
+            runtime=runtime or spec.runtime,
         )
         told = site.serving / ADDRESS
         served: list[str] = []

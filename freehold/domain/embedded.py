@@ -10,7 +10,7 @@ EMBEDDED: Mapping[str, str] = {
     "ledger": "sqlite",
     "locks": "filelock",
     "model_converter": "onnx",
-    "model_runtime": "onnx",
+    "model_runtime": "auto",
     "model_signing": "signing",
     "object_store": "disk",
     "policy_engine": "rego",

@@ -77,6 +77,11 @@ class FreeholdError(Exception):
             lines.append(f"  hint: {self.hint}")
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        """In one line, for whoever tells of it within another error."""
+        why = f", {self.why}" if self.why else ""
+        return f"{type(self).__name__}({self.code}: {self.what}{why})"
+
     def as_json(self) -> dict[str, Any]:
         """The same fields for machines: `{"error": {code, what, because, hint, faults}}`."""
         return {

@@ -43,7 +43,7 @@ class ModelFlavor:
     """Of MLflow's flavor: `lightgbm`."""
     model_file: str
     """Where the model's bytes lie in the package."""
-    metadata: Mapping[str, str]
+    metadata: Mapping[str, Any]
     """Further keys of the flavor."""
     requirements: tuple[str, ...]
     """Pinned lines of requirements.txt."""

@@ -33,7 +33,8 @@ class EndpointSpec:
     host: str = "127.0.0.1"
     port: int = 8100
     runtime: str = EMBEDDED["model_runtime"]
-    """The runtime adapter that answers predictions; all give the same numbers."""
+    """The runtime adapter that answers predictions; `auto` takes the one that the package asks for.
+    All give the same numbers."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ Laws
 - A model is its stored bytes, as the codec of `format` wrote them, their digest checked by the
   caller: a library written in C may end the process on bytes that were altered.
 - Matrices are float32 [n, k], in the order of the package's columns; a missing value is NaN.
-- Answers do not depend on how many rows are asked for at once.
-- Errors: AdapterFailed (`model.unreadable`) for bytes that are no such model.
+- Answers do not depend on how many rows are asked for at once, but for the last bits of a model
+  that sums in blocks.
+- Errors: AdapterFailed (`model.unreadable`) for bytes that are no such model; NotSupported for a
+  model that cannot be served, at the first call.
 """
 
 from abc import ABC, abstractmethod
@@ -33,5 +35,6 @@ class ModelFramework(ABC):
     def contributions(self, data: bytes, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """How far each column moved each row's score [n, k], in the model's raw units (log-odds).
 
-        With the model's base value, a row's contributions sum to its raw score.
+        With a base value that is one for all rows of a call, a row's contributions sum to its raw
+        score.
         """

@@ -41,6 +41,7 @@ from freehold.domain.projection import State
 from freehold.domain.run import RunOutcome
 from freehold.monitoring.profile import profile
 from freehold.ports.bill_of_materials import BillSubject
+from freehold.ports.model_converter import ModelConverter
 from freehold.running.projection import run_row
 from freehold.training.card import CardFacts, markdown
 from freehold.training.evidence import evaluate
@@ -166,8 +167,11 @@ def _contents(trained: TrainedModel) -> tuple[PackageContents, list[str]]:
     warnings: list[str] = []
     onnx = None
     try:
-        converter = adapters.embedded("model_converter")()
-        onnx = converter.convert(trained.data, len(trained.columns.names))
+        converter: ModelConverter = adapters.embedded("model_converter")()
+        if converter.source == trained.framework.format:
+            onnx = converter.convert(trained.data, len(trained.columns.names))
+        else:
+            warnings.append(f"no ONNX beside the model: it is a model of {trained.framework.name}")
     except (AdapterMissing, NotSupported) as error:
         warnings.append(f"no ONNX beside the model: {error.what}")
     known = pl.concat(

@@ -136,3 +136,10 @@ def test_nothing_is_served_before_a_release(project: Any) -> None:
     assert said.code == 1
     assert "error[release.none]" in said.err
     assert "freehold release delay@1" in said.err
+
+
+def test_a_runtime_that_is_not_there_is_refused(serving: Any) -> None:
+    said = serving.freehold("serve", "--port", "0", "--runtime", "fortran")
+    assert said.code == 1
+    assert "error[adapter.unknown]: no model runtime adapter is named 'fortran'" in said.err
+    assert "auto" in said.err

@@ -93,6 +93,7 @@ def test_every_package_of_modules_is_a_package() -> None:
 def test_no_engine_is_named_outside_its_adapter() -> None:
     """Names of engines stand in adapters, entry points, documentation and tests only."""
     engines = ("lightgbm", "mlflow", "sqlite", "regopy", "onnxruntime", "cyclonedx", "onnxmltools")
+    engines += ("xgboost", "sklearn", "skops", "torch")
     allowed = ("adapters",)
     found = [
         f"{path.relative_to(ROOT)}: {engine}"

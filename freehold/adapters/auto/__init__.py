@@ -1,0 +1,1 @@
+"""The runtime that a package itself asks for."""

@@ -1,0 +1,134 @@
+"""PyTorch, in an environment that Freehold's endpoint is not in: `make torch`."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import numpy as np
+import pytest
+from torch_environment import HERE, python
+
+from freehold.app.project.init import init
+from freehold.domain.errors import AdapterMissing, IntegrityError
+from freehold.endpoint.adapters import model_runtime
+from freehold.endpoint.process import EndpointProcess
+
+PROJECT = """\
+project: shop
+pipelines: {train: "shop:train"}
+models: {abandon: {pipeline: train}}
+policies: policies
+endpoint: {model: abandon}
+"""
+BASKETS = [
+    {"items": 1, "minutes": 31.5, "device": "phone"},
+    {"items": 9, "minutes": None, "device": "??"},
+    {"items": None, "minutes": None, "device": None},
+]
+
+
+def there(*arguments: str, cwd: Path, given: str = "") -> str:
+    """Standard output of a program of PyTorch's environment."""
+    done = subprocess.run(
+        [python(), *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        input=given,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_laws_of_the_ports_hold_there() -> None:
+    said = there("-m", "pytest", "-q", "--noconftest", str(HERE / "suite.py"), cwd=HERE.parents[1])
+    assert " passed" in said and "skipped" not in said
+
+
+def own_answers(archive: Path, columns: list[dict[str, Any]]) -> Any:
+    rows = json.dumps([_row(basket, columns) for basket in BASKETS])
+    return json.loads(there(str(HERE / "answers.py"), str(archive), cwd=HERE, given=rows))
+
+
+def test_what_a_step_returned_is_served_with_its_own_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = tmp_path / "shop"
+    init(shop, "blank")
+    shutil.rmtree(shop / "contracts")
+    shutil.copy(HERE / "shop.py", shop)
+    (shop / "freehold.yaml").write_text(PROJECT)
+    there("-m", "freehold.cli.main", "run", "--yes", cwd=shop)
+    there("-m", "freehold.cli.main", "release", "abandon@1", "--yes", cwd=shop)
+    (payload,) = (shop / ".freehold/serving/models").glob("*/payload")
+    columns = json.loads((payload / "columns.json").read_bytes())["columns"]
+    own = own_answers(payload / "model.pt2", columns)
+    monkeypatch.setenv("FREEHOLD_MODEL_PYTHON", python())
+    with EndpointProcess.start(shop / ".freehold/serving") as endpoint:
+        asked = Request(
+            f"{endpoint.url}/v1/models/abandon/predict",
+            json.dumps(BASKETS).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urlopen(asked) as reply:
+            assert [row["score"] for row in json.load(reply)] == own
+    # By MLflow's way of loading it too, which takes a table.
+    table = model_runtime("pyfunc").load(payload)
+    matrix = np.array([_row(basket, columns) for basket in BASKETS], dtype=np.float32)
+    assert table.predict(matrix).tolist() == own
+
+
+_SCRIPT = """
+import sys, torch
+from freehold.adapters.torch.codec import ModuleCodec
+from shop import Network
+open(sys.argv[1], "wb").write(ModuleCodec().encode(torch.jit.script(Network().eval())))
+"""
+
+
+def test_a_scripted_module_gives_its_own_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there("-c", _SCRIPT, str(tmp_path / "model.pt"), cwd=HERE)
+    (tmp_path / "MLmodel").write_text("flavors: {torch: {data: model.pt, format: torchscript}}")
+    columns = [{"name": name, "kind": "number"} for name in ("items", "minutes")]
+    columns.append({"name": "device", "kind": "category", "values": ["phone", "desk"]})
+    (tmp_path / "columns.json").write_text(json.dumps({"columns": columns}))
+    monkeypatch.setenv("FREEHOLD_MODEL_PYTHON", python())
+    model = model_runtime("auto").load(tmp_path)
+    matrix = np.array([_row(basket, columns) for basket in BASKETS], dtype=np.float32)
+    assert model.predict(matrix).tolist() == own_answers(tmp_path / "model.pt", columns)
+    (tmp_path / "model.pt").write_bytes(b"no archive")
+    with pytest.raises(IntegrityError) as caught:
+        model_runtime("torch").load(tmp_path)
+    assert caught.value.code == "package.unreadable"
+
+
+def test_without_torch_it_says_where_to_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FREEHOLD_MODEL_PYTHON", raising=False)
+    (tmp_path / "columns.json").write_text('{"columns": []}')
+    (tmp_path / "MLmodel").write_text("flavors: {torch: {data: model.pt2, format: export}}")
+    with pytest.raises(AdapterMissing) as caught:
+        model_runtime("auto").load(tmp_path)
+    assert "torch" in caught.value.why and "FREEHOLD_MODEL_PYTHON" in caught.value.hint
+    (tmp_path / "MLmodel").write_text("flavors: {torch: {}}")
+    with pytest.raises(IntegrityError) as unreadable:
+        model_runtime("torch").load(tmp_path)
+    assert unreadable.value.code == "package.unreadable"
+
+
+def _row(basket: dict[str, Any], columns: list[dict[str, Any]]) -> list[float | None]:
+    found: list[float | None] = []
+    for column in columns:
+        value = basket[column["name"]]
+        if column["kind"] == "category":
+            value = column["values"].index(value) if value in column["values"] else None
+        found.append(value)
+    return found
