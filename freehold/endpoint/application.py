@@ -52,6 +52,7 @@ STATUS: Mapping[str, int] = {
     "endpoint.overloaded": 429,
     "request.too-often": 429,
     "request.deadline": 504,
+    "runtime.busy": 503,
 }
 UNREAD = frozenset({"request.too-large", "request.slow", "request.content-type"})
 """Faults with which the connection ends: its request was not read to its end, or is best not read
@@ -158,7 +159,15 @@ class Application:
         if asking.method != method:
             what = f"{asking.method} is not possible here"
             raise RequestInvalid(what, code="request.method", hint=method)
+        if asked.loaded.waits and self.waits(asking):
+            return asyncio.to_thread(self._at_leisure, route, asked)
         return route(asked)
+
+    @staticmethod
+    def _at_leisure(route: Route, asked: Asked) -> Answer:
+        found = route(asked)
+        assert isinstance(found, Answer)
+        return found
 
     def _infer(self, asked: Asked) -> Answer:
         content = content_of(asked.asking, self._limits, (JSON, OCTETS))

@@ -8,7 +8,7 @@ from os import urandom
 from time import perf_counter_ns
 from typing import NamedTuple
 
-from freehold.domain.errors import Failed, RequestInvalid
+from freehold.domain.errors import Failed, FreeholdError, RequestInvalid
 from freehold.endpoint.loading import LoadedTable, checked
 from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.request_log import RequestLog
@@ -17,6 +17,9 @@ from freehold.serving.prediction_log import Batch
 from freehold.serving.request import InferenceRequest, asked_at
 from freehold.serving.response import Predictions
 from freehold.serving.rows import COLUMN_MISSING, absent, check_columns, logged_inputs, matrix_of
+
+BUSY = "runtime.busy"
+"""A model elsewhere has as many to answer as may wait."""
 
 
 class ModelFailed(Failed):
@@ -172,5 +175,7 @@ def _score(call: _Call, place: int, rows: list[int] | None) -> _Scored:
     except Exception as exc:
         table = call.loaded.table
         name = f"{table.model}@{table.variants[place].version}"
-        raise ModelFailed(f"the model {name} failed", why=f"{exc!r:.200}") from exc
+        is_busy = isinstance(exc, FreeholdError) and exc.code == BUSY
+        code = BUSY if is_busy else ModelFailed.code
+        raise ModelFailed(f"the model {name} failed", why=f"{exc!r:.200}", code=code) from exc
     return _Scored(scores, (perf_counter_ns() - started) / 1000)

@@ -7,6 +7,7 @@ digest that table and admission name. The model then has to answer a row of miss
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from freehold.domain.errors import FreeholdError, IntegrityError, NotFound, Refu
 from freehold.domain.package import ADMISSION, COLUMNS, SIGNATURE, check_admission
 from freehold.domain.routing import RoutingTable, Variant, is_withdrawal, read_routing
 from freehold.domain.signature import PublicKey
-from freehold.ports.model_runtime import ModelRuntime, Predictor
+from freehold.ports.model_runtime import Elsewhere, ModelRuntime, Predictor
 from freehold.ports.model_signing import ModelSigning
 from freehold.serving.prediction_log import Kinds
 from freehold.serving.request import ID
@@ -51,7 +52,12 @@ class LoadedTable:
     kinds: Kinds
     """Of every column that some variant takes."""
 
-    @property
+    @cached_property
+    def waits(self) -> bool:
+        """Whether some model answers from elsewhere: a thread has to wait for it."""
+        return any(isinstance(model.predictor, Elsewhere) for model in self.models)
+
+    @cached_property
     def reference(self) -> int | None:
         """Place of the reference among the variants."""
         return None if self.table.reference is None else self.place(self.table.reference)

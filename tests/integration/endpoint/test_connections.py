@@ -7,14 +7,17 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from freehold.endpoint.connection import HEAD_BYTES, Connection
 from freehold.endpoint.process import EndpointThread, wall_clock
 from freehold.endpoint.settings import EndpointSettings
+from freehold.ports.model_runtime import Elsewhere, ModelRuntime, Predictor
 from freehold.serving.admission import AdmissionSettings
 from freehold.serving.request import Limits
 
@@ -321,6 +324,46 @@ def test_a_caller_has_its_share(
     in_turn(client, wires, asked)
     assert [statuses(wire.written)[0] for wire in wires] == [200, 200, 429, 200]
     assert b"request.too-often" in wires[2].written
+
+
+class Held(Predictor, Elsewhere):
+    """Answers, from elsewhere, once it is let."""
+
+    deadline = 60.0
+
+    def __init__(self, width: int, begun: Event, let: Event) -> None:
+        self.width, self.begun, self.let = width, begun, let
+
+    def predict(self, matrix: Any) -> Any:
+        if not np.isnan(matrix).all():
+            self.begun.set()
+            assert self.let.wait(60)
+        return np.full(len(matrix), 0.5)
+
+
+class HeldRuntime(ModelRuntime):
+    name = "held"
+
+    def __init__(self) -> None:
+        self.begun, self.let = Event(), Event()
+
+    def load(self, _folder: Path) -> Predictor:
+        return Held(2, self.begun, self.let)
+
+
+def test_a_model_elsewhere_that_hangs_holds_nobody_else_up(site: Any, request_of: Any) -> None:
+    site.runtime = held = HeldRuntime()
+    with (
+        serving(site) as endpoint,
+        connected(endpoint) as client,
+        connected(endpoint) as other,
+    ):
+        client.sendall(infer(request_of(1), connection="close"))
+        assert held.begun.wait(60)
+        other.sendall(LIVE)
+        assert statuses(other.recv(1000)) == [200]
+        held.let.set()
+        assert statuses(until_closed(client)) == [200]
 
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
