@@ -20,6 +20,7 @@ from freehold.adapters.signing.model_signing import OpenSSFModelSigning
 from freehold.domain.canonical import canonical
 from freehold.domain.columns import Column, Columns
 from freehold.endpoint.process import EndpointProcess
+from freehold.serving.inference_messages import FILE
 
 with warnings.catch_warnings():
     # It warns of its own type hints while it is imported.
@@ -51,15 +52,27 @@ def trained(seed: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def url(lasting_site: Any) -> Iterator[str]:
+def endpoint(lasting_site: Any) -> Iterator[EndpointProcess]:
     """Version 1 answers; version 2, which takes numbers alone, is there to be named."""
     lasting_site.signing = OpenSSFModelSigning()
     for version, columns in ((1, MIXED), (2, NUMBERS)):
         files = {"columns.json": canonical(columns.as_json()), MODEL_FILE: trained(version)}
         lasting_site.package(version, files)
     lasting_site.canary(0.0)
-    with EndpointProcess.start(lasting_site.folder, runtime="lightgbm") as endpoint:
-        yield endpoint.url
+    with EndpointProcess.start(lasting_site.folder, runtime="lightgbm", grpc_port=0) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def url(endpoint: EndpointProcess) -> str:
+    return endpoint.url
+
+
+@pytest.fixture(scope="module")
+def grpc(endpoint: EndpointProcess) -> str:
+    """Host and port."""
+    assert endpoint.grpc is not None
+    return endpoint.grpc
 
 
 def infer(url: str, path: str = "infer", **columns: list[Any]) -> list[float]:
@@ -121,6 +134,75 @@ def test_kserve(url: str, expected: list[float]) -> None:
     assert len(told["scores"]) == 4
     assert told["scores"] == dict.fromkeys(told["scores"], expected)
     assert "'inputs' must be a list" in told["refused"] and "400" in told["refused"]
+
+
+def test_triton_grpc(
+    grpc: str, url: str, expected: list[float], expected_of_matrix: list[float]
+) -> None:
+    told = run("triton_grpc", grpc, QUESTION)
+    assert [told[key] for key in ("live", "ready", "model ready", "version ready")] == [True] * 4
+    assert told["no version"] is False
+    assert told["server"]["name"] == "freehold"
+    assert told["model"]["versions"] == ["1", "2"] and told["version"]["versions"] == ["2"]
+    assert [one["name"] for one in told["model"]["inputs"]] == ["distance", "carrier", "hour", "id"]
+    assert told["prediction ids"] == ["r7/0", "r7/1"] and told["versions"] == [1, 1]
+    assert told["outputs"] == ["score"]
+    assert len(told["scores"]) == 6
+    assert told["scores"] == dict.fromkeys(told["scores"], expected)
+    assert told["matrix"] == expected_of_matrix
+    assert told["gap"] == infer(url, distance=[None])
+    status, message = told["refused"]
+    assert status == "StatusCode.INVALID_ARGUMENT" and "'distance' holds NaN" in message
+    answers = [[f"s{n}", expected] for n in range(20)]
+    assert told["streamed"][7][0] == "refused" and "holds NaN" in told["streamed"][7][1]
+    assert [*told["streamed"][:7], *told["streamed"][8:]] == [*answers[:7], *answers[8:]]
+
+
+def test_triton_grpc_aio(grpc: str, expected: list[float]) -> None:
+    told = run("triton_grpc_aio", grpc, QUESTION)
+    assert told["ready"] is True and told["server"]["name"] == "freehold"
+    assert len(told["scores"]) == 32
+    assert told["scores"] == dict.fromkeys(told["scores"], expected)
+    assert [told["streamed"][n] for n in (0, 9)] == [["a0", expected], ["a9", expected]]
+    assert len(told["streamed"]) == 10 and told["streamed"][3][0] == "refused"
+
+
+def test_kserve_grpc(grpc: str, expected: list[float]) -> None:
+    told = run("kserve_grpc", grpc, QUESTION)
+    assert [told[key] for key in ("live", "ready", "model ready")] == [True] * 3
+    assert told["other ready"] is False
+    assert told["scores"] == {"raw": expected, "typed": expected}
+    status, details, code = told["refused"]
+    assert (status, code) == ("INVALID_ARGUMENT", "request.malformed") and "inputs" in details
+
+
+@pytest.mark.parametrize("of", ["triton", "kserve"])
+def test_the_messages_are_those_of_the_clients(of: str) -> None:
+    """Ours have fields that the older of the two lacks, and no field that either has otherwise."""
+    theirs = run("grpc_contract", "", of)
+    ours = {
+        name: {
+            field.name: [field.number, field.type, field.is_repeated] for field in message.fields
+        }
+        for name, message in messages_of(FILE.message_types_by_name.values())
+    }
+    assert theirs["package"] == FILE.package
+    shared = set(ours) & set(theirs["messages"])
+    assert len(shared) >= 20
+    for name in shared:
+        assert theirs["messages"][name].items() <= ours[name].items(), name
+    for name in ("ModelInfer", "ModelStreamInfer", "ModelMetadata", "ServerLive"):
+        if name in theirs["methods"]:
+            asked, answered, *streams = theirs["methods"][name]
+            assert streams == [name == "ModelStreamInfer"] * 2
+            assert asked.removeprefix("inference.") in ours
+            assert answered.removeprefix("inference.") in ours
+
+
+def messages_of(found: Any, outer: str = "") -> Iterator[tuple[str, Any]]:
+    for message in found:
+        yield outer + message.name, message
+        yield from messages_of(message.nested_types, f"{outer}{message.name}.")
 
 
 @BEFORE_3_13
