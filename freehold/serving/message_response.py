@@ -11,7 +11,6 @@ from typing import Any
 
 from freehold.domain.columns import Columns
 from freehold.domain.errors import FreeholdError
-from freehold.serving.binary_tensor import bytes_of
 from freehold.serving.inference_messages import (
     ModelInferResponse,
     ModelMetadataResponse,
@@ -20,6 +19,7 @@ from freehold.serving.inference_messages import (
 from freehold.serving.request import InferenceRequest
 from freehold.serving.response import DATATYPES, Predictions, model_metadata
 
+_LENGTH = struct.Struct("<I").pack
 _TEXT = 500
 """Characters of an error that are told: a status is a header, and headers have little room."""
 CODE = "code"
@@ -31,9 +31,12 @@ def _field(number: int, data: bytes) -> bytes:
     return bytes([number << 3 | 2]) + _varint(len(data)) + data
 
 
+_SHORT = tuple(bytes((number,)) for number in range(0x80))
+
+
 def _varint(number: int) -> bytes:
     if number < 0x80:
-        return bytes((number,))
+        return _SHORT[number]
     parts = []
     while number > 0x7F:
         parts.append(number & 0x7F | 0x80)
@@ -47,27 +50,36 @@ def response_message(request: InferenceRequest, predictions: Predictions) -> byt
 
     `model_version` stands in it only if one version answered all rows.
     """
-    versions = predictions.versions
-    alone = str(versions[0]) if len(set(versions)) == 1 else ""
-    head = _head(predictions.model, alone) + _field(3, predictions.request_id.encode())
-    values = {
-        "score": predictions.scores,
-        "version": versions,
-        "prediction_id": predictions.prediction_ids,
-    }
-    if request.binary.issuperset(request.outputs):
-        raw = [_field(6, _raw(name, values[name])) for name in request.outputs]
-        return b"".join([head, _described(request.outputs, request.rows), *raw])
-    outputs = [
-        _field(5, _description(name, request.rows) + _field(5, _contents(name, values[name])))
-        for name in request.outputs
-    ]
-    return b"".join([head, *outputs])
+    versions, rows, outputs = predictions.versions, request.rows, request.outputs
+    alone = versions[0] if len(set(versions)) == 1 else None
+    name = predictions.request_id.encode()
+    parts = [_head(predictions.model, alone), b"\x1a", _varint(len(name)), name]
+    if not request.binary.issuperset(outputs):
+        values = {
+            "score": predictions.scores,
+            "version": versions,
+            "prediction_id": predictions.prediction_ids,
+        }
+        for output in outputs:
+            contents = _field(5, _contents(output, values[output]))
+            parts.append(_field(5, _description(output, rows) + contents))
+        return b"".join(parts)
+    parts.append(_described(outputs, rows))
+    for output in outputs:
+        if output == "score":
+            begin, layout = _doubles(rows)
+            parts += begin, layout.pack(*predictions.scores)
+        elif output == "version":
+            parts.append(_raw_versions(rows, alone) if alone is not None else _integers(versions))
+        else:
+            texts = _texts(predictions.prediction_ids)
+            parts += b"\x32", _varint(len(texts)), texts
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=64)
-def _head(model: str, version: str) -> bytes:
-    return _field(1, model.encode()) + (_field(2, version.encode()) if version else b"")
+def _head(model: str, version: int | None) -> bytes:
+    return _field(1, model.encode()) + (b"" if version is None else _field(2, b"%d" % version))
 
 
 @lru_cache(maxsize=256)
@@ -81,12 +93,27 @@ def _description(name: str, rows: int) -> bytes:
     return _field(1, name.encode()) + _field(2, datatype) + _field(3, _varint(rows))
 
 
-def _raw(name: str, values: Sequence[Any]) -> bytes:
-    if name == "score":
-        return struct.pack(f"<{len(values)}d", *values)
-    if name == "version":
-        return struct.pack(f"<{len(values)}q", *values)
-    return bytes_of(DATATYPES[name], values)
+@lru_cache(maxsize=256)
+def _doubles(count: int) -> tuple[bytes, struct.Struct]:
+    """What stands before so many of them as a raw output, and how they are packed."""
+    layout = struct.Struct(f"<{count}d")
+    return b"\x32" + _varint(layout.size), layout
+
+
+@lru_cache(maxsize=256)
+def _raw_versions(count: int, version: int) -> bytes:
+    """The raw output where one version answered all rows."""
+    return _integers([version] * count)
+
+
+def _integers(values: Sequence[int]) -> bytes:
+    return _field(6, struct.pack(f"<{len(values)}q", *values))
+
+
+def _texts(values: Sequence[str]) -> bytes:
+    """As `binary_tensor` lays them out."""
+    encoded = [value.encode() for value in values]
+    return b"".join([_LENGTH(len(one)) + one for one in encoded])
 
 
 def _contents(name: str, values: Sequence[Any]) -> bytes:

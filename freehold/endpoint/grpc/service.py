@@ -5,7 +5,7 @@ runs to its end without waiting, so that a table taken once is the whole request
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from time import monotonic, perf_counter
 from typing import Any, NoReturn
@@ -17,6 +17,7 @@ from freehold.domain.errors import FreeholdError, Refused, RequestInvalid
 from freehold.endpoint.endpoint import Endpoint
 from freehold.endpoint.grpc.status import http_status, status_code, trailing_metadata
 from freehold.endpoint.loading import LoadedTable
+from freehold.endpoint.message import trace_of
 from freehold.serving.inference_messages import (
     ModelMetadataRequest,
     ModelReadyRequest,
@@ -163,7 +164,8 @@ class InferenceService:
             raise RequestInvalid("the caller's deadline has passed", code="request.deadline")
         loaded, pinned = self._found(envelope.model_name, envelope.model_version)
         request = read_message(envelope, endpoint.settings.limits, lambda: loaded.order(pinned))
-        predictions = endpoint.inference.answer(loaded, request, at, pinned)
+        trace = _trace(context.invocation_metadata())
+        predictions = endpoint.inference.answer(loaded, request, at, pinned, trace)
         answer = response_message(request, predictions)
         endpoint.metrics.seconds.observe(perf_counter() - started)
         endpoint.metrics.answered(200)
@@ -242,6 +244,13 @@ class InferenceService:
         # It raises, which is how the call ends.
         await context.abort(status_code(error), error_text(error), trailing_metadata(error))
         raise error
+
+
+def _trace(metadata: Iterable[tuple[str, Any]]) -> str | None:
+    for name, value in metadata:
+        if name == "traceparent":
+            return trace_of(value.encode())
+    return None
 
 
 def _read(message: Any, body: bytes) -> Any:

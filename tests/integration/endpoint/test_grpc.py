@@ -161,6 +161,16 @@ def test_equal_rows_get_equal_scores_by_rest(
     assert by_grpc == rest_scores(running.url, inputs, parameters={"missing": "null"})
 
 
+def test_a_trace_is_logged(site: Any, running: EndpointThread, caller: Caller) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    metadata = (("traceparent", f"00-{trace}-b7ad6b7169203331-01"),)
+    caller.infer(sent(1.0), metadata=metadata)
+    caller.infer(sent(2.0), metadata=(("traceparent", "nonsense"),))
+    with urlopen(Request(f"{running.url}/freehold/log/flush", b"", method="POST")):
+        pass
+    assert logged(site)["trace"].to_list() == [trace, None]
+
+
 def test_what_it_says_of_itself(site: Any, running: EndpointThread, caller: Caller) -> None:
     assert caller.ask("ServerLive") == b"\x08\x01"
     assert ServerReadyResponse.FromString(caller.ask("ServerReady")).ready

@@ -19,7 +19,8 @@ from freehold.serving.inference_messages import (
     ModelMetadataResponse,
     ModelStreamInferResponse,
 )
-from freehold.serving.message_request import CONTENTS, read_envelope, read_message
+from freehold.serving.message_columns import CONTENTS
+from freehold.serving.message_request import read_envelope, read_message
 from freehold.serving.message_response import (
     error_text,
     metadata_message,
@@ -78,17 +79,17 @@ def read(made: Any, order: Callable[[], tuple[str, ...]] = tuple) -> InferenceRe
     return read_message(read_envelope(made.SerializeToString()), LIMITS, order)
 
 
-def by_rest(given: Tensors, **more: Any) -> InferenceRequest:
+def by_rest(given: Tensors, order: tuple[str, ...] = ()) -> InferenceRequest:
     inputs = [
         {"name": name, "datatype": datatype, "shape": shape, "data": values}
         for name, (datatype, shape, values) in given.items()
     ]
-    return read_request(json.dumps({"inputs": inputs, **more}).encode(), LIMITS)
+    return read_request(json.dumps({"inputs": inputs}).encode(), LIMITS, lambda: order)
 
 
-def refusal(made: Any) -> RequestInvalid:
+def refusal(made: Any, order: tuple[str, ...] = ()) -> RequestInvalid:
     with pytest.raises(RequestInvalid) as caught:
-        read(made)
+        read(made, lambda: order)
     return caught.value
 
 
@@ -97,8 +98,37 @@ def refusal(made: Any) -> RequestInvalid:
 def test_raw_contents_are_read_as_rest_is(given: Tensors) -> None:
     by_grpc = read(message(given, is_raw=True))
     expected = by_rest(given)
-    assert by_grpc.tensors == expected.tensors
+    assert dict(by_grpc.tensors) == dict(expected.tensors)
     assert (by_grpc.rows, by_grpc.ids) == (expected.rows, expected.ids)
+
+
+@SHORT
+@given(
+    values=st.lists(NUMBERS["FP64"], min_size=2, max_size=24),
+    datatype=st.sampled_from(["FP16", "FP32", "FP64", "INT64"]),
+    width=st.integers(1, 4),
+    has_ids=st.booleans(),
+)
+def test_a_matrix_is_read_as_rest_reads_it(
+    values: list[float], datatype: str, width: int, has_ids: bool
+) -> None:
+    """Of as many columns as the model has, or of others, which both refuse."""
+    rows = len(values) // width
+    kind = {"FP16": np.float16, "FP32": np.float32, "FP64": np.float64, "INT64": np.int64}[datatype]
+    limited = np.clip(values[: rows * width], -60_000, 60_000).astype(kind)
+    given: Tensors = {"all": (datatype, [rows, width], limited.tolist())}
+    if has_ids:
+        given["id"] = "BYTES", [rows], [f"r{n}" for n in range(rows)]
+    order = ("a", "b", "c")
+    made = message(given, is_raw=True)
+    try:
+        expected = by_rest(given, order)
+    except RequestInvalid as exc:
+        assert refusal(made, order).code == exc.code
+        return
+    found = read(made, lambda: order)
+    assert (found.rows, found.ids) == (expected.rows, expected.ids)
+    assert dict(found.tensors) == dict(expected.tensors)
 
 
 @SHORT
