@@ -1,9 +1,9 @@
 """How much of a bare grpc.aio server is left with everything of an endpoint in it?
 
-Beside it a grpc.aio server that answers a constant of the same size, each in a process of its own,
-asked in turns. The processor's time of the server for each request is the steadier figure: it
-stands also where clients and others share the processor.
-`python -m benchmarks.grpc [--json]`; needs the extras grpc, lightgbm, onnx and signing.
+Beside it a grpc.aio server that answers a constant of the same size, and one that predicts and does
+nothing else; each in a process of its own, asked in turns. The processor's time of the server for
+each request is the steadier figure: it stands also where clients and others share the processor.
+`python -m benchmarks.grpc [--json]`; needs the extras grpc, fast, lightgbm, onnx and signing.
 """
 
 import asyncio
@@ -93,8 +93,8 @@ def processor_seconds(pid: int) -> float:
 
 
 @contextmanager
-def bare(size: int) -> Iterator[Server]:
-    command = [sys.executable, "-m", "benchmarks.peers.bare_grpc", str(size)]
+def bare(*arguments: str) -> Iterator[Server]:
+    command = [sys.executable, "-m", "benchmarks.peers.bare_grpc", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -103,18 +103,20 @@ def bare(size: int) -> Iterator[Server]:
             process.terminate()
 
 
-def compared(ours: Server, body: bytes, name: str) -> tuple[dict[str, float], dict[str, float]]:
-    """Figures and ratios."""
-    figures: dict[str, float] = {}
-    rounds: dict[str, list[Round]] = {"freehold": [], "bare": []}
-    with bare(answer_size(ours.address, body)) as other:
-        servers = {"freehold": ours, "bare": other}
+def compared(
+    ours: Server, text: Path, body: bytes, name: str
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Figures and ratios. `text`: of the model."""
+    size = str(answer_size(ours.address, body))
+    with bare(size) as constant, bare(size, str(text)) as predicting:
+        servers = {"freehold": ours, "bare": constant, "bare, predicting": predicting}
         for server in servers.values():
-            forever = time.perf_counter() + 3600
-            asyncio.run(load(server.address, body, forever, WARM_UP))
+            asyncio.run(load(server.address, body, time.perf_counter() + 3600, WARM_UP))
+        rounds: dict[str, list[Round]] = {who: [] for who in servers}
         for _ in range(ROUNDS):
             for who, server in servers.items():
                 rounds[who].append(measured(server, body))
+    figures: dict[str, float] = {}
     rates: dict[str, float] = {}
     costs: dict[str, float] = {}
     for who, found in rounds.items():
@@ -126,10 +128,10 @@ def compared(ours: Server, body: bytes, name: str) -> tuple[dict[str, float], di
         figures[f"{who}, {name}, p50 ms"] = float(np.quantile(took, 0.5))
         figures[f"{who}, {name}, p99 ms"] = float(np.quantile(took, 0.99))
         figures[f"{who}, {name}, processor µs/request"] = costs[who]
-    ratios = {
-        f"freehold over bare grpc.aio, {name}, requests/s": rates["freehold"] / rates["bare"],
-        f"freehold over bare grpc.aio, {name}, by processor": costs["bare"] / costs["freehold"],
-    }
+    ratios: dict[str, float] = {}
+    for who in ("bare", "bare, predicting"):
+        ratios[f"freehold over {who}, {name}, requests/s"] = rates["freehold"] / rates[who]
+        ratios[f"freehold over {who}, {name}, by processor"] = costs[who] / costs["freehold"]
     return figures, ratios
 
 
@@ -137,13 +139,15 @@ def main() -> None:
     figures: dict[str, float] = {}
     ratios: dict[str, float] = {}
     with TemporaryDirectory() as place:
-        folder = ServingFolder(Path(place), model())
+        text = Path(place) / "model.txt"
+        text.write_text(model())
+        folder = ServingFolder(Path(place), text.read_text())
         folder.route(100.0)
         with EndpointProcess.start(folder.path, runtime="lightgbm", grpc_port=0) as endpoint:
             assert endpoint.grpc is not None
             ours = Server(endpoint.pid, endpoint.grpc)
             for name, rows in (("1 row", 1), ("64 rows", 64)):
-                found, compared_with = compared(ours, request(rows), name)
+                found, compared_with = compared(ours, text, request(rows), name)
                 figures |= found
                 ratios |= compared_with
     report(
