@@ -25,6 +25,7 @@ from freehold.serving.inference_messages import FILE
 with warnings.catch_warnings():
     # It warns of its own type hints while it is imported.
     warnings.simplefilter("ignore")
+    from mlflow.deployments import get_deploy_client
     from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 MIXED = Columns((Column("distance", "number"), Column("carrier", "category", ("AA", "UA"))))
@@ -261,3 +262,13 @@ def test_the_scoring_client_of_mlflow(url: str, expected: list[float]) -> None:
     assert client.invoke(records)["predictions"] == expected
     with pytest.raises(Exception, match="distance"):
         client.invoke(pd.DataFrame({"distance": ["far"], "carrier": ["AA"]}))
+
+
+def test_the_deployment_client_of_mlflow(url: str, expected: list[float]) -> None:
+    client = get_deploy_client(url)
+    columns = ["distance", "carrier"]
+    rows = [list(row) for row in zip(*(QUESTION[name] for name in columns), strict=True)]
+    asked = {"dataframe_split": {"columns": columns, "data": rows}}
+    assert client.predict(endpoint="delay", inputs=asked)["predictions"] == expected
+    with pytest.raises(Exception, match="no model is named 'other'"):
+        client.predict(endpoint="other", inputs=asked)
