@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+import grpc as rpc
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from freehold.adapters.signing.model_signing import OpenSSFModelSigning
 from freehold.domain.canonical import canonical
 from freehold.domain.columns import Column, Columns
 from freehold.endpoint.process import EndpointProcess
-from freehold.serving.inference_messages import FILE
+from freehold.serving.inference_messages import FILE, SERVICE
 
 with warnings.catch_warnings():
     # It warns of its own type hints while it is imported.
@@ -175,6 +176,26 @@ def test_kserve_grpc(grpc: str, expected: list[float]) -> None:
     assert told["scores"] == {"raw": expected, "typed": expected}
     status, details, code = told["refused"]
     assert (status, code) == ("INVALID_ARGUMENT", "request.malformed") and "inputs" in details
+
+
+def peak(pid: int) -> int:
+    """Most MiB that the process has had in memory so far."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
+
+
+def test_what_a_caller_sends_bounds_the_memory(endpoint: EndpointProcess, grpc: str) -> None:
+    """A hundred MiB in a few packed KiB; and eight MiB of four million empty tensors."""
+    with rpc.insecure_channel(grpc, [("grpc.max_send_message_length", -1)]) as channel:
+        method = channel.unary_unary(f"/{SERVICE}/ModelInfer")
+        before = peak(endpoint.pid)
+        with pytest.raises(rpc.RpcError, match="larger than max"):
+            method(bytes(100 * 2**20), compression=rpc.Compression.Gzip)
+        assert peak(endpoint.pid) < before + 40
+        name = b"\x0a\x05delay"
+        with pytest.raises(rpc.RpcError, match="more than 1000 inputs"):
+            method(name + b"\x2a\x00" * (2**22 - 100))
+        assert peak(endpoint.pid) < before + 200
 
 
 @pytest.mark.parametrize("of", ["triton", "kserve"])
