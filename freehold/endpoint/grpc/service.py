@@ -77,12 +77,11 @@ class InferenceService:
                 del self._arriving[task]
                 task.cancel()
 
-    def end_idle(self, before: float) -> int:
-        """Streams that have waited for a message since before then end; how many are left."""
+    def end_idle(self, before: float) -> None:
+        """Streams that have waited for a message since before then end."""
         for read, since in list(self._reads.items()):
             if since < before:
                 read.cancel()
-        return len(self._reads)
 
     async def _infer(self, _: Any, context: Any) -> bytes:
         try:
@@ -140,7 +139,7 @@ class InferenceService:
         return bytes(message)
 
     async def _next(self, context: Any) -> Any:
-        """The next message, or EOF. Aborts the call once this endpoint stops."""
+        """The next message, or EOF. Raises Refused `endpoint.stopping`."""
         read = asyncio.ensure_future(context.read())
         self._reads[read] = monotonic()
         try:
