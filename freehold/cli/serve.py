@@ -28,8 +28,11 @@ PATIENCE = 10.0
 @click.command("serve", help="Answer predictions, and keep the loop going, until stopped.")
 @click.option("--port", type=int, help="Instead of the one in freehold.yaml; 0 takes a free one.")
 @click.option("--runtime", help="Instead of the one in freehold.yaml: auto, onnx, lightgbm, …")
+@click.option("--grpc-port", type=int, help="Answer by gRPC too; 0 takes a free port.")
 @click.option("--without-loop", is_flag=True, help="Only answer; another process turns the loop.")
-def command(port: int | None, runtime: str | None, without_loop: bool) -> None:
+def command(
+    port: int | None, runtime: str | None, grpc_port: int | None, without_loop: bool
+) -> None:
     with open_site() as site:
         spec = ready_to_serve(site)
         settings = EndpointSettings(
@@ -37,9 +40,11 @@ def command(port: int | None, runtime: str | None, without_loop: bool) -> None:
             host=spec.host,
             port=spec.port if port is None else port,
             runtime=runtime or spec.runtime,
+            grpc_port=grpc_port,
         )
         told = site.serving / ADDRESS
         served: list[str] = []
+        grpc: list[str] = []
         stopping = threading.Event()
         loop = threading.Thread(target=_turn, args=(site, spec.model, stopping), daemon=True)
 
@@ -48,12 +53,19 @@ def command(port: int | None, runtime: str | None, without_loop: bool) -> None:
             told.write_text(_address(url))
             click.echo(f"serving {spec.model} at {url}")
             output.note(f"  {url}/v2/models/{spec.model}/infer   {url}/metrics")
+            for address in grpc:
+                output.note(f"  gRPC at {address}")
             output.next_command("freehold status   (in another terminal; stop this with Ctrl-C)")
             if not without_loop:
                 loop.start()
 
         try:
-            serve(settings, on_ready, lambda log: output.note(f"log: {log.written:,} rows"))
+            serve(
+                settings,
+                on_ready,
+                lambda log: output.note(f"log: {log.written:,} rows"),
+                on_grpc=grpc.append,
+            )
         finally:
             stopping.set()
             _forget(told, served)

@@ -1,5 +1,5 @@
 """`python -m freehold.endpoint FOLDER`: one line of JSON on stdout says the URL, the fingerprint of
-the site's key and the serving folder; or the error.
+the site's key and the serving folder, and the address of gRPC if that is asked for; or the error.
 """
 
 import argparse
@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="the serving folder")
     parser.add_argument("--host", default=HOST)
     parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--grpc-port", type=int, help="answer by gRPC too; 0 takes a free port")
     parser.add_argument("--runtime", default=RUNTIME)
     parser.add_argument(
         "--until-stdin-ends",
@@ -30,13 +31,16 @@ def main() -> int:
     given = parser.parse_args()
     if given.until_stdin_ends:
         Thread(target=_stop_with_stdin, name="parent watcher", daemon=True).start()
-    settings = EndpointSettings(given.folder, given.host, given.port, given.runtime)
+    settings = EndpointSettings(
+        given.folder, given.host, given.port, given.runtime, given.grpc_port
+    )
     said: dict[str, str] = {}
     try:
         serve(
             settings,
             lambda url: print(json.dumps({"url": url, **said}), flush=True),
             on_loaded=lambda identity: said.update(asdict(identity)),
+            on_grpc=lambda address: said.update(grpc=address),
         )
     except FreeholdError as exc:
         print(json.dumps(exc.as_json()), flush=True)

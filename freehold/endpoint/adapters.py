@@ -1,5 +1,6 @@
 """Find the adapters that answering needs, by name; import one only when it is used."""
 
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -20,6 +21,18 @@ def model_signing(name: str = "signing") -> ModelSigning:
     """Raises AdapterMissing."""
     made: ModelSigning = _load("model_signing", name)()
     return made
+
+
+def grpc_server() -> Any:
+    """The class GrpcServer. Raises AdapterMissing: gRPC's libraries are an extra."""
+    try:
+        return import_module("freehold.endpoint.grpc.server").GrpcServer
+    except ImportError as exc:
+        raise AdapterMissing(
+            "the gRPC server needs a package that is not installed",
+            why=str(exc),
+            hint="pip install 'freehold[grpc]'",
+        ) from exc
 
 
 def _load(port: str, name: str) -> Any:

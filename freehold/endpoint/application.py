@@ -98,6 +98,7 @@ class Application:
             f"{model}/infer": ("POST", self._infer),
             f"{pinned}/infer": ("POST", self._infer),
             INVOCATIONS: ("POST", self._invocations),
+            f"/endpoints/{{model}}{INVOCATIONS}": ("POST", self._invocations),
             "/v1/models/{model}/predict": ("POST", self._predict),
             model: ("GET", self._metadata),
             pinned: ("GET", self._metadata),
@@ -273,7 +274,7 @@ class Application:
         kinds = (RequestInvalid, NotFound)
         status = STATUS.get(error.code, 400 if isinstance(error, kinds) else 500)
         self._metrics.answered(status)
-        told = error_of(error, status) if path == INVOCATIONS else error_response(error)
+        told = error_of(error, status) if path.endswith(INVOCATIONS) else error_response(error)
         return Answer(
             status,
             orjson.dumps(told),
@@ -293,7 +294,9 @@ def _template(path: str) -> tuple[str, str | None, str | None]:
     """The path as the routes have it, and the model and version that it names."""
     parts = path.split("/")
     model = named = None
-    if len(parts) > 3 and parts[2] == "models":
+    if len(parts) == 4 and parts[1] == "endpoints":
+        model, parts[2] = parts[2], "{model}"
+    elif len(parts) > 3 and parts[2] == "models":
         model, parts[3] = parts[3], "{model}"
         if len(parts) > 5 and parts[4] == "versions":
             named, parts[5] = parts[5], "{version}"

@@ -39,23 +39,32 @@ class Endpoint:
         self.identity = Identity(key.fingerprint, str(folder.resolve()))
         loader = Loader(folder, key, runtime, signing)
         self._log = RequestLog(folder / LOG, clock, settings.log, self._log_failed)
-        self._metrics = Metrics(self._log)
-        self.events.on_lost = self._metrics.events_lost.inc
-        self._replica = Replica(folder, clock, self._metrics.events_lost.inc)
+        self.metrics = Metrics(self._log)
+        self.events.on_lost = self.metrics.events_lost.inc
+        self._replica = Replica(folder, clock, self.metrics.events_lost.inc)
         try:
             self.watcher = Watcher(loader, self._loaded, self._refused)
         except FreeholdError as exc:
             self._refused(exc)
             self._log.close()
             raise
-        inference = Inference(self._log, self._metrics, clock)
+        self.inference = Inference(self._log, self.metrics, clock)
         self.application = Application(
-            self.watcher, inference, self._log, self._metrics, self.identity, settings.limits
+            self.watcher, self.inference, self._log, self.metrics, self.identity, settings.limits
+        )
+
+    @property
+    def is_ready(self) -> bool:
+        """As `/v2/health/ready` says it."""
+        return (
+            self._log.state.alive
+            and not self.application.draining
+            and self.watcher.withdrawn is None
         )
 
     def counts_open(self, count: Callable[[], int]) -> None:
         """Whoever has the socket says how many requests are open."""
-        self._metrics.counts_open(count)
+        self.metrics.counts_open(count)
 
     def close(self) -> LogState:
         """Stops watching and writes the log's rest. Raises StorageFailed if that fails."""
@@ -69,7 +78,7 @@ class Endpoint:
             self.events.tell("endpoint.stopped", rows=state.written, dropped=lost)
 
     def _loaded(self, loaded: LoadedTable) -> None:
-        self._metrics.swapped(loaded.table)
+        self.metrics.swapped(loaded.table)
         table = loaded.table
         self.events.tell(
             "endpoint.loaded",
@@ -80,7 +89,7 @@ class Endpoint:
         self._replica.serves(table)
 
     def _refused(self, error: FreeholdError) -> None:
-        self._metrics.refused.labels(error.code).inc()
+        self.metrics.refused.labels(error.code).inc()
         self.events.tell("endpoint.refused", code=error.code)
 
     def _log_failed(self, code: str) -> bool:

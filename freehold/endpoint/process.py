@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from types import FrameType
 
 from freehold.domain.errors import Failed, Refused
-from freehold.endpoint.adapters import model_runtime, model_signing
+from freehold.endpoint.adapters import grpc_server, model_runtime, model_signing
 from freehold.endpoint.endpoint import Endpoint
 from freehold.endpoint.request_log import LogState
 from freehold.endpoint.server import Server
@@ -39,21 +40,29 @@ def serve(
     on_ready: Callable[[str], None] = lambda _: None,
     on_stopped: Callable[[LogState], None] = lambda _: None,
     on_loaded: Callable[[Identity], None] = lambda _: None,
+    on_grpc: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Answers until SIGTERM or SIGINT, then ends the requests under way and writes the log.
 
-    `on_loaded` gets whose endpoint it is, then `on_ready` the URL. For the main thread. Raises
-    Refused `endpoint.port-in-use`, `endpoint.not-loopback`, whatever keeps the serving folder from
-    being loaded, and StorageFailed if rows of the log are lost.
+    `on_loaded` gets whose endpoint it is, then `on_grpc` the address of gRPC if that is asked for,
+    then `on_ready` the URL. For the main thread. Raises Refused `endpoint.port-in-use`,
+    `endpoint.not-loopback`, AdapterMissing, whatever keeps the serving folder from being loaded,
+    and StorageFailed if rows of the log are lost.
     """
     with bound(settings.host, settings.port) as listener:
+        check_grpc(settings)
         runtime, signing = model_runtime(settings.runtime), model_signing()
         endpoint = Endpoint(settings, runtime, signing, wall_clock)
         on_loaded(endpoint.identity)
         with until_told(server_of(endpoint)) as server:
-            try:
+
+            def started() -> None:
+                if server.grpc is not None:
+                    on_grpc(server.grpc)
                 on_ready(url_of(listener))
-                server.run(listener)
+
+            try:
+                server.run(listener, started)
             finally:
                 on_stopped(endpoint.close())
 
@@ -86,6 +95,7 @@ class EndpointThread:
         """Answers when it returns. Adapters not given are found by name."""
         self._listener = bound(settings.host, settings.port)
         try:
+            check_grpc(settings)
             self.endpoint = Endpoint(
                 settings,
                 runtime or model_runtime(settings.runtime),
@@ -97,8 +107,24 @@ class EndpointThread:
             raise
         self.url, self.identity = url_of(self._listener), self.endpoint.identity
         self._server = server_of(self.endpoint)
-        self._thread = Thread(target=self._server.run, args=[self._listener], daemon=True)
+        begun: Future[None] = Future()
+        self._thread = Thread(target=self._run, args=(begun,), daemon=True)
         self._thread.start()
+        try:
+            begun.result()
+        except BaseException:
+            self.stop()
+            raise
+        self.grpc = self._server.grpc
+        """`host:port`, if it was asked for."""
+
+    def _run(self, begun: "Future[None]") -> None:
+        try:
+            self._server.run(self._listener, lambda: begun.set_result(None))
+        except BaseException as exc:
+            if begun.done():
+                raise
+            begun.set_exception(exc)
 
     def stop(self) -> LogState:
         """Ends what is under way and writes the log. Raises StorageFailed if that fails."""
@@ -121,16 +147,31 @@ class EndpointProcess:
     standard input has no other end.
     """
 
-    def __init__(self, process: "subprocess.Popen[str]", url: str, identity: Identity) -> None:
+    def __init__(
+        self,
+        process: "subprocess.Popen[str]",
+        url: str,
+        identity: Identity,
+        grpc: str | None = None,
+    ) -> None:
         self._process, self.url, self.identity = process, url, identity
+        self.grpc = grpc
+        """`host:port`, if it was asked for."""
 
     @classmethod
     def start(
-        cls, folder: Path, host: str = HOST, port: int = 0, runtime: str = RUNTIME
+        cls,
+        folder: Path,
+        host: str = HOST,
+        port: int = 0,
+        runtime: str = RUNTIME,
+        grpc_port: int | None = None,
     ) -> "EndpointProcess":
         """Returns when it answers. Raises Failed with the code and the reason if it does not."""
         command = [sys.executable, "-m", "freehold.endpoint", str(folder)]
         command += ["--host", host, "--port", str(port), "--runtime", runtime]
+        if grpc_port is not None:
+            command += ["--grpc-port", str(grpc_port)]
         command.append("--until-stdin-ends")
         pipe = subprocess.PIPE
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
@@ -138,7 +179,9 @@ class EndpointProcess:
         line = process.stdout.readline()
         said = json.loads(line) if line.startswith("{") else {}
         if "url" in said:
-            return cls(process, said["url"], Identity(said["key"], said["folder"]))
+            return cls(
+                process, said["url"], Identity(said["key"], said["folder"]), said.get("grpc")
+            )
         process.wait()
         _close_pipes(process)
         error = said.get("error", {})
@@ -183,8 +226,11 @@ def _close_pipes(process: "subprocess.Popen[str]") -> None:
             pipe.close()
 
 
-def bound(host: str, port: int) -> socket.socket:
-    """Raises Refused: `endpoint.not-loopback`, `endpoint.port-in-use`, `endpoint.port`."""
+def bound(host: str, port: int, option: str = "--port") -> socket.socket:
+    """`option`: what chooses the port.
+
+    Raises Refused: `endpoint.not-loopback`, `endpoint.port-in-use`, `endpoint.port`.
+    """
     address = _loopback(host)
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     # Only of a socket that says so does asyncio know it is TCP, and turn Nagle's algorithm off:
@@ -201,7 +247,7 @@ def bound(host: str, port: int) -> socket.socket:
             raise Refused(
                 f"port {port} is in use",
                 why=f"another process listens on {address}:{port}",
-                hint="stop it, or choose another port with --port",
+                hint=f"stop it, or choose another port with {option}",
                 code="endpoint.port-in-use",
             ) from exc
         raise Refused(
@@ -230,8 +276,21 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def check_grpc(settings: EndpointSettings) -> None:
+    """That what is asked for can be, before anything is loaded.
+
+    Raises AdapterMissing; Refused as `bound` does.
+    """
+    if settings.grpc_port is not None:
+        grpc_server()
+        bound(settings.host, settings.grpc_port, "--grpc-port").close()
+
+
 def server_of(endpoint: Endpoint) -> Server:
     settings = endpoint.settings
-    server = Server(endpoint.application, settings.limits, settings.admission, GRACE)
+    beside = None
+    if settings.grpc_port is not None:
+        beside = grpc_server()(endpoint, str(_loopback(settings.host)), settings.grpc_port)
+    server = Server(endpoint.application, settings.limits, settings.admission, GRACE, beside)
     endpoint.counts_open(lambda: server.waiting)
     return server

@@ -50,6 +50,19 @@ class Answering(Protocol):
         """Whether it takes its turn; else it is answered at once, whatever waits."""
 
 
+class Beside(Protocol):
+    """What else is done on the same loop, as answering by a socket of its own."""
+
+    address: str
+    """`host:port`, once it has started; empty where it answers nobody."""
+    open: int
+    """Requests begun and not yet answered."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self, grace: float) -> None: ...
+
+
 class Server:
     def __init__(
         self,
@@ -57,10 +70,9 @@ class Server:
         limits: Limits,
         settings: AdmissionSettings,
         grace: float,
-        beside: Callable[[], Awaitable[None]] | None = None,
+        beside: Beside | None = None,
     ) -> None:
-        """`grace`: seconds that requests under way have to end. `beside`: what runs on the same
-        loop until that is over, then is cancelled."""
+        """`grace`: seconds that requests under way have to end."""
         self._application, self._settings, self._grace = application, settings, grace
         self._turns: Turns[Connection] = Turns(settings.waiting)
         self._allowances = Allowances(settings.per_caller) if settings.per_caller else None
@@ -82,12 +94,18 @@ class Server:
     @property
     def waiting(self) -> int:
         """Requests begun and not yet answered."""
-        return sum(one.phase != IDLE for one in tuple(self._connections))
+        open_here = sum(one.phase != IDLE for one in tuple(self._connections))
+        return open_here + (0 if self._beside is None else self._beside.open)
 
-    def run(self, listener: socket.socket) -> None:
-        """Until `stop`, from any thread."""
+    @property
+    def grpc(self) -> str | None:
+        """Its `host:port`, once it has started."""
+        return None if self._beside is None else self._beside.address
+
+    def run(self, listener: socket.socket, on_started: Callable[[], None] = lambda: None) -> None:
+        """Until `stop`, from any thread. Raises what keeps it from starting."""
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(self._serve(listener))
+            runner.run(self._serve(listener, on_started))
 
     def stop(self) -> None:
         """Safe from a signal's handler and from any thread."""
@@ -95,24 +113,23 @@ class Server:
         self._stop.set()
         self._wake()
 
-    async def _serve(self, listener: socket.socket) -> None:
+    async def _serve(self, listener: socket.socket, on_started: Callable[[], None]) -> None:
+        if self._beside is not None:
+            await self._beside.start()
+        on_started()
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
         self._wake = lambda: _wake(loop, woken)
         server = await loop.create_server(lambda: Connection(self), sock=listener, backlog=2048)
-        running = [asyncio.ensure_future(self._keep_looking())]
-        if self._beside is not None:
-            running.append(asyncio.ensure_future(self._beside()))
+        looking = loop.create_task(self._keep_looking())
         if not self._stop.is_set():
             await woken.wait()
         server.close()
-        await self._drain()
-        for one in running:
-            one.cancel()
-        # What they raise on their way out, but for being cancelled, is raised here.
-        for found in await asyncio.gather(*running, return_exceptions=True):
-            if isinstance(found, Exception):
-                raise found
+        if self._beside is None:
+            await self._drain()
+        else:
+            await asyncio.gather(self._drain(), self._beside.stop(self._grace))
+        looking.cancel()
 
     async def _drain(self) -> None:
         self._application.draining = True

@@ -22,6 +22,8 @@ class EndpointSettings:
     """0: any free one."""
     runtime: str = RUNTIME
     """Name of a `freehold.model_runtime` adapter."""
+    grpc_port: int | None = None
+    """None: no gRPC; 0: any free one."""
     limits: Limits = field(default_factory=Limits)
     admission: AdmissionSettings = field(default_factory=AdmissionSettings)
     log: LogSettings = field(default_factory=LogSettings)

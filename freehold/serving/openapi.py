@@ -39,14 +39,16 @@ _INFER = _Operation(
     (_JSON, _OCTETS),
 )
 _METADATA = _Operation("get", "What the model takes and gives", "ModelMetadata")
+_INVOKED = _Operation(
+    "post", "Predict, by the scoring protocol of MLflow", "Invoked", "Invocation", csv=True
+)
 _READY = _Operation("get", "Whether the model answers", "ModelReady")
 _PING = _Operation("get", "Whether the endpoint is ready", also=("503",))
 _OPERATIONS = {
     f"{_MODEL}/infer": _INFER,
     f"{_PINNED}/infer": _INFER,
-    "/invocations": _Operation(
-        "post", "Predict, by the scoring protocol of MLflow", "Invoked", "Invocation", csv=True
-    ),
+    "/invocations": _INVOKED,
+    "/endpoints/{model}/invocations": _INVOKED,
     "/v1/models/{model}/predict": _Operation(
         "post", "Predict for one row or a list of rows", "PredictedRows", "Rows"
     ),

@@ -1,6 +1,8 @@
 """Run a gateway: here until told to stop, or in a thread."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 
 from freehold.endpoint.gateway.application import Gateway
@@ -44,10 +46,24 @@ class GatewayThread:
 
 
 def _server(relay: Relay) -> Server:
-    async def beside() -> None:
-        try:
-            await relay.keep_looking()
-        finally:
-            relay.close()
+    return Server(Gateway(relay), Limits(), AdmissionSettings(), GRACE, beside=_Looking(relay))
 
-    return Server(Gateway(relay), Limits(), AdmissionSettings(), GRACE, beside=beside)
+
+class _Looking:
+    """Looks after the sites while the server answers."""
+
+    address = ""
+    open = 0
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+
+    async def start(self) -> None:
+        self._task = asyncio.ensure_future(self._relay.keep_looking())
+
+    async def stop(self, _grace: float) -> None:
+        """Raises what ended the looking before."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        self._relay.close()

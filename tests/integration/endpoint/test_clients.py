@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+import grpc as rpc
 import lightgbm
 import numpy as np
 import pandas as pd
@@ -20,10 +21,12 @@ from freehold.adapters.signing.model_signing import OpenSSFModelSigning
 from freehold.domain.canonical import canonical
 from freehold.domain.columns import Column, Columns
 from freehold.endpoint.process import EndpointProcess
+from freehold.serving.inference_messages import FILE, SERVICE
 
 with warnings.catch_warnings():
     # It warns of its own type hints while it is imported.
     warnings.simplefilter("ignore")
+    from mlflow.deployments import get_deploy_client
     from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 MIXED = Columns((Column("distance", "number"), Column("carrier", "category", ("AA", "UA"))))
@@ -51,15 +54,27 @@ def trained(seed: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def url(lasting_site: Any) -> Iterator[str]:
+def endpoint(lasting_site: Any) -> Iterator[EndpointProcess]:
     """Version 1 answers; version 2, which takes numbers alone, is there to be named."""
     lasting_site.signing = OpenSSFModelSigning()
     for version, columns in ((1, MIXED), (2, NUMBERS)):
         files = {"columns.json": canonical(columns.as_json()), MODEL_FILE: trained(version)}
         lasting_site.package(version, files)
     lasting_site.canary(0.0)
-    with EndpointProcess.start(lasting_site.folder, runtime="lightgbm") as endpoint:
-        yield endpoint.url
+    with EndpointProcess.start(lasting_site.folder, runtime="lightgbm", grpc_port=0) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def url(endpoint: EndpointProcess) -> str:
+    return endpoint.url
+
+
+@pytest.fixture(scope="module")
+def grpc(endpoint: EndpointProcess) -> str:
+    """Host and port."""
+    assert endpoint.grpc is not None
+    return endpoint.grpc
 
 
 def infer(url: str, path: str = "infer", **columns: list[Any]) -> list[float]:
@@ -123,6 +138,95 @@ def test_kserve(url: str, expected: list[float]) -> None:
     assert "'inputs' must be a list" in told["refused"] and "400" in told["refused"]
 
 
+def test_triton_grpc(
+    grpc: str, url: str, expected: list[float], expected_of_matrix: list[float]
+) -> None:
+    told = run("triton_grpc", grpc, QUESTION)
+    assert [told[key] for key in ("live", "ready", "model ready", "version ready")] == [True] * 4
+    assert told["no version"] is False
+    assert told["server"]["name"] == "freehold"
+    assert told["model"]["versions"] == ["1", "2"] and told["version"]["versions"] == ["2"]
+    assert [one["name"] for one in told["model"]["inputs"]] == ["distance", "carrier", "hour", "id"]
+    assert told["prediction ids"] == ["r7/0", "r7/1"] and told["versions"] == [1, 1]
+    assert told["outputs"] == ["score"]
+    assert len(told["scores"]) == 6
+    assert told["scores"] == dict.fromkeys(told["scores"], expected)
+    assert told["matrix"] == expected_of_matrix
+    assert told["gap"] == infer(url, distance=[None])
+    status, message = told["refused"]
+    assert status == "StatusCode.INVALID_ARGUMENT" and "'distance' holds NaN" in message
+    answers = [[f"s{n}", expected] for n in range(20)]
+    assert told["streamed"][7][0] == "refused" and "holds NaN" in told["streamed"][7][1]
+    assert [*told["streamed"][:7], *told["streamed"][8:]] == [*answers[:7], *answers[8:]]
+
+
+def test_triton_grpc_aio(grpc: str, expected: list[float]) -> None:
+    told = run("triton_grpc_aio", grpc, QUESTION)
+    assert told["ready"] is True and told["server"]["name"] == "freehold"
+    assert len(told["scores"]) == 32
+    assert told["scores"] == dict.fromkeys(told["scores"], expected)
+    assert [told["streamed"][n] for n in (0, 9)] == [["a0", expected], ["a9", expected]]
+    assert len(told["streamed"]) == 10 and told["streamed"][3][0] == "refused"
+
+
+def test_kserve_grpc(grpc: str, expected: list[float]) -> None:
+    told = run("kserve_grpc", grpc, QUESTION)
+    assert [told[key] for key in ("live", "ready", "model ready")] == [True] * 3
+    assert told["other ready"] is False
+    assert told["scores"] == {"raw": expected, "typed": expected}
+    status, details, code = told["refused"]
+    assert (status, code) == ("INVALID_ARGUMENT", "request.malformed") and "inputs" in details
+
+
+def peak(pid: int) -> int:
+    """Most MiB that the process has had in memory so far."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
+
+
+def test_what_a_caller_sends_bounds_the_memory(endpoint: EndpointProcess, grpc: str) -> None:
+    """A hundred MiB in a few packed KiB; and eight MiB of four million empty tensors."""
+    with rpc.insecure_channel(grpc, [("grpc.max_send_message_length", -1)]) as channel:
+        method = channel.unary_unary(f"/{SERVICE}/ModelInfer")
+        before = peak(endpoint.pid)
+        with pytest.raises(rpc.RpcError, match="larger than max"):
+            method(bytes(100 * 2**20), compression=rpc.Compression.Gzip)
+        assert peak(endpoint.pid) < before + 40
+        name = b"\x0a\x05delay"
+        with pytest.raises(rpc.RpcError, match="more than 1000 inputs"):
+            method(name + b"\x2a\x00" * (2**22 - 100))
+        assert peak(endpoint.pid) < before + 200
+
+
+@pytest.mark.parametrize("of", ["triton", "kserve"])
+def test_the_messages_are_those_of_the_clients(of: str) -> None:
+    """Ours have fields that the older of the two lacks, and no field that either has otherwise."""
+    theirs = run("grpc_contract", "", of)
+    ours = {
+        name: {
+            field.name: [field.number, field.type, field.is_repeated] for field in message.fields
+        }
+        for name, message in messages_of(FILE.message_types_by_name.values())
+    }
+    assert theirs["package"] == FILE.package
+    shared = set(ours) & set(theirs["messages"])
+    assert len(shared) >= 20
+    for name in shared:
+        assert theirs["messages"][name].items() <= ours[name].items(), name
+    for name in ("ModelInfer", "ModelStreamInfer", "ModelMetadata", "ServerLive"):
+        if name in theirs["methods"]:
+            asked, answered, *streams = theirs["methods"][name]
+            assert streams == [name == "ModelStreamInfer"] * 2
+            assert asked.removeprefix("inference.") in ours
+            assert answered.removeprefix("inference.") in ours
+
+
+def messages_of(found: Any, outer: str = "") -> Iterator[tuple[str, Any]]:
+    for message in found:
+        yield outer + message.name, message
+        yield from messages_of(message.nested_types, f"{outer}{message.name}.")
+
+
 @BEFORE_3_13
 def test_the_codecs_of_mlserver(
     url: str, expected: list[float], expected_of_matrix: list[float]
@@ -179,3 +283,13 @@ def test_the_scoring_client_of_mlflow(url: str, expected: list[float]) -> None:
     assert client.invoke(records)["predictions"] == expected
     with pytest.raises(Exception, match="distance"):
         client.invoke(pd.DataFrame({"distance": ["far"], "carrier": ["AA"]}))
+
+
+def test_the_deployment_client_of_mlflow(url: str, expected: list[float]) -> None:
+    client = get_deploy_client(url)
+    columns = ["distance", "carrier"]
+    rows = [list(row) for row in zip(*(QUESTION[name] for name in columns), strict=True)]
+    asked = {"dataframe_split": {"columns": columns, "data": rows}}
+    assert client.predict(endpoint="delay", inputs=asked)["predictions"] == expected
+    with pytest.raises(Exception, match="no model is named 'other'"):
+        client.predict(endpoint="other", inputs=asked)

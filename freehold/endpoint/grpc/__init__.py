@@ -1,0 +1,1 @@
+"""The endpoint's gRPC face; the extra `grpc`, imported only where it is asked for."""

@@ -1,0 +1,99 @@
+"""The gRPC server beside the HTTP one, on the same event loop."""
+
+import asyncio
+from contextlib import suppress
+from time import monotonic
+
+import grpc
+
+from freehold.domain.errors import Refused
+from freehold.endpoint.endpoint import Endpoint
+from freehold.endpoint.grpc.health import HealthService
+from freehold.endpoint.grpc.service import InferenceService
+from freehold.serving.inference_messages import HEALTH_SERVICE, SERVICE
+
+CONCURRENT = 512
+"""Calls at a time, over all connections; one more is told RESOURCE_EXHAUSTED."""
+STREAMS = 128
+"""Calls at a time of one connection; its client keeps the others waiting."""
+KEEP_ALIVE = 60_000
+"""Milliseconds after which a silent connection is asked whether it still is there."""
+SWEEP = 1.0
+"""Seconds between two looks for calls that do not arrive."""
+QUIET = 0.25
+"""Seconds without a message after which a stream may be ended, when the endpoint stops; and for
+which new calls are refused before nothing listens any more."""
+
+
+class GrpcServer:
+    """Made, started and stopped on one event loop."""
+
+    def __init__(self, endpoint: Endpoint, host: str, port: int) -> None:
+        """`host`: an address of loopback. `port`: 0 takes a free one."""
+        self._endpoint = endpoint
+        self._host = f"[{host}]" if ":" in host else host
+        self._port = port
+        self._service = InferenceService(endpoint)
+        self._health = HealthService(endpoint)
+        self._server: grpc.aio.Server | None = None
+        self._sweeping: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> str:
+        """`host:port`; once started, with the port that was taken."""
+        return f"{self._host}:{self._port}"
+
+    @property
+    def open(self) -> int:
+        """Calls begun and not yet answered."""
+        return self._service.open
+
+    async def start(self) -> None:
+        """Raises Refused `endpoint.port`."""
+        options = [
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", self._endpoint.settings.limits.body_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.max_concurrent_streams", STREAMS),
+            ("grpc.keepalive_time_ms", KEEP_ALIVE),
+            ("grpc.keepalive_permit_without_calls", 1),
+        ]
+        server = grpc.aio.server(options=options, maximum_concurrent_rpcs=CONCURRENT)
+        server.add_registered_method_handlers(SERVICE, self._service.methods)
+        server.add_registered_method_handlers(HEALTH_SERVICE, self._health.methods)
+        try:
+            self._port = server.add_insecure_port(self.address)
+        except RuntimeError as exc:
+            raise Refused(
+                f"{self._host}:{self._port} cannot be listened on",
+                why=str(exc),
+                hint="choose another port with --grpc-port",
+                code="endpoint.port",
+            ) from exc
+        await server.start()
+        self._server = server
+        self._sweeping = asyncio.create_task(self._sweep())
+
+    async def stop(self, grace: float) -> None:
+        """Calls under way have `grace` seconds to end; streams that are silent are ended before.
+
+        What begins now is refused by us for a while: gRPC's core, once it stops, cancels it, and
+        clients do not ask again after that.
+        """
+        if self._server is None or self._sweeping is None:
+            return
+        self._sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._sweeping
+        await asyncio.sleep(QUIET)
+        stopping = asyncio.create_task(self._server.stop(grace))
+        while not stopping.done():
+            await asyncio.wait((stopping,), timeout=QUIET / 5)
+            self._service.end_idle(monotonic() - QUIET)
+        await stopping
+        self._server = None
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            self._service.end_slow(monotonic() - self._endpoint.settings.limits.body_seconds)

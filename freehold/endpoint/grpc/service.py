@@ -1,0 +1,260 @@
+"""Methods of the service GRPCInferenceService: Open Inference Protocol, version 2.
+
+Messages arrive as bytes and leave as bytes: what is wrong with one is then ours to say. Scoring
+runs to its end without waiting, so that a table taken once is the whole request's.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from time import monotonic, perf_counter
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from freehold.domain.errors import FreeholdError, Refused, RequestInvalid
+from freehold.endpoint.endpoint import Endpoint
+from freehold.endpoint.grpc.status import http_status, status_code, trailing_metadata
+from freehold.endpoint.loading import LoadedTable
+from freehold.endpoint.message import trace_of
+from freehold.serving.inference_messages import (
+    ModelMetadataRequest,
+    ModelReadyRequest,
+    ModelReadyResponse,
+    ServerLiveResponse,
+    ServerMetadataResponse,
+    ServerReadyResponse,
+)
+from freehold.serving.message_faults import malformed
+from freehold.serving.message_request import read_envelope, read_message
+from freehold.serving.message_response import (
+    error_text,
+    metadata_message,
+    response_message,
+    stream_error,
+    stream_message,
+)
+from freehold.serving.request import invalid
+
+EXTENSIONS = ("model_stream_infer",)
+_VERSION = version("freehold")
+_LIVE = ServerLiveResponse(live=True).SerializeToString()
+_SERVER = ServerMetadataResponse(
+    name="freehold", version=_VERSION, extensions=EXTENSIONS
+).SerializeToString()
+
+
+class InferenceService:
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._arriving: dict[asyncio.Task[Any], float] = {}
+        """Calls whose message is not whole yet, and since when."""
+        self._reads: dict[asyncio.Task[Any], float] = {}
+        """Of streams, the wait for the next message."""
+        unary, stream = grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
+        self.methods: Mapping[str, Any] = {
+            "ServerLive": unary(self._live),
+            "ServerReady": unary(self._ready),
+            "ModelReady": unary(self._model_ready),
+            "ServerMetadata": unary(self._server),
+            "ModelMetadata": unary(self._metadata),
+            "ModelInfer": unary(self._infer),
+            "ModelStreamInfer": stream(self._stream),
+        }
+        """By name. On the wire a call with one message is a stream of one: as a stream it is ours
+        to wait for the message, and to say how long."""
+
+    @property
+    def open(self) -> int:
+        """Calls begun and not yet answered."""
+        return len(self._arriving) + len(self._reads)
+
+    def end_slow(self, before: float) -> None:
+        """Calls whose message began to arrive before then, and has not yet arrived, end."""
+        for task, since in list(self._arriving.items()):
+            if since < before:
+                del self._arriving[task]
+                task.cancel()
+
+    def end_idle(self, before: float) -> None:
+        """Streams that have waited for a message since before then end."""
+        for read, since in list(self._reads.items()):
+            if since < before:
+                read.cancel()
+
+    async def _infer(self, _: Any, context: Any) -> bytes:
+        try:
+            self._begin()
+            envelope = read_envelope(await self._message(context))
+            return self._answer(envelope, context)
+        except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
+            await self._refuse(exc, context)
+
+    async def _stream(self, _: Any, context: Any) -> None:
+        """One request after the other; a fault of one is an answer, and the stream goes on."""
+        try:
+            self._begin()
+        except FreeholdError as exc:
+            await self._refuse(exc, context)
+        while True:
+            try:
+                body = await self._next(context)
+            except FreeholdError as exc:
+                await self._refuse(exc, context)
+            if body is grpc.aio.EOF:
+                return
+            request_id = ""
+            try:
+                envelope = read_envelope(body)
+                request_id = envelope.id
+                told = stream_message(self._answer(envelope, context))
+            except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
+                error = self._counted(exc)
+                told = stream_error(error, self._endpoint.watcher.table.table.model, request_id)
+            await context.write(told)
+
+    def _begin(self) -> None:
+        """Raises Refused `endpoint.stopping`: what began before is answered."""
+        if self._endpoint.application.draining:
+            raise Refused("the endpoint stops: it takes no new calls", code="endpoint.stopping")
+
+    async def _message(self, context: Any) -> bytes:
+        """Of a call that has one. Raises RequestInvalid: `request.slow`, `request.malformed`."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._arriving[task] = monotonic()
+        try:
+            message = await context.read()
+        except asyncio.CancelledError as exc:
+            if task in self._arriving:
+                raise
+            task.uncancel()
+            what = f"the message did not arrive in {self._endpoint.settings.limits.body_seconds} s"
+            raise invalid("request.slow", what) from exc
+        finally:
+            self._arriving.pop(task, None)
+        if message is grpc.aio.EOF:
+            raise invalid("request.malformed", "there is no message")
+        return bytes(message)
+
+    async def _next(self, context: Any) -> Any:
+        """The next message, or EOF. Raises Refused `endpoint.stopping`."""
+        read = asyncio.ensure_future(context.read())
+        self._reads[read] = monotonic()
+        try:
+            return await read
+        except asyncio.CancelledError as exc:
+            if not (read.cancelled() and self._endpoint.application.draining):
+                raise
+            raise Refused(
+                "the endpoint stops: nothing after the last answer was looked at",
+                code="endpoint.stopping",
+            ) from exc
+        finally:
+            del self._reads[read]
+
+    def _answer(self, envelope: Any, context: Any) -> bytes:
+        """Raises FreeholdError, and whatever else goes wrong."""
+        endpoint = self._endpoint
+        started, at = perf_counter(), endpoint.inference.clock()
+        remaining = context.time_remaining()
+        if remaining is not None and remaining <= 0:
+            raise RequestInvalid("the caller's deadline has passed", code="request.deadline")
+        loaded, pinned = self._found(envelope.model_name, envelope.model_version)
+        request = read_message(envelope, endpoint.settings.limits, lambda: loaded.order(pinned))
+        trace = _trace(context.invocation_metadata())
+        predictions = endpoint.inference.answer(loaded, request, at, pinned, trace)
+        answer = response_message(request, predictions)
+        endpoint.metrics.seconds.observe(perf_counter() - started)
+        endpoint.metrics.answered(200)
+        return answer
+
+    def _found(self, model: str, named: str) -> tuple[LoadedTable, int | None]:
+        """The table in force, and the place of the version in it, if one is named.
+
+        Raises RequestInvalid `request.not-found`; what withdrew the table.
+        """
+        watcher = self._endpoint.watcher
+        loaded = watcher.table
+        if watcher.withdrawn is not None:
+            raise watcher.withdrawn
+        if model != loaded.table.model:
+            raise invalid("request.not-found", f"no model is named {model!r:.60}")
+        if not named:
+            return loaded, None
+        # Far more digits than a version has would make int() itself refuse.
+        number = int(named) if named.isascii() and named.isdigit() and len(named) < 19 else -1
+        place = loaded.place(number)
+        if place is None:
+            raise invalid("request.not-found", f"{model} has no version {named!r:.40} here")
+        return loaded, place
+
+    async def _live(self, _: Any, __: Any) -> bytes:
+        return self._told(_LIVE)
+
+    async def _ready(self, _: Any, __: Any) -> bytes:
+        ready = ServerReadyResponse(ready=self._endpoint.is_ready)
+        return self._told(ready.SerializeToString())
+
+    async def _server(self, _: Any, __: Any) -> bytes:
+        return self._told(_SERVER)
+
+    async def _model_ready(self, _: Any, context: Any) -> bytes:
+        """A model or version that is not here is not ready; REST answers 404."""
+        try:
+            asked = _read(ModelReadyRequest, await self._message(context))
+            try:
+                self._found(asked.name, asked.version)
+                ready = True
+            except FreeholdError:
+                ready = False
+            return self._told(ModelReadyResponse(ready=ready).SerializeToString())
+        except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
+            await self._refuse(exc, context)
+
+    async def _metadata(self, _: Any, context: Any) -> bytes:
+        try:
+            asked = _read(ModelMetadataRequest, await self._message(context))
+            loaded, pinned = self._found(asked.name, asked.version)
+            variants, models = loaded.table.variants, loaded.models
+            if pinned is not None:
+                variants, models = (variants[pinned],), (models[pinned],)
+            versions, columns = [v.version for v in variants], [m.columns for m in models]
+            return self._told(metadata_message(loaded.table.model, versions, columns))
+        except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
+            await self._refuse(exc, context)
+
+    def _told(self, answer: bytes) -> bytes:
+        self._endpoint.metrics.answered(200)
+        return answer
+
+    def _counted(self, exc: Exception) -> FreeholdError:
+        error = exc
+        if not isinstance(error, FreeholdError):
+            why = type(exc).__name__
+            error = FreeholdError("the endpoint failed", why=why, code="endpoint.internal")
+        self._endpoint.metrics.errors.labels(error.code).inc()
+        self._endpoint.metrics.answered(http_status(error))
+        return error
+
+    async def _refuse(self, exc: Exception, context: Any) -> NoReturn:
+        error = self._counted(exc)
+        # It raises, which is how the call ends.
+        await context.abort(status_code(error), error_text(error), trailing_metadata(error))
+        raise error
+
+
+def _trace(metadata: Iterable[tuple[str, Any]]) -> str | None:
+    for name, value in metadata:
+        if name == "traceparent":
+            return trace_of(value.encode())
+    return None
+
+
+def _read(message: Any, body: bytes) -> Any:
+    """Raises RequestInvalid `request.malformed`."""
+    try:
+        return message.FromString(body)
+    except DecodeError as exc:
+        raise malformed(message, body) from exc
