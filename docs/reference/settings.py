@@ -21,6 +21,7 @@ WHERE = {
     "ReleaseSpec": "release",
     "GuardrailSpec": "release.guardrails",
     "MetricSpec": "release.metrics.NAME",
+    "FreezeSpec": "release.freeze",
     "MonitoringSpec": "monitoring",
     "ReplaySpec": "replay",
     "RetentionSpec": "retention",

@@ -1,51 +1,190 @@
 """`freehold release`"""
 
+from typing import Any
+
 import click
 
 from freehold.app.model.naming import resolve
-from freehold.app.release.release import ReleasePlan, plan_release, release, roll_back
+from freehold.app.release import orders
+from freehold.app.release.release import ReleasePlan, plan_release, release
+from freehold.app.release.status import release_status
 from freehold.app.site.opening import open_site
-from freehold.cli import output
-from freehold.domain.release import Release, Strategy
+from freehold.cli import output, release_drawing
+from freehold.domain.release import STRATEGIES, Release, Strategy
+
+BEGIN = "begin"
 
 
-@click.command("release", help="Move MODEL@VERSION into traffic, step by step, under guardrails.")
+class WordsOrVersion(click.Group):
+    """`freehold release MODEL@VERSION` is `freehold release begin MODEL@VERSION`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = [BEGIN, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    "release",
+    cls=WordsOrVersion,
+    help="Move MODEL@VERSION into traffic, step by step, under guardrails; look at it, hold it, "
+    "hurry it, take it back. `begin` may be left out.",
+)
+def command() -> None: ...
+
+
+reason = click.option(
+    "--reason", default="", help="Kept beside the history, so that it can be erased."
+)
+despite = click.option(
+    "--despite-freeze", is_flag=True, help="Although releases are frozen in freehold.yaml."
+)
+
+
+@command.command(BEGIN)
 @click.argument("name", metavar="MODEL@VERSION")
 @click.option(
     "--strategy",
-    type=click.Choice(["canary", "immediate"]),
+    type=click.Choice(list(STRATEGIES)),
     default="canary",
     show_default=True,
-    help="canary: a growing share of the traffic; immediate: all of it at once.",
+    help="; ".join(f"{name}: {told}" for name, told in STRATEGIES.items()) + ".",
 )
 @click.option(
     "--sites", default="", metavar="A,B", help="Where; `all` for every site. Otherwise here."
 )
-@click.option("--roll-back", "back", is_flag=True, help="Take its running release back at once.")
+@click.option("--roll-back", "back", is_flag=True, help="The same as `freehold release abort`.")
+@despite
 @output.yes
 @output.as_json
-def command(name: str, strategy: str, sites: str, back: bool, yes: bool, as_json: bool) -> None:
+def begin(
+    name: str,
+    strategy: Strategy,
+    sites: str,
+    back: bool,
+    despite_freeze: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Begin a release, at the sites that are named or here."""
     with open_site() as site:
         if back:
             model = resolve(site, name).model
             if not as_json:
                 click.echo(f"the running release of {model} goes back; the champion takes over")
             output.confirm("Roll it back?", yes)
-            done = roll_back(site, model)
+            done = orders.roll_back(site, model)
         else:
             places = (
                 site.project.site_names if sites == "all" else tuple(filter(None, sites.split(",")))
             )
-            how: Strategy = "immediate" if strategy == "immediate" else "canary"
-            plan = plan_release(site, name, how, places)
+            plan = plan_release(site, name, strategy, places, despite_freeze=despite_freeze)
             if not as_json:
                 _show(plan)
             output.confirm("Release it?", yes)
             done = release(site, plan)
+    _told(done, as_json)
+
+
+@command.command("pause")
+@click.argument("model")
+@reason
+@output.yes
+@output.as_json
+def pause(model: str, reason: str, yes: bool, as_json: bool) -> None:
+    """Keep the running release where it is. Its analysis goes on, and guardrails still take it
+    back."""
+    with open_site() as site:
+        standing = orders.running(site, model)
+        if not as_json:
+            click.echo(f"release {standing.id} stays at {standing.weight} % until it is resumed")
+        output.confirm("Pause it?", yes)
+        done = orders.pause(site, model, reason)
+    _told(done, as_json)
+
+
+@command.command("resume")
+@click.argument("model")
+@reason
+@output.yes
+@output.as_json
+def resume(model: str, reason: str, yes: bool, as_json: bool) -> None:
+    """Let a paused release go on by what is seen of it."""
+    with open_site() as site:
+        standing = orders.running(site, model)
+        if not as_json:
+            click.echo(f"release {standing.id} goes on from {standing.weight} %")
+        output.confirm("Resume it?", yes)
+        done = orders.resume(site, model, reason)
+    _told(done, as_json)
+
+
+@command.command("promote")
+@click.argument("model")
+@click.option("--full", is_flag=True, help="To all traffic, for good, and not to the next step.")
+@reason
+@despite
+@output.yes
+@output.as_json
+def promote(
+    model: str, full: bool, reason: str, despite_freeze: bool, yes: bool, as_json: bool
+) -> None:
+    """Take the next step now, whatever has been seen so far, unless a guardrail is crossed."""
+    with open_site() as site:
+        plan = orders.plan_promotion(site, model, full, despite_freeze)
+        if not as_json:
+            click.echo(_promotion(plan))
+        output.confirm("Promote it?", yes)
+        done = orders.promote(site, plan, reason)
+    _told(done, as_json)
+
+
+@command.command("abort")
+@click.argument("model")
+@reason
+@output.yes
+@output.as_json
+def abort(model: str, reason: str, yes: bool, as_json: bool) -> None:
+    """Take the running release back at once; the champion answers everything again."""
+    with open_site() as site:
+        if not as_json:
+            click.echo(f"the running release of {model} goes back; the champion takes over")
+        output.confirm("Abort it?", yes)
+        done = orders.roll_back(site, model, reason)
+    _told(done, as_json)
+
+
+@command.command("status")
+@click.argument("model", default="")
+@click.option("--watch", is_flag=True, help="Draw it anew as it changes, until interrupted.")
+@output.as_json
+def status(model: str, watch: bool, as_json: bool) -> None:
+    """Where each model's release stands, what is seen of it, and what holds it."""
+    with open_site() as site:
+        if watch and not as_json:
+            release_drawing.watch(lambda: release_status(site, model))
+            return
+        found = release_status(site, model)
     if as_json:
-        output.data({"shape": 1, **done.as_json()})
-    else:
-        _print(done)
+        output.data(found)
+        return
+    release_drawing.draw(found)
+    output.next_command(*_next(found))
+
+
+def _next(found: dict[str, Any]) -> list[str]:
+    for one in found["releases"]:
+        if one["status"] == "running":
+            word = "resume" if one["held"] == "paused" else "promote"
+            name = one["model"]
+            return [f"freehold release {word} {name}", f"freehold release abort {name}"]
+    return ["freehold models"]
+
+
+def _promotion(plan: orders.Promotion) -> str:
+    one = plan.release
+    goal = "to be the champion" if plan.is_last else f"to {plan.weight} %"
+    return f"{one.model}@{one.version} goes from {one.weight} % {goal}"
 
 
 def _show(plan: ReleasePlan) -> None:
@@ -73,13 +212,18 @@ def _show(plan: ReleasePlan) -> None:
     )
 
 
-def _print(done: Release) -> None:
-    if done.status == "completed":
+def _told(done: Release, as_json: bool) -> None:
+    if as_json:
+        output.data({"shape": 1, **done.as_json()})
+    elif done.status == "completed":
         click.echo(f"{done.model}@{done.version} is the champion")
         output.next_command("freehold serve", "freehold status")
     elif done.status == "rolled-back":
         click.echo(f"{done.model}@{done.version} is out of traffic")
         output.next_command("freehold status")
+    elif done.paused:
+        click.echo(f"release {done.id}: {done.model}@{done.version} stays at {done.weight} %")
+        output.next_command(f"freehold release resume {done.model}", "freehold release status")
     else:
         click.echo(f"release {done.id}: {done.model}@{done.version} gets {done.weight} %")
         output.next_command("freehold status", f"freehold why {done.model}@{done.version}")

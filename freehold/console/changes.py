@@ -16,7 +16,7 @@ from freehold.app.work.request import plan_request, request
 from freehold.app.work.work import find_work
 from freehold.console.request import Asked, Field, malformed
 from freehold.domain.errors import Conflict, Fault
-from freehold.domain.release import Strategy
+from freehold.domain.release import STRATEGIES
 
 Made = dict[str, Any]
 
@@ -42,16 +42,18 @@ def begin_release(site: Site, asked: Asked) -> Made:
     )
     dry, seen = asked.flag("dry_run"), given.get("plan")
     faults = []
-    if given.get("strategy", "canary") not in ("canary", "immediate"):
-        faults.append(Fault("request.field", "must be canary or immediate", "strategy"))
+    strategies = {one: one for one in STRATEGIES}
+    how = strategies.get(given.get("strategy", "canary"))
+    if how is None:
+        what = f"must be one of {', '.join(strategies)}"
+        faults.append(Fault("request.field", what, "strategy"))
     if dry and seen is not None:
         faults.append(Fault("request.field", "is what this asks for", "plan"))
     if not dry and seen is None:
         hint = "ask with ?dry_run=true first, and send the digest that it answers"
         faults.append(Fault("request.field", "is missing", "plan", hint))
-    if faults:
+    if faults or how is None:
         raise malformed(faults)
-    how: Strategy = "immediate" if given.get("strategy") == "immediate" else "canary"
     plan = plan_release(site, given["version"], how, tuple(given.get("sites", ())))
     if dry:
         return {"shape": 1, "plan": plan.as_json(), "digest": plan.digest}

@@ -39,16 +39,21 @@ def analysed(release: Release, decision: Decision, seen: Sequence[Observation]) 
     return Draft("release.analysed", body, cause=(release.fact,))
 
 
+def recorded_hold(state: State, release: Release) -> str:
+    """Why the running step did not go on when that was last recorded; empty if it never was."""
+    row = state.get(ANALYSES, release_key(release.id))
+    return str(row["decision"]) if row is not None and row["step"] == release.step else ""
+
+
 def held_by_ratio(state: State, release: Release) -> bool:
     """Whether it was recorded that the running step does not go on for its ids' shares."""
-    row = state.get(ANALYSES, release_key(release.id))
-    return row is not None and (row["step"], row["decision"]) == (release.step, "sample-ratio")
+    return recorded_hold(state, release) == "sample-ratio"
 
 
 def _named(decision: Decision) -> str:
     match decision:
         case Hold():
-            return decision.reason
+            return decision.detail or decision.reason
         case Promote():
             return "promote"
         case Complete():

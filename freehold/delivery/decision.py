@@ -4,6 +4,7 @@ Laws
 - A crossed guardrail rolls back, whatever else is true of the observation.
 - No step is left upwards before its minimum of rows, nor while rows do not go where they should.
 - Weights only grow until a rollback; a finished release stays as it is.
+- A person's pause and a freeze turn a step upwards into a hold, and nothing else.
 - However often it is looked at, a release with nothing wrong goes back with a chance of at most
   `settings.false_rollbacks`: each bound in an observation is wrong, ever, with at most
   `release.risk`, and there are no more of them than that was divided by.
@@ -22,11 +23,13 @@ from freehold.domain.release import Release
 
 @dataclass(frozen=True)
 class Hold:
-    reason: Literal["rows", "finished", "sample-ratio"]
+    reason: Literal["rows", "finished", "sample-ratio", "paused", "frozen"]
     have: int
     """Rows; with `sample-ratio`, ids that went to the canary."""
     need: int
     """Rows; with `sample-ratio`, ids that should have gone there."""
+    detail: str = ""
+    """With `frozen`, by what: a code."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,16 @@ def advance(release: Release, seen: Observation, *earlier: Observation) -> Decis
     if release.step + 1 < len(release.steps):
         return Promote(release.steps[release.step + 1])
     return Complete()
+
+
+def restrained(release: Release, decision: Decision, seen: Observation, frozen: str) -> Decision:
+    """What becomes of a decision where a person has paused the release, or where all are frozen:
+    `frozen` says by what, in a code, or is empty."""
+    if not isinstance(decision, Promote | Complete):
+        return decision
+    if release.paused:
+        return Hold("paused", seen.rows, 0)
+    return Hold("frozen", seen.rows, 0, frozen) if frozen else decision
 
 
 def breach(release: Release, *seen: Observation) -> Rollback | None:

@@ -5,12 +5,14 @@ Facts (numbers, names and codes only)
   release.analysed    {release, model, version, step, decision, rows, errors, risk, looks,
                       assignment}; `looks`: what was seen since each step began, the running one
                       first, as {since, rows, figures}; a figure has its bounds, level and limit
-  release.advanced    {release, model, version, step, weight, rows}
-  release.completed   {release, model, version, rows}
-  release.rolled-back {release, model, version, guardrail, value, limit, rows}
+  release.advanced    {release, model, version, step, weight, rows, decided, reason}
+  release.completed   {release, model, version, rows, decided, reason}
+  release.rolled-back {release, model, version, guardrail, value, limit, rows, decided, reason}
   alias.moved         {model, alias, version, previous, release}; a version of null removes the
                       alias, a release of "" is a person's own move
   model.revoked       {model, version}: never again into traffic, anywhere
+`decided` is `analysis` or `person`; `reason` names the attachment with the person's words, or is
+empty. Version 1 of these facts had neither.
 
 Laws
 - One release of a model runs at a time at one site.
@@ -161,16 +163,24 @@ def _serves(state: State, model: str, version: int, site: str) -> bool:
 
 
 def conclude(
-    state: State, release: Release, decision: Decision, rows: int, cause: tuple[str, ...] = ()
+    state: State,
+    release: Release,
+    decision: Decision,
+    rows: int,
+    cause: tuple[str, ...] = (),
+    reason: str | None = None,
 ) -> tuple[Draft, ...]:
     """Facts that put a decision into effect; none for a Hold. Call it inside `Ledger.decide`.
+
+    `reason`: of a person who decided it, the attachment with the words, or empty; None where it
+    follows from what was seen.
 
     Raises Conflict `release.finished` for a promotion of what is no longer running.
     """
     row = state.get(RELEASES, release_key(release.id))
     if isinstance(decision, Rollback):
         back = row is not None and row["status"] == "rolled-back"
-        return () if back else _roll_back(state, release, decision, rows, cause)
+        return () if back else _roll_back(state, release, decision, _Ground(rows, cause, reason))
     if not isinstance(decision, Promote | Complete):
         return ()
     if row is not None and (row["status"], row["step"]) != ("running", release.step):
@@ -179,14 +189,14 @@ def conclude(
             why=f"it is {row['status']}, at step {row['step']}",
             code="release.finished",
         )
+    ground = _Ground(rows, cause, reason)
     if isinstance(decision, Promote):
         step = release.steps.index(decision.weight)
-        body = _body(release, step=step, weight=decision.weight, rows=rows)
-        return (Draft("release.advanced", body, cause=cause),)
+        return (ground.draft("release.advanced", release, step=step, weight=decision.weight),)
     champion = aliases_of(state, release.model).get("champion")
     promoted = () if champion == release.version else (_promoted(release),)
     return (
-        Draft("release.completed", _body(release, rows=rows), cause=cause),
+        ground.draft("release.completed", release),
         *promoted,
         *_without_challenger(state, release),
     )
@@ -204,21 +214,34 @@ def revoke(state: State, model: str, version: int) -> tuple[Draft, ...]:
     return tuple(drafts)
 
 
+@dataclass(frozen=True)
+class _Ground:
+    """What a decision rests on."""
+
+    rows: int
+    cause: tuple[str, ...]
+    reason: str | None
+
+    def draft(self, kind: str, release: Release, **more: Any) -> Draft:
+        who = "analysis" if self.reason is None else "person"
+        told = {"rows": self.rows, "decided": who, "reason": self.reason or ""}
+        return Draft(kind, _body(release, **more, **told), 2, cause=self.cause)
+
+
 def _roll_back(
-    state: State, release: Release, decision: Rollback, rows: int, cause: tuple[str, ...]
+    state: State, release: Release, decision: Rollback, ground: _Ground
 ) -> tuple[Draft, ...]:
-    body = _body(
+    fact = ground.draft(
+        "release.rolled-back",
         release,
         guardrail=decision.guardrail,
         value=decision.value,
         limit=decision.limit,
-        rows=rows,
     )
     back: tuple[Draft, ...] = ()
     if aliases_of(state, release.model).get("champion") == release.version:
         champion = unrevoked(state, release.model, release.previous)
         back = (_moved(release, "champion", release.version, champion),)
-    fact = Draft("release.rolled-back", body, cause=cause)
     return (fact, *back, *_without_challenger(state, release))
 
 

@@ -57,6 +57,8 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
         return []
     if fact.type == "release.analysed":
         return [Change(ANALYSES, key, {**fact.body, "fact": fact.name})]
+    if fact.type in ("release.paused", "release.resumed"):
+        return [Change(RELEASES, key, {**row, "paused": fact.type == "release.paused"})]
     release = replace(_after(Release.from_json(row), fact), began=fact.time.wall, fact=fact.name)
     if fact.type == "release.rolled-back":
         return _rolled_back(fact, release, state)
@@ -94,9 +96,10 @@ def _begun(fact: Fact, state: State) -> Release:
 
 def _after(release: Release, fact: Fact) -> Release:
     if fact.type == "release.rolled-back":
-        return replace(release, status="rolled-back", guardrail=fact.body["guardrail"])
+        guardrail = fact.body["guardrail"]
+        return replace(release, status="rolled-back", guardrail=guardrail, paused=False)
     if fact.type == "release.completed":
-        return replace(release, status="completed")
+        return replace(release, status="completed", paused=False)
     if release.status == "completed":
         return release
     # Its champion may have been revoked: what stands alone has one step.
@@ -192,7 +195,7 @@ def _alias_moved(fact: Fact, row: Any | None, state: State) -> list[Change]:
 
 projection = Projection(
     name="releases",
-    version=3,
+    version=4,
     types=frozenset(
         {
             "alias.moved",
@@ -200,6 +203,8 @@ projection = Projection(
             "release.advanced",
             "release.analysed",
             "release.completed",
+            "release.paused",
+            "release.resumed",
             "release.rolled-back",
             "release.started",
         }

@@ -64,6 +64,20 @@ class MetricSpec:
 
 
 @dataclass(frozen=True)
+class FreezeSpec:
+    """When no release begins and none goes on by itself. What must go back does so at any time."""
+
+    time_zone: str = "UTC"
+    """In which the windows stand: `Europe/Zurich`."""
+    weekly: tuple[str, ...] = ()
+    """Each week: `Fri 16:00 - Mon 08:00`, the end excluded."""
+    dates: tuple[str, ...] = ()
+    """Once: `2026-12-20 - 2027-01-03`, both days whole."""
+    budgets: bool = True
+    """Whether releases of a model freeze while a budget that pays for it, and blocks, is passed."""
+
+
+@dataclass(frozen=True)
 class ReleaseSpec:
     steps: tuple[int, ...] = (5, 25, 100)
     """Per cent of traffic, growing, the last 100."""
@@ -75,6 +89,8 @@ class ReleaseSpec:
     looked at; all guardrails and steps share it. Smaller takes more rows to tell what is wrong."""
     metrics: Mapping[str, MetricSpec] = field(default_factory=dict)
     """Name → a figure of the project's own that a release must not make worse."""
+    freeze: FreezeSpec = FreezeSpec()
+    """As the file has it when a release is looked at, not when it began."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,11 @@ from typing import Any, Literal
 from freehold.domain.project import GuardrailSpec, MetricSpec, ReleaseSpec
 
 Strategy = Literal["canary", "immediate"]
+STRATEGIES: Mapping[Strategy, str] = {
+    "canary": "a growing share of the traffic",
+    "immediate": "all of it at once",
+}
+"""Name → what it does."""
 Status = Literal["running", "completed", "rolled-back"]
 GUARDRAILS = ("error-rate", "score-shift", "quality-drop", "latency-ratio")
 """Those of every release, beside the project's own metrics."""
@@ -44,6 +49,8 @@ class Release:
     """Name of the fact that began it."""
     order: int = 0
     """How many releases of the model began before it."""
+    paused: bool = False
+    """Whether a person keeps it where it is; what must go back still does."""
 
     def __post_init__(self) -> None:
         steps = self.settings.steps
@@ -84,6 +91,7 @@ class Release:
             "id": self.id,
             "model": self.model,
             "order": self.order,
+            "paused": self.paused,
             "previous": self.previous,
             "settings": settings_as_json(self.settings),
             "sites": list(self.sites),
@@ -121,7 +129,8 @@ def settings_as_json(settings: ReleaseSpec) -> dict[str, Any]:
 
 
 def settings_from_json(value: Mapping[str, Any]) -> ReleaseSpec:
-    """Facts of earlier releases have neither a rate nor metrics."""
+    """Facts of earlier releases have neither a rate nor metrics. When releases freeze is no matter
+    of one release: it stands in the project's file."""
     return ReleaseSpec(
         steps=tuple(value["steps"]),
         minimum_rows=value["minimum_rows"],

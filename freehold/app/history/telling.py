@@ -82,10 +82,27 @@ def _alias(body: Body) -> str:
     return f"{body['model']}@{body['version']} became the {body['alias']}{before}"
 
 
+def _ended(body: Body) -> str:
+    on = f"by {body['by']}" if _by_person(body) else f"on {body['rows']:,} rows"
+    return f"release {body['release']} completed {on}"
+
+
+def _advanced(body: Body) -> str:
+    on = f"by {body['by']}" if _by_person(body) else f"{body['rows']:,} rows"
+    return f"release {body['release']} to {body['weight']} %, {on}"
+
+
+def _by_person(body: Body) -> bool:
+    """Facts of earlier releases do not say who decided; no person could."""
+    return body.get("decided") == "person"
+
+
 def _analysed(body: Body) -> str:
     figures = [one for look in body["looks"] for one in look["figures"]]
     crossed = {one["guardrail"] for one in figures if (one["low"] or 0) > one["limit"]}
     told = f"beyond its limit: {', '.join(sorted(crossed))}" if crossed else "nothing beyond limits"
+    if body["decision"].startswith("frozen"):
+        told += f"; {body['decision'].replace(':', ' by ')}"
     if body["decision"] == "sample-ratio":
         ids = body["assignment"]
         told = f"{ids['canary']:,} of {ids['ids']:,} ids instead of {ids['share']:.1%}"
@@ -123,9 +140,11 @@ _SENTENCES: Mapping[str, Callable[[Body], str]] = {
     "proposal.failed": lambda b: f"proposal {b['proposal']} failed: {b['code']}",
     "proposal.made": lambda b: f"proposal {b['proposal']}: {b['action']}",
     "proposal.rejected": lambda b: f"proposal {b['proposal']} rejected by {b['by']}",
-    "release.advanced": lambda b: f"release {b['release']} to {b['weight']} %, {b['rows']:,} rows",
+    "release.advanced": _advanced,
     "release.analysed": _analysed,
-    "release.completed": lambda b: f"release {b['release']} completed on {b['rows']:,} rows",
+    "release.completed": _ended,
+    "release.paused": lambda b: f"release {b['release']} paused by {b['by']}",
+    "release.resumed": lambda b: f"release {b['release']} goes on, by {b['by']}",
     "release.rolled-back": _rolled_back,
     "release.started": lambda b: f"release {b['release']} began, {b['strategy']}",
     "plan.applied": _planned,

@@ -29,6 +29,8 @@ ABOUT_TRAFFIC = frozenset(
         "release.advanced",
         "release.analysed",
         "release.completed",
+        "release.paused",
+        "release.resumed",
         "release.rolled-back",
     }
 )

@@ -27,6 +27,7 @@ BUSY = frozenset(
         "budget.needs-approval",
         "model.busy",
         "release.busy",
+        "release.frozen",
         "release.moved",
         "release.running",
         "run.in-progress",

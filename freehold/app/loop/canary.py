@@ -1,29 +1,30 @@
 """Moves a running release by what was seen of it since its steps began."""
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
-import polars as pl
-
-from freehold.app.model.scoring import profile_of
-from freehold.app.release.serving_folder import publish, table_in_force
+from freehold.app.release.freezing import freeze_of
+from freehold.app.release.observations import observations
+from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site
-from freehold.app.traffic.labels import labels
-from freehold.app.traffic.requests import requests
-from freehold.catalog.versions import version_of
-from freehold.delivery.analysis import analysed, held_by_ratio
-from freehold.delivery.decision import Decision, Hold, Rollback, advance
-from freehold.delivery.measurement import assigned, metric_difference, observe
-from freehold.delivery.observation import Assignment, Observation
+from freehold.delivery.analysis import analysed, recorded_hold
+from freehold.delivery.decision import (
+    Complete,
+    Decision,
+    Hold,
+    Promote,
+    Rollback,
+    advance,
+    restrained,
+)
+from freehold.delivery.observation import Observation
 from freehold.delivery.releases import conclude, running_release
 from freehold.domain.errors import Conflict
 from freehold.domain.fact import Draft
-from freehold.domain.profile import NumberProfile
 from freehold.domain.projection import State
 from freehold.domain.release import Release
-from freehold.domain.statistics.estimate import Estimate
 
-NOTHING = Observation(0, 0)
+RECORDED = ("sample-ratio", "frozen")
+"""Holds that leave a fact, once a step: nobody waits for more rows there."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ def move_release(site: Site, model: str) -> Move | None:
     release = running_release(site.state, model, site.name)
     if release is None:
         return None
-    seen = _observations(site, release)
-    decision = advance(release, *seen)
+    seen = observations(site, release)
+    decision = _restrained(site, release, advance(release, *seen), seen[0])
     if release.driver != site.name and not isinstance(decision, Rollback):
         # The site that began it decides on its steps; any may stop it.
         return None
@@ -70,13 +71,21 @@ def move_release(site: Site, model: str) -> Move | None:
     return move
 
 
+def _restrained(site: Site, release: Release, wanted: Decision, seen: Observation) -> Decision:
+    """Whether all are frozen is asked only where it matters."""
+    if not isinstance(wanted, Promote | Complete):
+        return wanted
+    frozen = None if release.paused else freeze_of(site, release.model)
+    return restrained(release, wanted, seen, frozen.code if frozen else "")
+
+
 def _hold(site: Site, release: Release, decision: Hold, found: Draft) -> bool:
-    """Waiting for rows leaves nothing behind; that rows go astray is recorded once a step."""
-    if decision.reason != "sample-ratio":
+    """Waiting for rows leaves nothing behind; what else holds is recorded once a step."""
+    if decision.reason not in RECORDED:
         return False
 
     def decide(state: State) -> list[Draft]:
-        return [] if held_by_ratio(state, release) else [found]
+        return [] if recorded_hold(state, release) == found.body["decision"] else [found]
 
     return bool(site.ledger.decide(decide))
 
@@ -90,6 +99,9 @@ def spoken(move: Move) -> str:
         if decision.reason == "sample-ratio":
             went = f"{have:,} ids went to it instead of some {need:,}"
             return f"{name} stays at {move.release.weight} %: {went}, so nothing can be compared"
+        if decision.reason in ("paused", "frozen"):
+            why = decision.detail.replace(":", " by ") or decision.reason
+            return f"{name} stays at {move.release.weight} %: {why}, after {have} rows"
         return f"{name} stays at {move.release.weight} %: {have} of {need} rows"
     if isinstance(decision, Rollback):
         figures = f"{decision.value:.3g} over {decision.limit:.3g}, {seen.rows} rows"
@@ -98,61 +110,3 @@ def spoken(move: Move) -> str:
     if weight is None:
         return f"{name} is the champion, after {seen.rows} rows at {move.release.weight} %"
     return f"{name} goes to {weight} %, after {seen.rows} rows at {move.release.weight} %"
-
-
-def _observations(site: Site, release: Release) -> list[Observation]:
-    """Since each step that was reached began, up to now; of the running step first."""
-    rows = requests(site, release.model, answered_since=release.begun[0])
-    # A client that names a version itself says nothing about a release.
-    routed = None if rows is None else rows.filter(pl.col("routing").is_not_null())
-    if routed is None or routed.is_empty():
-        return [NOTHING for _ in release.begun]
-    known = _outcomes(site, release.model, routed)
-    canary = _baseline(site, release.model, release.version)
-    champion = _baseline(site, release.model, release.previous)
-    own = routed.filter(pl.col("version") == release.version)
-    ends = [until for _, until in pairwise(release.begun)] + [None]
-    found = [
-        replace(
-            observe(own.filter(_answered(since)), release.risk, canary, champion, known),
-            metrics=_metrics(release, routed.filter(_answered(since, until)), known),
-        )
-        for since, until in zip(release.begun, ends, strict=True)
-    ]
-    found[-1] = replace(found[-1], assignment=_assignment(site, release, routed))
-    return found[::-1]
-
-
-def _answered(since: int, until: int | None = None) -> pl.Expr:
-    at = pl.col("at").dt.epoch("us")
-    return at >= since if until is None else (at >= since) & (at < until)
-
-
-def _outcomes(site: Site, model: str, rows: pl.DataFrame) -> pl.DataFrame:
-    """The last that is known of each prediction, in the order in which it came."""
-    first = int(rows["asked_at"].dt.epoch("us").min() or 0)  # type: ignore[arg-type]
-    known = labels(site, model, first)
-    return known.unique("prediction_id", keep="last", maintain_order=True)
-
-
-def _metrics(release: Release, rows: pl.DataFrame, known: pl.DataFrame) -> dict[str, Estimate]:
-    found = {
-        name: metric_difference(rows, known, name, release.version, release.risk)
-        for name in release.settings.metrics
-    }
-    return {name: one for name, one in found.items() if one is not None}
-
-
-def _assignment(site: Site, release: Release, rows: pl.DataFrame) -> Assignment | None:
-    """By the table in force, if it is the release's: until an endpoint has loaded it, none of its
-    rows are there."""
-    table = table_in_force(site)
-    if table is None or table.salt != release.id:
-        return None
-    return assigned(rows.filter(_answered(release.begun[-1])), table, release.version)
-
-
-def _baseline(site: Site, model: str, version: int | None) -> NumberProfile | None:
-    if version is None:
-        return None
-    return profile_of(site, version_of(site.state, model, version)).score

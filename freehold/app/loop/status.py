@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 from freehold.app.loop.proposals import open_proposals
+from freehold.app.release.status import held
 from freehold.app.run.waiting import waiting_runs
 from freehold.app.site.opening import Site
 from freehold.app.traffic.client import EndpointClient
 from freehold.catalog.traffic import log_files
 from freehold.catalog.versions import versions_of
-from freehold.delivery.analysis import held_by_ratio
 from freehold.delivery.releases import aliases_of, running_release
 from freehold.domain.errors import Failed, Unreachable
 from freehold.monitoring.assessments import assessments
@@ -80,7 +80,7 @@ def _model(site: Site, name: str) -> dict[str, Any]:
             "id": release.id,
             "version": release.version,
             "weight": release.weight,
-            "held": "sample-ratio" if held_by_ratio(state, release) else "",
+            "held": held(site, release),
         },
         "logged_rows": sum(file.rows for file in log_files(state, site.name, name)),
         "assessed": last[0] if last else None,

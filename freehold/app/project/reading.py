@@ -7,16 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from freehold.app.project.money import odd_money
+from freehold.app.project.release_faults import odd_release
 from freehold.app.project.schema import Reader, invalid
 from freehold.app.project.site_faults import placement_faults
 from freehold.domain.errors import Fault, NotFound, ProjectInvalid
 from freehold.domain.project import Project
 
 FILE = "freehold.yaml"
-TAKEN = ("prediction_id", "label", "labelled_at", "version")
-"""Columns of labels that no metric may be named as."""
-
-
 SITE_VARIABLE = "FREEHOLD_SITE"
 _SITE_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -173,30 +170,9 @@ def _missing_names(project: OpenProject) -> list[Fault]:
     return faults
 
 
-def _odd_release(project: OpenProject) -> Iterator[Fault]:
-    release = project.spec.release
-    steps = release.steps
-    if not steps or list(steps) != sorted(set(steps)) or steps[-1] != 100 or steps[0] <= 0:
-        what = "'release.steps' must grow, from above 0 to 100"
-        yield Fault("project.wrong-value", what, project.where("release", "steps"))
-    if not 0 < release.false_rollbacks < 1:
-        what = "'release.false_rollbacks' must lie between 0 and 1, both excluded"
-        where = project.where("release", "false_rollbacks")
-        yield Fault("project.wrong-value", what, where)
-    for name, metric in release.metrics.items():
-        where = project.where("release", "metrics", name)
-        if metric.drop < 0:
-            what = f"'release.metrics.{name}.drop' must be at least 0"
-            yield Fault("project.wrong-value", what, where)
-        if name in TAKEN:
-            what = f"'release.metrics.{name}' has the name of another column"
-            yield Fault("project.wrong-value", what, where, f"taken: {', '.join(TAKEN)}")
-
-
 def _odd_numbers(project: OpenProject) -> list[Fault]:
-    spec, faults = project.spec, list(_odd_release(project))
+    spec, faults = project.spec, list(odd_release(project.spec.release, project.reader))
     positive = {
-        ("release", "minimum_rows"): spec.release.minimum_rows,
         ("monitoring", "window_days"): spec.monitoring.window_days,
         ("monitoring", "minimum_rows"): spec.monitoring.minimum_rows,
     }

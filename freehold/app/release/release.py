@@ -4,17 +4,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from freehold.app.model.naming import resolve
+from freehold.app.release.freezing import require_no_freeze
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import ModelVersion, version_of
-from freehold.delivery.decision import Rollback
 from freehold.delivery.releases import (
     Venue,
     aliases_of,
-    conclude,
     release_of,
-    releases_of,
-    running_release,
     start,
 )
 from freehold.domain.canonical import digest_of
@@ -61,17 +58,25 @@ class ReleasePlan:
 
 
 def plan_release(
-    site: Site, name: str, strategy: Strategy = "canary", sites: tuple[str, ...] = ()
+    site: Site,
+    name: str,
+    strategy: Strategy = "canary",
+    sites: tuple[str, ...] = (),
+    *,
+    despite_freeze: bool = False,
 ) -> ReleasePlan:
     """What a release would do, here or at the sites that are named.
 
     A version whose package is the champion's is released at once: a canary would compare the
     package with itself.
 
-    Raises PolicyDenied for a version that policy did not approve, or that may not travel there.
+    Raises PolicyDenied for a version that policy did not approve, or that may not travel there, and
+    Conflict `release.frozen` unless a person goes on all the same.
     """
     version = resolve(site, name)
     require_approval(version)
+    if not despite_freeze:
+        require_no_freeze(site, version.model)
     venue = Venue(site.name, _known_sites(site, sites) or (site.name,), site.numbering)
     if site.name in venue.sites:
         _require_package(site, version)
@@ -180,26 +185,3 @@ def _require_as_planned(state: State, plan: ReleasePlan, begins: Draft) -> None:
 
 def _champion(version: int | None) -> str:
     return "no champion" if version is None else f"champion @{version}"
-
-
-def roll_back(site: Site, model: str) -> Release:
-    """A person's word: the running release of a model goes back at once. Raises NotFound."""
-    running = running_release(site.state, model, site.name)
-    if running is None:
-        raise NotFound(
-            f"no release of {model} is running",
-            why="the last one has ended"
-            if any(releases_of(site.state, model))
-            else "there was none",
-            hint="`freehold status` shows what serves",
-            code="release.not-found",
-        )
-
-    def decision(state: Any) -> list[Draft]:
-        word = Rollback("person", 0.0, 0.0)
-        drafts = conclude(state, running, word, rows=0, cause=(running.fact,))
-        return [replace(draft, actor=site.actor) for draft in drafts]
-
-    site.ledger.decide(decision)
-    publish(site, model)
-    return release_of(site.state, running.id)

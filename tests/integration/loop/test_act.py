@@ -25,7 +25,8 @@ from freehold.app.loop.proposals import approve, find_proposal, reject
 from freehold.app.model import register as registering
 from freehold.app.model.price import price_of
 from freehold.app.release import release as releasing
-from freehold.app.release.release import plan_release, release, roll_back
+from freehold.app.release.orders import roll_back
+from freehold.app.release.release import plan_release, release
 from freehold.app.run import run as running
 from freehold.app.run.plan import plan_run
 from freehold.app.site.opening import open_site

@@ -10,7 +10,7 @@ import pytest
 from freehold.app.history.facts import facts_of
 from freehold.app.history.telling import telling
 from freehold.app.loop.status import status
-from freehold.app.release.release import roll_back
+from freehold.app.release.orders import roll_back
 from freehold.app.traffic.labels import add_labels
 from freehold.delivery.decision import Complete, Hold, Promote, Rollback
 

@@ -31,7 +31,8 @@ endpoint: {model: delay}
 SCRIPT = """
 import sys
 from pathlib import Path
-from freehold.app.release.release import plan_release, release, roll_back
+from freehold.app.release.orders import roll_back
+from freehold.app.release.release import plan_release, release
 from freehold.app.site.opening import open_site
 
 MOVES = ((1, "canary"), (2, "canary"), (0, ""), (3, "immediate"), (1, "immediate"),

@@ -72,6 +72,32 @@ def test_steps_of_a_release_must_grow_to_the_whole(tmp_path: Path) -> None:
         assert faults_of(tmp_path, text) == [("project.wrong-value", "freehold.yaml:8")]
 
 
+def test_windows_in_which_releases_freeze_are_read_and_refused(tmp_path: Path) -> None:
+    fine = """\
+release:
+  freeze:
+    time_zone: Europe/Zurich
+    weekly: [Fri 16:00 - Mon 08:00]
+    dates: [2026-12-20 - 2027-01-03]
+"""
+    assert read_project(write(tmp_path, GOOD + fine)).spec.release.freeze.budgets
+    wrong = """\
+release:
+  freeze:
+    time_zone: Europe/Nowhere
+    weekly:
+      - Friday 16:00 - Mon 08:00
+      - Fri 25:00 - Mon 08:00
+      - Fri 16:00 - Fri 16:00
+    dates:
+      - 2027-01-03 - 2026-12-20
+      - Christmas
+"""
+    lines = (10, 12, 13, 14, 16, 17)
+    expected = [("project.wrong-value", f"freehold.yaml:{line}") for line in lines]
+    assert faults_of(tmp_path, GOOD + wrong) == expected
+
+
 def test_a_close_name_is_suggested(tmp_path: Path) -> None:
     with pytest.raises(ProjectInvalid, match="did you mean 'models'"):
         read_project(write(tmp_path, GOOD.replace("models:", "modles:")))

@@ -9,7 +9,11 @@ from freehold.cli.main import COMMANDS, freehold, run
 
 CHANGES = {
     "freehold run",
-    "freehold release",
+    "freehold release begin",
+    "freehold release pause",
+    "freehold release resume",
+    "freehold release promote",
+    "freehold release abort",
     "freehold revoke",
     "freehold work cancel",
     "freehold approve",

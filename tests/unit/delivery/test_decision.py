@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freehold.delivery.decision import Complete, Hold, Promote, Rollback, advance
+from freehold.delivery.decision import Complete, Hold, Promote, Rollback, advance, restrained
 from freehold.delivery.observation import Assignment, Observation
 from freehold.domain.project import GuardrailSpec, MetricSpec, ReleaseSpec
 from freehold.domain.release import GUARDRAILS, Release
@@ -74,6 +74,21 @@ def test_any_crossed_guardrail_rolls_back(
     alone = advance(release(step), Observation(0, 0), replace(Observation(0, 0), **CROSSED[which]))
     assert isinstance(alone, Rollback) and alone.guardrail == which
     assert alone.value > alone.limit
+
+
+@given(observations, st.integers(0, 2), st.booleans(), st.sampled_from(["", "frozen:weekly"]))
+def test_a_pause_or_a_freeze_only_turns_steps_upwards_into_holds(
+    seen: Observation, step: int, paused: bool, frozen: str
+) -> None:
+    now = release(step, paused=paused)
+    wanted = advance(now, seen)
+    decision = restrained(now, wanted, seen, frozen)
+    if isinstance(wanted, Hold | Rollback) or not (paused or frozen):
+        assert decision == wanted
+    elif paused:
+        assert decision == Hold("paused", seen.rows, 0)
+    else:
+        assert decision == Hold("frozen", seen.rows, 0, frozen)
 
 
 @given(observations, st.integers(0, 2))

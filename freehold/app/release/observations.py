@@ -1,0 +1,78 @@
+"""What was seen of a release at this site since its steps began."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import polars as pl
+
+from freehold.app.model.scoring import profile_of
+from freehold.app.release.serving_folder import table_in_force
+from freehold.app.site.opening import Site
+from freehold.app.traffic.labels import labels
+from freehold.app.traffic.requests import requests
+from freehold.catalog.versions import version_of
+from freehold.delivery.measurement import assigned, metric_difference, observe
+from freehold.delivery.observation import Assignment, Observation
+from freehold.domain.profile import NumberProfile
+from freehold.domain.release import Release
+from freehold.domain.statistics.estimate import Estimate
+
+NOTHING = Observation(0, 0)
+
+
+def observations(site: Site, release: Release) -> list[Observation]:
+    """Since each step that was reached began, up to now; of the running step first."""
+    rows = requests(site, release.model, answered_since=release.begun[0])
+    # A client that names a version itself says nothing about a release.
+    routed = None if rows is None else rows.filter(pl.col("routing").is_not_null())
+    if routed is None or routed.is_empty():
+        return [NOTHING for _ in release.begun]
+    known = _outcomes(site, release.model, routed)
+    canary = _baseline(site, release.model, release.version)
+    champion = _baseline(site, release.model, release.previous)
+    own = routed.filter(pl.col("version") == release.version)
+    ends = [until for _, until in pairwise(release.begun)] + [None]
+    found = [
+        replace(
+            observe(own.filter(_answered(since)), release.risk, canary, champion, known),
+            metrics=_metrics(release, routed.filter(_answered(since, until)), known),
+        )
+        for since, until in zip(release.begun, ends, strict=True)
+    ]
+    found[-1] = replace(found[-1], assignment=_assignment(site, release, routed))
+    return found[::-1]
+
+
+def _answered(since: int, until: int | None = None) -> pl.Expr:
+    at = pl.col("at").dt.epoch("us")
+    return at >= since if until is None else (at >= since) & (at < until)
+
+
+def _outcomes(site: Site, model: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """The last that is known of each prediction, in the order in which it came."""
+    first = int(rows["asked_at"].dt.epoch("us").min() or 0)  # type: ignore[arg-type]
+    known = labels(site, model, first)
+    return known.unique("prediction_id", keep="last", maintain_order=True)
+
+
+def _metrics(release: Release, rows: pl.DataFrame, known: pl.DataFrame) -> dict[str, Estimate]:
+    found = {
+        name: metric_difference(rows, known, name, release.version, release.risk)
+        for name in release.settings.metrics
+    }
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _assignment(site: Site, release: Release, rows: pl.DataFrame) -> Assignment | None:
+    """By the table in force, if it is the release's: until an endpoint has loaded it, none of its
+    rows are there."""
+    table = table_in_force(site)
+    if table is None or table.salt != release.id:
+        return None
+    return assigned(rows.filter(_answered(release.begun[-1])), table, release.version)
+
+
+def _baseline(site: Site, model: str, version: int | None) -> NumberProfile | None:
+    if version is None:
+        return None
+    return profile_of(site, version_of(site.state, model, version)).score

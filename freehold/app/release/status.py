@@ -1,0 +1,90 @@
+"""`freehold release status`: where a release stands, what is seen of it, and what holds it."""
+
+from typing import Any
+
+from freehold.app.release.freezing import freeze_of
+from freehold.app.release.observations import observations
+from freehold.app.site.opening import Site
+from freehold.delivery.analysis import recorded_hold
+from freehold.delivery.decision import Complete, Decision, Hold, Promote, Rollback, advance
+from freehold.delivery.figures import figures
+from freehold.delivery.observation import Observation
+from freehold.delivery.releases import releases_of
+from freehold.domain.errors import NotFound
+from freehold.domain.release import Release
+
+
+def release_status(site: Site, model: str = "") -> dict[str, Any]:
+    """JSON: the latest release of each model here, or of the one that is named. Raises NotFound."""
+    models = [model] if model else list(site.project.spec.models)
+    found = [one for name in models for one in list(releases_of(site.state, name, site.name))[-1:]]
+    if model and not found:
+        raise NotFound(
+            f"there was no release of {model} at {site.name}",
+            why=f"models: {', '.join(site.project.spec.models) or 'none'}",
+            hint="`freehold models` lists versions; `freehold release MODEL@VERSION` begins one",
+            code="release.not-found",
+        )
+    return {"shape": 1, "site": site.name, "releases": [_told(site, one) for one in found]}
+
+
+def held(site: Site, release: Release) -> str:
+    """Why a running release does not go on, whatever is seen of it: `paused`, `frozen:…`,
+    `sample-ratio`; empty otherwise."""
+    if release.paused:
+        return "paused"
+    if recorded_hold(site.state, release) == "sample-ratio":
+        return "sample-ratio"
+    frozen = freeze_of(site, release.model)
+    return frozen.code if frozen else ""
+
+
+def _told(site: Site, release: Release) -> dict[str, Any]:
+    running = release.status == "running"
+    seen = observations(site, release) if running else []
+    frozen = freeze_of(site, release.model) if running else None
+    return {
+        "release": release.id,
+        "model": release.model,
+        "version": release.version,
+        "champion": release.previous,
+        "strategy": release.strategy,
+        "status": release.status,
+        "guardrail": release.guardrail,
+        "step": release.step,
+        "steps": list(release.steps),
+        "weight": release.weight,
+        "sites": list(release.sites),
+        "driver": release.driver,
+        "held": held(site, release) if running else "",
+        "frozen": frozen.as_json() if frozen else None,
+        "looks": [_look(release, since, one) for since, one in _since(release, seen)],
+        "next": _named(advance(release, *seen)) if seen else "",
+        "minimum_rows": release.settings.minimum_rows,
+    }
+
+
+def _since(release: Release, seen: list[Observation]) -> list[tuple[int, Observation]]:
+    return list(zip(reversed(release.begun), seen, strict=True)) if seen else []
+
+
+def _look(release: Release, since: int, seen: Observation) -> dict[str, Any]:
+    return {
+        "since": since,
+        "rows": seen.rows,
+        "errors": seen.errors,
+        "figures": [one.as_json() for one in figures(release.settings, seen)],
+    }
+
+
+def _named(decision: Decision) -> str:
+    """What the loop would do at its next turn, were nothing held."""
+    match decision:
+        case Hold():
+            return f"wait:{decision.reason}"
+        case Promote():
+            return f"promote:{decision.weight}"
+        case Complete():
+            return "complete"
+        case Rollback():
+            return f"roll-back:{decision.guardrail}"

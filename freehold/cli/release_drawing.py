@@ -1,0 +1,123 @@
+"""Releases drawn in the terminal, once or as they change."""
+
+from collections.abc import Callable, Iterator
+from time import sleep
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from freehold.cli import drawing
+
+BAR = 40
+"""Characters for all traffic."""
+GAUGE = 24
+"""Characters for a figure's interval; its limit stands in the middle."""
+EVERY = 1.0
+"""Seconds between two looks."""
+
+Found = dict[str, Any]
+
+
+def draw(found: Found) -> None:
+    """On stdout."""
+    drawing.console().print(_whole(found))
+
+
+def watch(look: Callable[[], Found], every: float = EVERY) -> None:
+    """Until none runs any more, or until interrupted; the last picture stays."""
+    found = look()
+    with Live(_whole(found), console=drawing.console(), auto_refresh=False) as live:
+        while any(one["status"] == "running" for one in found["releases"]):
+            sleep(every)
+            found = look()
+            live.update(_whole(found), refresh=True)
+
+
+def _whole(found: Found) -> RenderableType:
+    parts = [part for one in found["releases"] for part in _release(one)]
+    return Group(*parts) if parts else Text(f"no release was begun at {found['site']}")
+
+
+def _release(one: Found) -> Iterator[RenderableType]:
+    beside = "" if one["champion"] is None else f" beside {one['champion']}"
+    ended = f", {one['guardrail']}" if one["guardrail"] else ""
+    name = f"{one['model']}@{one['version']}"
+    yield Text(
+        f"release {one['release']}: {name}{beside}, {one['strategy']}, {_status(one)}{ended}"
+    )
+    yield Text(f"  {_bar(one['weight'])} {one['weight']} %   {_steps(one)}")
+    if one["held"]:
+        yield Text(f"  held: {_held(one)}")
+    if one["looks"]:
+        look = one["looks"][0]
+        yield Text(f"  this step: {look['rows']:,} rows, {look['errors']:,} failed; {_next(one)}")
+        if any(each["figures"] for each in one["looks"]):
+            yield _figures(look["figures"])
+
+
+def _status(one: Found) -> str:
+    return "paused" if one["held"] == "paused" else str(one["status"])
+
+
+def _bar(weight: int) -> str:
+    full = round(weight / 100 * BAR)
+    return "█" * full + "░" * (BAR - full)
+
+
+def _steps(one: Found) -> str:
+    """The steps, the running one in brackets."""
+    named = [f"{step} %" for step in one["steps"]]
+    if one["status"] == "running":
+        named[one["step"]] = f"[{named[one['step']]}]"
+    return " → ".join(named)
+
+
+def _held(one: Found) -> str:
+    if one["held"] == "sample-ratio":
+        return "ids do not go to the versions in the table's shares"
+    if one["frozen"] is None:
+        return str(one["held"])
+    why, until = one["frozen"], ""
+    until = f", until {why['until']}" if why["until"] else ""
+    return f"frozen by {why['reason']} {why['name']}{until}"
+
+
+def _next(one: Found) -> str:
+    word, _, detail = one["next"].partition(":")
+    told = {
+        "promote": f"next: {detail} %",
+        "complete": "next: the champion",
+        "roll-back": f"next: back, for {detail}",
+        "wait": f"of {one['minimum_rows']:,} rows" if detail == "rows" else f"waits: {detail}",
+    }
+    return told[word]
+
+
+def _figures(figures: list[Found]) -> Table:
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2))
+    for column, flush in (("  figure", "left"), ("value", "right"), ("limit", "right")):
+        drawn.add_column(column, justify="right" if flush == "right" else "left")
+    drawn.add_column("interval against its limit")
+    for one in figures:
+        which = "" if one["quantile"] is None else f" p{one['quantile'] * 100:g}"
+        name = f"  {one['guardrail']}{which}"
+        drawn.add_row(name, f"{one['value']:.3g}", f"{one['limit']:.3g}", _gauge(one))
+    return drawn
+
+
+def _gauge(one: Found) -> str:
+    """From nothing to twice the limit, the limit marked; what lies beyond is cut."""
+    if one["low"] is None or one["high"] is None:
+        return "not sure yet"
+    whole = 2 * one["limit"] or 1.0
+    first, last = (_place(one[bound] / whole) for bound in ("low", "high"))
+    marks = ["━" if first <= at <= last else "·" for at in range(GAUGE)]
+    marks[GAUGE // 2] = "┃"
+    return "".join(marks) + f" {one['low']:.3g} to {one['high']:.3g}"
+
+
+def _place(share: float) -> int:
+    return min(max(round(share * GAUGE), 0), GAUGE - 1)
