@@ -21,6 +21,8 @@ WHERE = {
     "ReleaseSpec": "release",
     "GuardrailSpec": "release.guardrails",
     "MetricSpec": "release.metrics.NAME",
+    "BlueGreenSpec": "release.blue_green",
+    "RollingSpec": "release.rolling",
     "FreezeSpec": "release.freeze",
     "MonitoringSpec": "monitoring",
     "ReplaySpec": "replay",
@@ -54,6 +56,8 @@ MEANINGS = {
     "EndpointSpec.host": "Address to listen at; only this machine's own (loopback) is accepted.",
     "EndpointSpec.port": "Port to listen at.",
     "ReleaseSpec.guardrails": "Limits beyond which a release goes back.",
+    "ReleaseSpec.blue_green": "Of `--strategy blue-green`.",
+    "ReleaseSpec.rolling": "Of `--strategy rolling`.",
     "MonitoringSpec.window_days": "Days of traffic that a measurement looks at.",
     "MonitoringSpec.cool_down_days": "Days between two proposals for a model, and between two "
     "reports of a drift that lasts.",

@@ -9,13 +9,15 @@ Facts
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from freehold.domain.fact import Draft, Fact, site_of
 from freehold.domain.projection import Change, Projection, State
 
 TABLE = "endpoint_events"
+LOADED = "endpoint_loaded"
+"""By site and model: the number of the newest table that was loaded."""
 SHAPES: Mapping[str, frozenset[str]] = {
     "endpoint.loaded": frozenset({"at", "model", "routing", "variants"}),
     "endpoint.refused": frozenset({"at", "code"}),
@@ -51,8 +53,20 @@ def _is_plain(value: Any) -> bool:
     )
 
 
-def _fold(fact: Fact, _: State) -> Iterable[Change]:
-    return [Change(TABLE, f"{site_of(fact.writer)}/{fact.body['file']}", {"fact": fact.name})]
+def loaded_number(state: State, site: str, model: str) -> int:
+    """Of the newest routing table that an endpoint of the site has verified and loaded; 0 if none
+    has."""
+    row = state.get(LOADED, f"{site}/{model}")
+    return 0 if row is None else int(row["routing"])
 
 
-projection = Projection(name="endpoint-events", version=2, types=frozenset(SHAPES), fold=_fold)
+def _fold(fact: Fact, state: State) -> Iterator[Change]:
+    site = site_of(fact.writer)
+    yield Change(TABLE, f"{site}/{fact.body['file']}", {"fact": fact.name})
+    if fact.type == "endpoint.loaded":
+        model, number = fact.body["model"], fact.body["routing"]
+        newest = max(number, loaded_number(state, site, model))
+        yield Change(LOADED, f"{site}/{model}", {"routing": newest})
+
+
+projection = Projection(name="endpoint-events", version=3, types=frozenset(SHAPES), fold=_fold)

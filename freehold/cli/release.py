@@ -10,7 +10,7 @@ from freehold.app.release.release import ReleasePlan, plan_release, release
 from freehold.app.release.status import release_status
 from freehold.app.site.opening import open_site
 from freehold.cli import output, release_drawing
-from freehold.domain.release import STRATEGIES, Release, Strategy
+from freehold.domain.release import STRATEGIES, Release, Strategy, batches_of
 
 BEGIN = "begin"
 
@@ -201,15 +201,35 @@ def _show(plan: ReleasePlan) -> None:
     if plan.strategy == "immediate":
         click.echo("all traffic at once, without a canary")
         return
+    click.echo(_way(plan))
     limits = plan.settings.guardrails
-    shares = " → ".join(f"{step} %" for step in plan.steps)
-    click.echo(f"canary {shares}, each after {plan.settings.minimum_rows:,} rows")
     own = [f", {name} worse by {one.drop:g}" for name, one in plan.settings.metrics.items()]
     click.echo(
         f"goes back by itself beyond: errors {limits.error_rate:.1%},"
         f" latency ×{limits.latency_ratio:g}, score shift {limits.score_shift:g},"
         f" AUC lost {limits.quality_drop:g}{''.join(own)}"
     )
+
+
+def _way(plan: ReleasePlan) -> str:
+    settings = plan.settings
+    match plan.strategy:
+        case "blue-green":
+            kept = settings.blue_green.keep_minutes
+            return (
+                f"loaded without traffic at every site, then all of it at once; the champion stays"
+                f" loaded for {kept:g} minutes more"
+            )
+        case "rolling":
+            batches = batches_of(plan.venue.sites, settings.rolling.batch)
+            sites = " → ".join(", ".join(batch) for batch in batches)
+            soak = settings.rolling.soak_minutes
+            return (
+                f"rolling {sites}, each after {soak:g} minutes and {settings.minimum_rows:,} rows"
+            )
+        case _:
+            shares = " → ".join(f"{step} %" for step in plan.steps)
+            return f"canary {shares}, each after {settings.minimum_rows:,} rows"
 
 
 def _told(done: Release, as_json: bool) -> None:

@@ -49,6 +49,8 @@ def _release(one: Found) -> Iterator[RenderableType]:
         f"release {one['release']}: {name}{beside}, {one['strategy']}, {_status(one)}{ended}"
     )
     yield Text(f"  {_bar(one['weight'])} {one['weight']} %   {_steps(one)}")
+    if len(one["batches"]) > 1 or one["unready"]:
+        yield Text(f"  {_sites(one)}")
     if one["held"]:
         yield Text(f"  held: {_held(one)}")
     if one["looks"]:
@@ -75,6 +77,17 @@ def _steps(one: Found) -> str:
     return " → ".join(named)
 
 
+def _sites(one: Found) -> str:
+    """Batch by batch: who serves it, who of the running step is ready, who went back."""
+    marks = dict.fromkeys(one["ready"], " ready")
+    marks |= dict.fromkeys(one["unready"], " not ready")
+    marks |= dict.fromkeys(one["gone_back"], " went back")
+    batches = [
+        ", ".join(f"{name}{marks.get(name, '')}" for name in batch) for batch in one["batches"]
+    ]
+    return "sites: " + " → ".join(batches)
+
+
 def _held(one: Found) -> str:
     if one["held"] == "sample-ratio":
         return "ids do not go to the versions in the table's shares"
@@ -87,11 +100,18 @@ def _held(one: Found) -> str:
 
 def _next(one: Found) -> str:
     word, _, detail = one["next"].partition(":")
+    if word == "wait":
+        reason, have, need = detail.split(":")
+        told = {
+            "rows": f"of {int(need):,} rows",
+            "sites": f"{have} of {need} sites are ready",
+            "time": f"{have} of {need} seconds passed",
+        }
+        return told.get(reason, f"waits: {reason}")
     told = {
         "promote": f"next: {detail} %",
         "complete": "next: the champion",
         "roll-back": f"next: back, for {detail}",
-        "wait": f"of {one['minimum_rows']:,} rows" if detail == "rows" else f"waits: {detail}",
     }
     return told[word]
 

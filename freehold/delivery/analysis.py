@@ -4,7 +4,7 @@ follows."""
 from collections.abc import Sequence
 from typing import Any
 
-from freehold.delivery.decision import Complete, Decision, Hold, Promote, Rollback
+from freehold.delivery.decision import Complete, Decision, Hold, Promote, Ready, Rollback
 from freehold.delivery.figures import figures
 from freehold.delivery.observation import Assignment, Observation
 from freehold.delivery.standing import ANALYSES, release_key
@@ -13,7 +13,7 @@ from freehold.domain.projection import State
 from freehold.domain.release import Release
 
 
-def analysed(release: Release, decision: Decision, seen: Sequence[Observation]) -> Draft:
+def analysed(release: Release, decision: Decision | Ready, seen: Sequence[Observation]) -> Draft:
     """A fact of what a decision rests on; `seen` is since each step began, the running one
     first."""
     looks = [
@@ -50,10 +50,13 @@ def held_by_ratio(state: State, release: Release) -> bool:
     return recorded_hold(state, release) == "sample-ratio"
 
 
-def _named(decision: Decision) -> str:
+def _named(decision: Decision | Ready) -> str:
     match decision:
         case Hold():
-            return decision.detail or decision.reason
+            frozen = decision.reason == "frozen"
+            return decision.detail if frozen else decision.reason
+        case Ready():
+            return "ready"
         case Promote():
             return "promote"
         case Complete():

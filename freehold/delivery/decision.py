@@ -3,6 +3,9 @@
 Laws
 - A crossed guardrail rolls back, whatever else is true of the observation.
 - No step is left upwards before its minimum of rows, nor while rows do not go where they should.
+- A step that needs sites' words is not left before each of them gave its own: of blue-green, that
+  the version is loaded there; of a rolling release, that it has served all of the site's traffic
+  for its time and its minimum of rows, with no guardrail crossed.
 - Weights only grow until a rollback; a finished release stays as it is.
 - A person's pause and a freeze turn a step upwards into a hold, and nothing else.
 - However often it is looked at, a release with nothing wrong goes back with a chance of at most
@@ -23,13 +26,14 @@ from freehold.domain.release import Release
 
 @dataclass(frozen=True)
 class Hold:
-    reason: Literal["rows", "finished", "sample-ratio", "paused", "frozen"]
+    reason: Literal["rows", "finished", "sample-ratio", "paused", "frozen", "sites", "time"]
     have: int
-    """Rows; with `sample-ratio`, ids that went to the canary."""
+    """Rows; with `sample-ratio`, ids that went to the canary; with `sites`, how many are ready;
+    with `time`, seconds."""
     need: int
-    """Rows; with `sample-ratio`, ids that should have gone there."""
+    """The same; with `sample-ratio`, ids that should have gone there."""
     detail: str = ""
-    """With `frozen`, by what: a code."""
+    """With `frozen`, by what: a code; with `sites`, the first that is not ready."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,22 @@ class Rollback:
     limit: float
 
 
+@dataclass(frozen=True)
+class Ready:
+    """What the running step needs is met at a site."""
+
+    site: str
+
+
 Decision = Hold | Promote | Complete | Rollback
+MINUTE = 60_000_000
+"""Microseconds."""
 
 
-def advance(release: Release, seen: Observation, *earlier: Observation) -> Decision:
+def advance(release: Release, seen: Observation, *earlier: Observation, now: int = 0) -> Decision:
     """`seen` is of the step that runs; `earlier` has what was seen since each step before it began,
-    up to now, so that what a short step cannot show is not forgotten."""
+    up to now, so that what a short step cannot show is not forgotten. `now`: microseconds since
+    1970 UTC, for those steps that last a while."""
     if release.status != "running":
         return Hold("finished", seen.rows, 0)
     crossed = breach(release, seen, *earlier)
@@ -66,8 +80,42 @@ def advance(release: Release, seen: Observation, *earlier: Observation) -> Decis
         return Complete()
     if seen.assignment is not None and astray(release, seen.assignment):
         return Hold("sample-ratio", seen.assignment.canary, seen.assignment.expected)
-    if seen.rows < release.settings.minimum_rows:
-        return Hold("rows", seen.rows, release.settings.minimum_rows)
+    return _met(release, seen, now) or _upwards(release)
+
+
+def ready(
+    release: Release, site: str, seen: Observation, *earlier: Observation, now: int, loaded: bool
+) -> Ready | None:
+    """A site's own word on the running step, where the step needs it and it was not given.
+
+    `loaded`: whether the site's endpoint has verified and loaded what the step wants there. A
+    rolling release's version must also have soaked, and answered its minimum of rows there.
+    """
+    if site not in release.unready or breach(release, seen, *earlier) is not None:
+        return None
+    if release.strategy == "blue-green":
+        return Ready(site) if loaded else None
+    soaked = now - release.begun[-1] >= release.settings.rolling.soak_minutes * MINUTE
+    served = seen.rows >= release.settings.minimum_rows
+    return Ready(site) if soaked and served else None
+
+
+def _met(release: Release, seen: Observation, now: int) -> Hold | None:
+    """Why the step is not left yet."""
+    settings = release.settings
+    if release.awaited:
+        count = len(release.awaited)
+        left = release.unready
+        return Hold("sites", count - len(left), count, left[0]) if left else None
+    if seen.rows < settings.minimum_rows:
+        return Hold("rows", seen.rows, settings.minimum_rows)
+    if release.strategy == "blue-green":
+        kept, long = now - release.begun[-1], settings.blue_green.keep_minutes * MINUTE
+        return Hold("time", kept // 1_000_000, round(long / 1e6)) if kept < long else None
+    return None
+
+
+def _upwards(release: Release) -> Promote | Complete:
     if release.step + 1 < len(release.steps):
         return Promote(release.steps[release.step + 1])
     return Complete()

@@ -8,6 +8,8 @@ Facts (numbers, names and codes only)
   release.advanced    {release, model, version, step, weight, rows, decided, reason}
   release.completed   {release, model, version, rows, decided, reason}
   release.rolled-back {release, model, version, guardrail, value, limit, rows, decided, reason}
+  release.ready       {release, model, version, step, site, rows}: what the step needs is met there
+  release.gone-back   {release, model, version, site}: it is out of the site's traffic again
   alias.moved         {model, alias, version, previous, release}; a version of null removes the
                       alias, a release of "" is a person's own move
   model.revoked       {model, version}: never again into traffic, anywhere
@@ -24,7 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from freehold.delivery.decision import Complete, Decision, Promote, Rollback
+from freehold.delivery.decision import Complete, Decision, Promote, Ready, Rollback
 from freehold.delivery.standing import ALIASES, RELEASES, is_revoked, release_key, unrevoked
 from freehold.domain.errors import Conflict, NotFound
 from freehold.domain.fact import Draft
@@ -139,7 +141,7 @@ def start(
         settings=settings_as_json(settings),
         sites=list(venue.sites),
     )
-    started = Draft("release.started", body, 3)
+    started = Draft("release.started", body, 4)
     if release.strategy == "immediate":
         return (started, *conclude(state, release, Complete(), 0))
     return (started, _moved(release, "challenger", None, version))
@@ -200,6 +202,27 @@ def conclude(
         *promoted,
         *_without_challenger(state, release),
     )
+
+
+def vouch(state: State, release: Release, word: Ready, rows: int) -> tuple[Draft, ...]:
+    """The fact that a site has what the running step needs; none if it is known, or if the release
+    has moved on. Call it inside `Ledger.decide`."""
+    stands = release_of(state, release.id)
+    if (stands.status, stands.step) != ("running", release.step):
+        return ()
+    if word.site not in stands.unready:
+        return ()
+    body = _body(release, step=release.step, site=word.site, rows=rows)
+    return (Draft("release.ready", body, cause=(release.fact,)),)
+
+
+def confirm_back(state: State, release: Release, site: str) -> tuple[Draft, ...]:
+    """The fact that a site's traffic is free of what a rolling release brought; none if it is
+    known. Call it inside `Ledger.decide`."""
+    stands = release_of(state, release.id)
+    if stands.status != "rolled-back" or site in stands.gone_back:
+        return ()
+    return (Draft("release.gone-back", _body(release, site=site), cause=(stands.fact,)),)
 
 
 def revoke(state: State, model: str, version: int) -> tuple[Draft, ...]:

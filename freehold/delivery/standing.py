@@ -53,12 +53,21 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
     if fact.type == "release.started":
         return [] if row is not None else [Change(RELEASES, key, _begun(fact, state).as_json())]
     # Another release took the same number: this fact is about one that is not here.
-    if row is None or row["status"] == "rolled-back" or not knew(state, fact, row["started"]):
+    if row is None or not knew(state, fact, row["started"]):
+        return []
+    if fact.type == "release.gone-back":
+        sites = sorted({*row["gone_back"], fact.body["site"]})
+        return [Change(RELEASES, key, {**row, "gone_back": sites})]
+    if row["status"] == "rolled-back":
         return []
     if fact.type == "release.analysed":
         return [Change(ANALYSES, key, {**fact.body, "fact": fact.name})]
     if fact.type in ("release.paused", "release.resumed"):
         return [Change(RELEASES, key, {**row, "paused": fact.type == "release.paused"})]
+    if fact.type == "release.ready":
+        site, step = fact.body["site"], fact.body["step"]
+        ready = {**row["ready"], site: max(step, row["ready"].get(site, -1))}
+        return [Change(RELEASES, key, {**row, "ready": ready})]
     release = replace(_after(Release.from_json(row), fact), began=fact.time.wall, fact=fact.name)
     if fact.type == "release.rolled-back":
         return _rolled_back(fact, release, state)
@@ -97,7 +106,8 @@ def _begun(fact: Fact, state: State) -> Release:
 def _after(release: Release, fact: Fact) -> Release:
     if fact.type == "release.rolled-back":
         guardrail = fact.body["guardrail"]
-        return replace(release, status="rolled-back", guardrail=guardrail, paused=False)
+        stopped = {"paused": False, "stopped_at": site_of(fact.writer)}
+        return replace(release, status="rolled-back", guardrail=guardrail, **stopped)  # type: ignore[arg-type]
     if fact.type == "release.completed":
         return replace(release, status="completed", paused=False)
     if release.status == "completed":
@@ -203,7 +213,9 @@ projection = Projection(
             "release.advanced",
             "release.analysed",
             "release.completed",
+            "release.gone-back",
             "release.paused",
+            "release.ready",
             "release.resumed",
             "release.rolled-back",
             "release.started",

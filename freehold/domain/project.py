@@ -78,9 +78,32 @@ class FreezeSpec:
 
 
 @dataclass(frozen=True)
+class BlueGreenSpec:
+    """The version is loaded everywhere without traffic, then gets all of it at once."""
+
+    keep_minutes: float = 60.0
+    """After the switch, for which the champion stays loaded and guardrails look."""
+
+
+@dataclass(frozen=True)
+class RollingSpec:
+    """One site after the other, all traffic of each at once."""
+
+    batch: int = 1
+    """Sites at a time."""
+    soak_minutes: float = 30.0
+    """That the version serves all of a batch before the next one begins."""
+    order: Literal["declared", "traffic"] = "declared"
+    """As the sites are named, or those with the fewest rows of the last week first."""
+    reversal_minutes: float = 5.0
+    """Going back, newest first, how long a batch waits at most for the next newer one to have gone
+    back."""
+
+
+@dataclass(frozen=True)
 class ReleaseSpec:
     steps: tuple[int, ...] = (5, 25, 100)
-    """Per cent of traffic, growing, the last 100."""
+    """Of a canary: per cent of traffic, growing, the last 100."""
     minimum_rows: int = 300
     """Rows that the canary answers before a step may be left upwards."""
     guardrails: GuardrailSpec = GuardrailSpec()
@@ -89,6 +112,8 @@ class ReleaseSpec:
     looked at; all guardrails and steps share it. Smaller takes more rows to tell what is wrong."""
     metrics: Mapping[str, MetricSpec] = field(default_factory=dict)
     """Name → a figure of the project's own that a release must not make worse."""
+    blue_green: BlueGreenSpec = BlueGreenSpec()
+    rolling: RollingSpec = RollingSpec()
     freeze: FreezeSpec = FreezeSpec()
     """As the file has it when a release is looked at, not when it began."""
 

@@ -1,15 +1,23 @@
 """Moving a model version into traffic, step by step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from freehold.domain.project import GuardrailSpec, MetricSpec, ReleaseSpec
+from freehold.domain.project import (
+    BlueGreenSpec,
+    GuardrailSpec,
+    MetricSpec,
+    ReleaseSpec,
+    RollingSpec,
+)
 
-Strategy = Literal["canary", "immediate"]
+Strategy = Literal["canary", "immediate", "blue-green", "rolling"]
 STRATEGIES: Mapping[Strategy, str] = {
     "canary": "a growing share of the traffic",
     "immediate": "all of it at once",
+    "blue-green": "loaded everywhere, then all of it at once",
+    "rolling": "all of it, one site after the other",
 }
 """Name → what it does."""
 Status = Literal["running", "completed", "rolled-back"]
@@ -19,7 +27,8 @@ GUARDRAILS = ("error-rate", "score-shift", "quality-drop", "latency-ratio")
 
 @dataclass(frozen=True)
 class Release:
-    """Raises ValueError if it is a canary beside nothing, or its steps do not grow to 100."""
+    """Raises ValueError if it stands beside nothing and is not immediate, or its steps do not grow
+    to 100."""
 
     id: str
     """`model/number`; also the salt of the routing tables that it makes."""
@@ -51,11 +60,17 @@ class Release:
     """How many releases of the model began before it."""
     paused: bool = False
     """Whether a person keeps it where it is; what must go back still does."""
+    ready: Mapping[str, int] = field(default_factory=dict)
+    """Site → the latest step whose needs it has said to be met there."""
+    gone_back: tuple[str, ...] = ()
+    """Sites that have said that it is out of their traffic again."""
+    stopped_at: str = ""
+    """The site that took it back."""
 
     def __post_init__(self) -> None:
         steps = self.settings.steps
-        if self.strategy == "canary" and self.previous is None:
-            raise ValueError("a canary needs a champion to stand beside")
+        if self.strategy != "immediate" and self.previous is None:
+            raise ValueError(f"{self.strategy} needs a champion to stand beside")
         if not steps or steps[0] <= 0 or steps[-1] != 100 or list(steps) != sorted(set(steps)):
             raise ValueError("the steps must grow, from above 0 to 100")
         if not 0 <= self.step < len(self.steps):
@@ -63,23 +78,49 @@ class Release:
 
     @property
     def steps(self) -> tuple[int, ...]:
-        """Percents of traffic."""
-        return self.settings.steps if self.strategy == "canary" else (100,)
+        """Percents of traffic; of a rolling release, of the sites."""
+        return steps_of(self.strategy, self.settings, self.sites)
+
+    @property
+    def batches(self) -> tuple[tuple[str, ...], ...]:
+        """Sites of each step of a rolling release; of any other, all of them at once."""
+        if self.strategy != "rolling":
+            return (self.sites,)
+        return batches_of(self.sites, self.settings.rolling.batch)
 
     @property
     def weight(self) -> int:
-        """Percent of the traffic that its version gets now."""
+        """Percent of the traffic that its version gets now; of a rolling release, of the sites."""
         if self.status == "rolled-back":
             return 0
         return 100 if self.status == "completed" else self.steps[self.step]
 
+    def reaches(self, site: str) -> bool:
+        """Whether its version stands at the site, now or before it was taken back."""
+        if self.strategy != "rolling":
+            return True
+        return any(site in batch for batch in self.batches[: self.step + 1])
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """Sites whose word the running step needs before it is left upwards."""
+        if self.strategy == "rolling":
+            return self.batches[self.step]
+        return self.sites if self.strategy == "blue-green" and self.step == 0 else ()
+
+    @property
+    def unready(self) -> tuple[str, ...]:
+        """Those that have not given it."""
+        return tuple(site for site in self.awaited if self.ready.get(site, -1) < self.step)
+
     @property
     def risk(self) -> float:
-        """Chance at most that one guardrail's bound, of what was seen since one step began, is ever
-        wrong. Equal parts (Bonferroni): nobody knows beforehand which guardrail a version will
-        cross, nor in which step, and how the figures depend on each other need not be known."""
-        parts = (len(GUARDRAILS) + len(self.settings.metrics)) * len(self.steps)
-        return self.settings.false_rollbacks / parts
+        """Chance at most that one guardrail's bound, of what was seen at one site since one step
+        began, is ever wrong. Equal parts (Bonferroni): nobody knows beforehand which guardrail a
+        version will cross, nor where or in which step, and how the figures depend on each other
+        need not be known."""
+        bounds = (len(GUARDRAILS) + len(self.settings.metrics)) * len(self.steps)
+        return self.settings.false_rollbacks / (bounds * max(1, len(self.sites)))
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -87,11 +128,14 @@ class Release:
             "begun": list(self.begun),
             "driver": self.driver,
             "fact": self.fact,
+            "gone_back": list(self.gone_back),
             "guardrail": self.guardrail,
             "id": self.id,
             "model": self.model,
             "order": self.order,
             "paused": self.paused,
+            "ready": dict(self.ready),
+            "stopped_at": self.stopped_at,
             "previous": self.previous,
             "settings": settings_as_json(self.settings),
             "sites": list(self.sites),
@@ -106,13 +150,33 @@ class Release:
     def from_json(cls, value: Mapping[str, Any]) -> "Release":
         """Raises KeyError, TypeError or ValueError on anything but what `as_json` gave."""
         settings = settings_from_json(value["settings"])
-        lists = {"begun": tuple(value["begun"]), "sites": tuple(value["sites"])}
+        lists = {name: tuple(value[name]) for name in ("begun", "gone_back", "sites")}
         return cls(**{**value, **lists, "settings": settings})
+
+
+def steps_of(strategy: Strategy, settings: ReleaseSpec, sites: tuple[str, ...]) -> tuple[int, ...]:
+    """Percents of traffic, step by step; of a rolling release, of the sites."""
+    match strategy:
+        case "canary":
+            return settings.steps
+        case "blue-green":
+            return (0, 100)
+        case "rolling":
+            batches = batches_of(sites, settings.rolling.batch)
+            reached = [sum(map(len, batches[: at + 1])) for at in range(len(batches))]
+            return tuple(max(1, 100 * count // len(sites)) for count in reached)
+        case "immediate":
+            return (100,)
+
+
+def batches_of(sites: tuple[str, ...], size: int) -> tuple[tuple[str, ...], ...]:
+    return tuple(sites[at : at + size] for at in range(0, len(sites), size))
 
 
 def settings_as_json(settings: ReleaseSpec) -> dict[str, Any]:
     guardrails = settings.guardrails
     return {
+        "blue_green": asdict(settings.blue_green),
         "false_rollbacks": settings.false_rollbacks,
         "guardrails": {
             "error_rate": guardrails.error_rate,
@@ -124,6 +188,7 @@ def settings_as_json(settings: ReleaseSpec) -> dict[str, Any]:
             name: {"better": one.better, "drop": one.drop} for name, one in settings.metrics.items()
         },
         "minimum_rows": settings.minimum_rows,
+        "rolling": asdict(settings.rolling),
         "steps": list(settings.steps),
     }
 
@@ -137,4 +202,6 @@ def settings_from_json(value: Mapping[str, Any]) -> ReleaseSpec:
         guardrails=GuardrailSpec(**value["guardrails"]),
         false_rollbacks=value.get("false_rollbacks", ReleaseSpec.false_rollbacks),
         metrics={name: MetricSpec(**one) for name, one in value.get("metrics", {}).items()},
+        blue_green=BlueGreenSpec(**value.get("blue_green", {})),
+        rolling=RollingSpec(**value.get("rolling", {})),
     )

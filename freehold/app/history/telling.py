@@ -143,6 +143,8 @@ _SENTENCES: Mapping[str, Callable[[Body], str]] = {
     "release.advanced": _advanced,
     "release.analysed": _analysed,
     "release.completed": _ended,
+    "release.gone-back": lambda b: f"release {b['release']} is out of traffic at {b['site']}",
+    "release.ready": lambda b: f"release {b['release']} ready at {b['site']}, {b['rows']:,} rows",
     "release.paused": lambda b: f"release {b['release']} paused by {b['by']}",
     "release.resumed": lambda b: f"release {b['release']} goes on, by {b['by']}",
     "release.rolled-back": _rolled_back,

@@ -29,7 +29,9 @@ ABOUT_TRAFFIC = frozenset(
         "release.advanced",
         "release.analysed",
         "release.completed",
+        "release.gone-back",
         "release.paused",
+        "release.ready",
         "release.resumed",
         "release.rolled-back",
     }

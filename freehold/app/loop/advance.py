@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from freehold.app.loop.act import Acted, act
-from freehold.app.loop.canary import Move, move_release, spoken
+from freehold.app.loop.canary import Move, confirm_back, move_release, spoken
 from freehold.app.loop.turns import LoopBusy, turn
 from freehold.app.loop.watch import watch
 from freehold.app.release.serving_folder import publish
@@ -53,6 +53,7 @@ def _advance(site: Site, model: str, tell: Tell) -> Turn:
     move = move_release(site, model)
     if move is not None and move.recorded:
         tell(spoken(move))
+    confirm_back(site, model)
     signals = tuple(watch(site, model))
     for signal in signals:
         tell(said(signal))

@@ -4,20 +4,24 @@ from dataclasses import dataclass, replace
 
 from freehold.app.release.freezing import freeze_of
 from freehold.app.release.observations import observations
-from freehold.app.release.serving_folder import publish
+from freehold.app.release.serving_folder import publish, table_in_force
 from freehold.app.site.opening import Site
+from freehold.catalog.endpoint_events import loaded_number
+from freehold.delivery import releases
 from freehold.delivery.analysis import analysed, recorded_hold
 from freehold.delivery.decision import (
     Complete,
     Decision,
     Hold,
     Promote,
+    Ready,
     Rollback,
     advance,
+    ready,
     restrained,
 )
 from freehold.delivery.observation import Observation
-from freehold.delivery.releases import conclude, running_release
+from freehold.delivery.releases import conclude, release_of, releases_of, running_release
 from freehold.domain.errors import Conflict
 from freehold.domain.fact import Draft
 from freehold.domain.projection import State
@@ -32,7 +36,7 @@ class Move:
     """What became of a release at one look."""
 
     release: Release
-    decision: Decision
+    decision: Decision | Ready
     observation: Observation
     """Since the running step began."""
     recorded: bool = True
@@ -45,10 +49,13 @@ def move_release(site: Site, model: str) -> Move | None:
     if release is None:
         return None
     seen = observations(site, release)
-    decision = _restrained(site, release, advance(release, *seen), seen[0])
+    said = _vouch(site, release, seen)
+    release = release_of(site.state, release.id)
+    wanted = advance(release, *seen, now=site.clock())
+    decision = _restrained(site, release, wanted, seen[0])
     if release.driver != site.name and not isinstance(decision, Rollback):
         # The site that began it decides on its steps; any may stop it.
-        return None
+        return said
     move = Move(release, decision, seen[0])
     found = analysed(release, decision, seen)
     if isinstance(decision, Hold):
@@ -69,6 +76,45 @@ def move_release(site: Site, model: str) -> Move | None:
         return None
     publish(site, model)
     return move
+
+
+def confirm_back(site: Site, model: str) -> bool:
+    """Say, once, that a rolling release which was rolled back is out of this site's traffic: older
+    ones wait for it. Returns whether it was said now."""
+    latest = list(releases_of(site.state, model, site.name))[-1:]
+    if not latest or latest[0].strategy != "rolling" or latest[0].status != "rolled-back":
+        return False
+    release, table = latest[0], table_in_force(site)
+    if table is not None and any(one.version == release.version for one in table.variants):
+        return False
+    if not release.reaches(site.name) or site.name in release.gone_back:
+        return False
+    return bool(site.ledger.decide(lambda state: releases.confirm_back(state, release, site.name)))
+
+
+def _vouch(site: Site, release: Release, seen: list[Observation]) -> Move | None:
+    """Give this site's word on the running step, with what it rests on, where it is needed."""
+    word = ready(release, site.name, *seen, now=site.clock(), loaded=_is_loaded(site, release))
+    if word is None:
+        return None
+    found = analysed(release, word, seen)
+
+    def decision(state: State) -> list[Draft]:
+        drafts = releases.vouch(state, release, word, seen[0].rows)
+        whole = [replace(draft, cause=(*draft.cause, "+0")) for draft in drafts]
+        return [found, *whole] if whole else []
+
+    return Move(release, word, seen[0]) if site.ledger.decide(decision) else None
+
+
+def _is_loaded(site: Site, release: Release) -> bool:
+    """Whether an endpoint here has verified and loaded the table in force, and it is the
+    release's."""
+    table = table_in_force(site)
+    if table is None or table.salt != release.id:
+        return False
+    stands = any(one.version == release.version for one in table.variants)
+    return stands and loaded_number(site.state, site.name, release.model) >= table.version
 
 
 def _restrained(site: Site, release: Release, wanted: Decision, seen: Observation) -> Decision:
@@ -94,6 +140,8 @@ def spoken(move: Move) -> str:
     """One line for people."""
     name = f"{move.release.model}@{move.release.version}"
     decision, seen = move.decision, move.observation
+    if isinstance(decision, Ready):
+        return f"{name} is ready at {decision.site}, after {seen.rows} rows"
     if isinstance(decision, Hold):
         have, need = decision.have, decision.need
         if decision.reason == "sample-ratio":

@@ -1,6 +1,7 @@
 """What is odd about `release` in a project's file."""
 
 from collections.abc import Iterator
+from math import inf
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from freehold.app.project.schema import Reader
@@ -29,7 +30,21 @@ def odd_release(release: ReleaseSpec, reader: Reader) -> Iterator[Fault]:
         if name in TAKEN:
             hint = f"taken: {', '.join(TAKEN)}"
             yield _odd(reader, "has the name of another column", "metrics", name, hint=hint)
+    yield from _odd_strategies(release, reader)
     yield from _odd_freeze(release.freeze, reader)
+
+
+def _odd_strategies(release: ReleaseSpec, reader: Reader) -> Iterator[Fault]:
+    if release.rolling.batch < 1:
+        yield _odd(reader, "must be at least 1", "rolling", "batch")
+    times = {
+        ("blue_green", "keep_minutes"): release.blue_green.keep_minutes,
+        ("rolling", "soak_minutes"): release.rolling.soak_minutes,
+        ("rolling", "reversal_minutes"): release.rolling.reversal_minutes,
+    }
+    for path, value in times.items():
+        if not 0 <= value < inf:
+            yield _odd(reader, "must be at least 0, and finite", *path)
 
 
 def _odd_freeze(freeze: FreezeSpec, reader: Reader) -> Iterator[Fault]:

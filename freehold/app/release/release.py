@@ -7,6 +7,7 @@ from freehold.app.model.naming import resolve
 from freehold.app.release.freezing import require_no_freeze
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site
+from freehold.catalog.traffic import log_files
 from freehold.catalog.versions import ModelVersion, version_of
 from freehold.delivery.releases import (
     Venue,
@@ -19,7 +20,10 @@ from freehold.domain.errors import Conflict, IntegrityError, NotFound, PolicyDen
 from freehold.domain.fact import Draft
 from freehold.domain.project import ReleaseSpec
 from freehold.domain.projection import State
-from freehold.domain.release import Release, Strategy, settings_as_json
+from freehold.domain.release import Release, Strategy, settings_as_json, steps_of
+
+WEEK = 7 * 86_400_000_000
+"""Microseconds."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class ReleasePlan:
     @property
     def steps(self) -> tuple[int, ...]:
         """Per cent of traffic, step by step."""
-        return self.settings.steps if self.strategy == "canary" else (100,)
+        return steps_of(self.strategy, self.settings, self.venue.sites)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -77,7 +81,10 @@ def plan_release(
     require_approval(version)
     if not despite_freeze:
         require_no_freeze(site, version.model)
-    venue = Venue(site.name, _known_sites(site, sites) or (site.name,), site.numbering)
+    places = _known_sites(site, sites) or (site.name,)
+    if strategy == "rolling" and site.project.spec.release.rolling.order == "traffic":
+        places = by_traffic(site, version.model, places)
+    venue = Venue(site.name, places, site.numbering)
     if site.name in venue.sites:
         _require_package(site, version)
     champion = aliases_of(site.state, version.model).get("champion")
@@ -95,6 +102,17 @@ def plan_release(
         release=begun[0].body["release"],
         known_sites=site.project.site_names,
     )
+
+
+def by_traffic(site: Site, model: str, sites: tuple[str, ...]) -> tuple[str, ...]:
+    """Sites with the fewest rows of a week first, as far as this site knows; else as they are
+    named."""
+    since = site.clock() - WEEK
+    rows = {
+        name: sum(file.rows for file in log_files(site.state, name, model, answered_since=since))
+        for name in sites
+    }
+    return tuple(sorted(sites, key=rows.__getitem__))
 
 
 def _has_package_of(site: Site, version: ModelVersion, champion: int) -> bool:

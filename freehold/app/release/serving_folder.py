@@ -111,7 +111,7 @@ def _take_effect(site: Site, releases: list[Release]) -> RoutingTable | None:
     digests = {number: version.package for number, version in versions.items()}
     standing = _standing(site)
     number = max(_table_number(releases), standing.number + 1)
-    table = traffic(release, number, digests)
+    table = traffic(release, number, digests, site.name, site.clock())
     if table is None:
         _withdraw(site, release.model, number)
         return None

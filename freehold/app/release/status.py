@@ -59,7 +59,11 @@ def _told(site: Site, release: Release) -> dict[str, Any]:
         "held": held(site, release) if running else "",
         "frozen": frozen.as_json() if frozen else None,
         "looks": [_look(release, since, one) for since, one in _since(release, seen)],
-        "next": _named(advance(release, *seen)) if seen else "",
+        "next": _named(advance(release, *seen, now=site.clock())) if seen else "",
+        "batches": [list(batch) for batch in release.batches],
+        "ready": [name for name in release.awaited if name not in release.unready],
+        "unready": list(release.unready),
+        "gone_back": list(release.gone_back),
         "minimum_rows": release.settings.minimum_rows,
     }
 
@@ -81,7 +85,7 @@ def _named(decision: Decision) -> str:
     """What the loop would do at its next turn, were nothing held."""
     match decision:
         case Hold():
-            return f"wait:{decision.reason}"
+            return f"wait:{decision.reason}:{decision.have}:{decision.need}"
         case Promote():
             return f"promote:{decision.weight}"
         case Complete():

@@ -187,15 +187,13 @@ def test_after_the_window_it_goes_on(loop_of: Any) -> None:
         ("{limit: 5}", True),
         ("{limit: 5, model: delay}", True),
         ("{limit: 50}", False),
-        ("{limit: 5, tag: {stage: trial}}", False),
         ("{limit: 5, then: approve}", False),
     ],
 )
 def test_a_passed_budget_freezes_the_releases_that_it_pays_for(
     loop_of: Any, budget: str, freezes: bool
 ) -> None:
-    more = "tags: {stage: live}\n"
-    loop = loop_of(f"{more}budgets: {{month: {budget}}}\n")
+    loop = loop_of(f"budgets: {{month: {budget}}}\n")
     loop.release(2)
     spend(loop, 10.0)
     loop.canary(2, FEWEST)
