@@ -23,6 +23,7 @@ WHERE = {
     "MetricSpec": "release.metrics.NAME",
     "BlueGreenSpec": "release.blue_green",
     "RollingSpec": "release.rolling",
+    "ABTestSpec": "release.ab_test",
     "FreezeSpec": "release.freeze",
     "MonitoringSpec": "monitoring",
     "ReplaySpec": "replay",
@@ -58,6 +59,7 @@ MEANINGS = {
     "ReleaseSpec.guardrails": "Limits beyond which a release goes back.",
     "ReleaseSpec.blue_green": "Of `--strategy blue-green`.",
     "ReleaseSpec.rolling": "Of `--strategy rolling`.",
+    "ReleaseSpec.ab_test": "Of `--strategy ab-test`.",
     "MonitoringSpec.window_days": "Days of traffic that a measurement looks at.",
     "MonitoringSpec.cool_down_days": "Days between two proposals for a model, and between two "
     "reports of a drift that lasts.",

@@ -227,6 +227,13 @@ def _way(plan: ReleasePlan) -> str:
             return (
                 f"rolling {sites}, each after {soak:g} minutes and {settings.minimum_rows:,} rows"
             )
+        case "ab-test":
+            trial = settings.ab_test
+            then = "the better one becomes the champion"
+            return (
+                f"A/B test of {trial.metric}: {trial.share} % for {trial.days:g} days, then"
+                f" {then if trial.then == 'winner' else 'a person decides'}"
+            )
         case _:
             shares = " → ".join(f"{step} %" for step in plan.steps)
             return f"canary {shares}, each after {settings.minimum_rows:,} rows"

@@ -51,6 +51,8 @@ def _release(one: Found) -> Iterator[RenderableType]:
     yield Text(f"  {_bar(one['weight'])} {one['weight']} %   {_steps(one)}")
     if len(one["batches"]) > 1 or one["unready"]:
         yield Text(f"  {_sites(one)}")
+    if one["trial"]:
+        yield Text(f"  {_trial(one['trial'])}")
     if one["held"]:
         yield Text(f"  held: {_held(one)}")
     if one["looks"]:
@@ -88,6 +90,18 @@ def _sites(one: Found) -> str:
     return "sites: " + " → ".join(batches)
 
 
+def _trial(trial: Found) -> str:
+    effect = trial["effect"]
+    if effect is None or effect["value"] is None:
+        known = "not known yet"
+    else:
+        bounds = f"{effect['low']:+.3g} to {effect['high']:+.3g}"
+        known = f"{effect['value']:+.3g} ({bounds}), {effect['count']:,} rows"
+    told = {"version": "the version is better", "champion": "the champion is better"}
+    word = told.get(trial["winner"], "undecided" if trial["winner"] else "not told yet")
+    return f"trial of {trial['metric']}: {known}; {word}"
+
+
 def _held(one: Found) -> str:
     if one["held"] == "sample-ratio":
         return "ids do not go to the versions in the table's shares"
@@ -111,6 +125,7 @@ def _next(one: Found) -> str:
     told = {
         "promote": f"next: {detail} %",
         "complete": "next: the champion",
+        "decide": "next: the result",
         "roll-back": f"next: back, for {detail}",
     }
     return told[word]

@@ -4,7 +4,7 @@ follows."""
 from collections.abc import Sequence
 from typing import Any
 
-from freehold.delivery.decision import Complete, Decision, Hold, Promote, Ready, Rollback
+from freehold.delivery.decision import Complete, Decide, Decision, Hold, Promote, Ready, Rollback
 from freehold.delivery.figures import figures
 from freehold.delivery.observation import Assignment, Observation
 from freehold.delivery.standing import ANALYSES, release_key
@@ -57,6 +57,8 @@ def _named(decision: Decision | Ready) -> str:
             return decision.detail if frozen else decision.reason
         case Ready():
             return "ready"
+        case Decide():
+            return "decide"
         case Promote():
             return "promote"
         case Complete():

@@ -7,6 +7,8 @@ Laws
   the version is loaded there; of a rolling release, that it has served all of the site's traffic
   for its time and its minimum of rows, with no guardrail crossed.
 - Weights only grow until a rollback; a finished release stays as it is.
+- A trial tells its result once, and `winner` of it is right but for `ab_test.risk`, at whatever
+  look it is told: no bound of the effect is ever wrong with more.
 - A person's pause and a freeze turn a step upwards into a hold, and nothing else.
 - However often it is looked at, a release with nothing wrong goes back with a chance of at most
   `settings.false_rollbacks`: each bound in an observation is wrong, ever, with at most
@@ -21,19 +23,24 @@ from typing import Literal
 
 from freehold.delivery.figures import Figure, figures
 from freehold.delivery.observation import Assignment, Observation
-from freehold.domain.release import Release
+from freehold.domain.project import ReleaseSpec
+from freehold.domain.release import Release, Winner
+from freehold.domain.statistics.estimate import Estimate
 
 
 @dataclass(frozen=True)
 class Hold:
-    reason: Literal["rows", "finished", "sample-ratio", "paused", "frozen", "sites", "time"]
+    reason: Literal[
+        "rows", "finished", "sample-ratio", "paused", "frozen", "sites", "time", "decided"
+    ]
     have: int
     """Rows; with `sample-ratio`, ids that went to the canary; with `sites`, how many are ready;
     with `time`, seconds."""
     need: int
     """The same; with `sample-ratio`, ids that should have gone there."""
     detail: str = ""
-    """With `frozen`, by what: a code; with `sites`, the first that is not ready."""
+    """With `frozen`, by what: a code; with `sites`, the first that is not ready; with `decided`,
+    the winner."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +57,19 @@ class Complete:
 @dataclass(frozen=True)
 class Rollback:
     guardrail: str
-    """`error-rate`, `latency-ratio`, `score-shift`, `quality-drop`, `metric:NAME`, or `person`."""
+    """`error-rate`, `latency-ratio`, `score-shift`, `quality-drop`, `metric:NAME`, `person`, or
+    `trial` where the champion was found to be better."""
     value: float
     limit: float
+
+
+@dataclass(frozen=True)
+class Decide:
+    """A trial's result is told."""
+
+    metric: str
+    winner: Winner
+    effect: Estimate
 
 
 @dataclass(frozen=True)
@@ -62,8 +79,8 @@ class Ready:
     site: str
 
 
-Decision = Hold | Promote | Complete | Rollback
-MINUTE = 60_000_000
+Decision = Hold | Promote | Complete | Rollback | Decide
+MINUTE, DAY = 60_000_000, 86_400_000_000
 """Microseconds."""
 
 
@@ -80,6 +97,8 @@ def advance(release: Release, seen: Observation, *earlier: Observation, now: int
         return Complete()
     if seen.assignment is not None and astray(release, seen.assignment):
         return Hold("sample-ratio", seen.assignment.canary, seen.assignment.expected)
+    if release.strategy == "ab-test":
+        return _of_trial(release, seen, now)
     return _met(release, seen, now) or _upwards(release)
 
 
@@ -113,6 +132,36 @@ def _met(release: Release, seen: Observation, now: int) -> Hold | None:
         kept, long = now - release.begun[-1], settings.blue_green.keep_minutes * MINUTE
         return Hold("time", kept // 1_000_000, round(long / 1e6)) if kept < long else None
     return None
+
+
+def _of_trial(release: Release, seen: Observation, now: int) -> Decision:
+    """Tell which is better when its time or its rows have come; act on it where nobody has to."""
+    wanted = release.settings.ab_test
+    effect = seen.effect or Estimate.unknown("empty")
+    if release.winner:
+        if wanted.then == "person" or release.winner == "none":
+            return Hold("decided", effect.count, wanted.rows, release.winner)
+        lost = Rollback("trial", abs(effect.value or 0.0), 0.0)
+        return Complete() if release.winner == "version" else lost
+    winner = better(release.settings, effect)
+    passed, long = now - release.begun[0], wanted.days * DAY
+    full = wanted.rows and effect.count >= wanted.rows
+    if passed >= long or full or (wanted.early and winner != "none"):
+        return Decide(wanted.metric, winner, effect)
+    return Hold("time", passed // 1_000_000, round(long / 1e6))
+
+
+def better(settings: ReleaseSpec, effect: Estimate) -> Winner:
+    """Which of the two is better for sure: all that may be true of the effect says so."""
+    if effect.low is None or effect.high is None:
+        return "none"
+    metric = settings.metrics.get(settings.ab_test.metric)
+    higher = metric is None or metric.better == "higher"
+    if effect.low > 0:
+        return "version" if higher else "champion"
+    if effect.high < 0:
+        return "champion" if higher else "version"
+    return "none"
 
 
 def _upwards(release: Release) -> Promote | Complete:

@@ -43,6 +43,9 @@ class Observation:
     metrics: Mapping[str, Estimate] = field(default_factory=dict)
     """Name → the mean of the canary's rows less that of the champion's own."""
     assignment: Assignment | None = None
+    effect: Estimate | None = None
+    """Of an A/B test: the mean of its metric over the version's rows less that over the champion's
+    own, in the metric's unit; `count` is of the smaller arm."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.errors <= self.rows:

@@ -26,8 +26,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from freehold.delivery.decision import Complete, Decision, Promote, Ready, Rollback
+from freehold.delivery.decision import Complete, Decide, Decision, Promote, Ready, Rollback
 from freehold.delivery.standing import ALIASES, RELEASES, is_revoked, release_key, unrevoked
+from freehold.delivery.trials import decided
 from freehold.domain.errors import Conflict, NotFound
 from freehold.domain.fact import Draft
 from freehold.domain.numbering import ALONE, Numbering
@@ -183,6 +184,9 @@ def conclude(
     if isinstance(decision, Rollback):
         back = row is not None and row["status"] == "rolled-back"
         return () if back else _roll_back(state, release, decision, _Ground(rows, cause, reason))
+    if isinstance(decision, Decide):
+        stands = row is not None and (row["status"], row["winner"]) == ("running", "")
+        return (decided(release, decision, cause),) if stands else ()
     if not isinstance(decision, Promote | Complete):
         return ()
     if row is not None and (row["status"], row["step"]) != ("running", release.step):

@@ -64,6 +64,9 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
         return [Change(ANALYSES, key, {**fact.body, "fact": fact.name})]
     if fact.type in ("release.paused", "release.resumed"):
         return [Change(RELEASES, key, {**row, "paused": fact.type == "release.paused"})]
+    if fact.type == "release.decided":
+        winner = row["winner"] or fact.body["winner"]
+        return [Change(RELEASES, key, {**row, "winner": winner})]
     if fact.type == "release.ready":
         site, step = fact.body["site"], fact.body["step"]
         ready = {**row["ready"], site: max(step, row["ready"].get(site, -1))}
@@ -213,6 +216,7 @@ projection = Projection(
             "release.advanced",
             "release.analysed",
             "release.completed",
+            "release.decided",
             "release.gone-back",
             "release.paused",
             "release.ready",

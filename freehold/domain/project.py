@@ -101,6 +101,27 @@ class RollingSpec:
 
 
 @dataclass(frozen=True)
+class ABTestSpec:
+    """Two versions side by side for a while, keys shared by chance, told apart by one metric."""
+
+    metric: str = ""
+    """One of `release.metrics`."""
+    share: int = 50
+    """Per cent of the keys that the new version gets."""
+    days: float = 14.0
+    """After which the result is told."""
+    rows: int = 0
+    """With a value of the metric, of each version, after which it is told earlier; 0: never."""
+    early: bool = False
+    """Whether it is told as soon as one of them is better for sure."""
+    risk: float = 0.05
+    """Chance at most that one is called better that is not, however often it is looked at."""
+    then: Literal["person", "winner"] = "person"
+    """Who acts on the result: `winner` makes the better one the champion by itself. An undecided
+    result always waits for a person."""
+
+
+@dataclass(frozen=True)
 class ReleaseSpec:
     steps: tuple[int, ...] = (5, 25, 100)
     """Of a canary: per cent of traffic, growing, the last 100."""
@@ -114,6 +135,7 @@ class ReleaseSpec:
     """Name → a figure of the project's own that a release must not make worse."""
     blue_green: BlueGreenSpec = BlueGreenSpec()
     rolling: RollingSpec = RollingSpec()
+    ab_test: ABTestSpec = ABTestSpec()
     freeze: FreezeSpec = FreezeSpec()
     """As the file has it when a release is looked at, not when it began."""
 

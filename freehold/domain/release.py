@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from freehold.domain.project import (
+    ABTestSpec,
     BlueGreenSpec,
     GuardrailSpec,
     MetricSpec,
@@ -12,12 +13,14 @@ from freehold.domain.project import (
     RollingSpec,
 )
 
-Strategy = Literal["canary", "immediate", "blue-green", "rolling"]
+Strategy = Literal["canary", "immediate", "blue-green", "rolling", "ab-test"]
+Winner = Literal["version", "champion", "none"]
 STRATEGIES: Mapping[Strategy, str] = {
     "canary": "a growing share of the traffic",
     "immediate": "all of it at once",
     "blue-green": "loaded everywhere, then all of it at once",
     "rolling": "all of it, one site after the other",
+    "ab-test": "a fixed share for a while, then told which is better",
 }
 """Name → what it does."""
 Status = Literal["running", "completed", "rolled-back"]
@@ -62,6 +65,8 @@ class Release:
     """Whether a person keeps it where it is; what must go back still does."""
     ready: Mapping[str, int] = field(default_factory=dict)
     """Site → the latest step whose needs it has said to be met there."""
+    winner: Winner | Literal[""] = ""
+    """Which of the two a trial has found to be better; empty until it is told."""
     gone_back: tuple[str, ...] = ()
     """Sites that have said that it is out of their traffic again."""
     stopped_at: str = ""
@@ -144,6 +149,7 @@ class Release:
             "step": self.step,
             "strategy": self.strategy,
             "version": self.version,
+            "winner": self.winner,
         }
 
     @classmethod
@@ -165,6 +171,8 @@ def steps_of(strategy: Strategy, settings: ReleaseSpec, sites: tuple[str, ...]) 
             batches = batches_of(sites, settings.rolling.batch)
             reached = [sum(map(len, batches[: at + 1])) for at in range(len(batches))]
             return tuple(max(1, 100 * count // len(sites)) for count in reached)
+        case "ab-test":
+            return (settings.ab_test.share,)
         case "immediate":
             return (100,)
 
@@ -176,6 +184,7 @@ def batches_of(sites: tuple[str, ...], size: int) -> tuple[tuple[str, ...], ...]
 def settings_as_json(settings: ReleaseSpec) -> dict[str, Any]:
     guardrails = settings.guardrails
     return {
+        "ab_test": asdict(settings.ab_test),
         "blue_green": asdict(settings.blue_green),
         "false_rollbacks": settings.false_rollbacks,
         "guardrails": {
@@ -202,6 +211,7 @@ def settings_from_json(value: Mapping[str, Any]) -> ReleaseSpec:
         guardrails=GuardrailSpec(**value["guardrails"]),
         false_rollbacks=value.get("false_rollbacks", ReleaseSpec.false_rollbacks),
         metrics={name: MetricSpec(**one) for name, one in value.get("metrics", {}).items()},
+        ab_test=ABTestSpec(**value.get("ab_test", {})),
         blue_green=BlueGreenSpec(**value.get("blue_green", {})),
         rolling=RollingSpec(**value.get("rolling", {})),
     )

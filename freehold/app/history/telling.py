@@ -112,10 +112,22 @@ def _analysed(body: Body) -> str:
 def _rolled_back(body: Body) -> str:
     if body["guardrail"] == "person":
         return f"{body['model']}@{body['version']} rolled back by {body['by']}"
+    if body["guardrail"] == "trial":
+        return f"{body['model']}@{body['version']} rolled back: the champion is better"
     return (
         f"{body['model']}@{body['version']} rolled back: {body['guardrail']}"
         f" {body['value']:.3g} over {body['limit']:.3g} on {body['rows']:,} rows"
     )
+
+
+def _decided(body: Body) -> str:
+    better = {"version": f"{body['model']}@{body['version']} is better", "champion": "it is worse"}
+    told = better.get(body["winner"], "undecided")
+    effect = "too little is known"
+    if body["value"] is not None:
+        bounds = f"{body['low']:+.3g} to {body['high']:+.3g}"
+        effect = f"{body['metric']} {body['value']:+.3g} ({bounds}), {body['rows']:,} rows"
+    return f"release {body['release']}: {told}, {effect}"
 
 
 def _completed(body: Body) -> str:
@@ -143,6 +155,7 @@ _SENTENCES: Mapping[str, Callable[[Body], str]] = {
     "release.advanced": _advanced,
     "release.analysed": _analysed,
     "release.completed": _ended,
+    "release.decided": _decided,
     "release.gone-back": lambda b: f"release {b['release']} is out of traffic at {b['site']}",
     "release.ready": lambda b: f"release {b['release']} ready at {b['site']}, {b['rows']:,} rows",
     "release.paused": lambda b: f"release {b['release']} paused by {b['by']}",

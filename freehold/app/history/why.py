@@ -29,6 +29,7 @@ ABOUT_TRAFFIC = frozenset(
         "release.advanced",
         "release.analysed",
         "release.completed",
+        "release.decided",
         "release.gone-back",
         "release.paused",
         "release.ready",

@@ -11,6 +11,7 @@ from freehold.delivery import releases
 from freehold.delivery.analysis import analysed, recorded_hold
 from freehold.delivery.decision import (
     Complete,
+    Decide,
     Decision,
     Hold,
     Promote,
@@ -142,6 +143,8 @@ def spoken(move: Move) -> str:
     decision, seen = move.decision, move.observation
     if isinstance(decision, Ready):
         return f"{name} is ready at {decision.site}, after {seen.rows} rows"
+    if isinstance(decision, Decide):
+        return _result(name, decision)
     if isinstance(decision, Hold):
         have, need = decision.have, decision.need
         if decision.reason == "sample-ratio":
@@ -151,6 +154,8 @@ def spoken(move: Move) -> str:
             why = decision.detail.replace(":", " by ") or decision.reason
             return f"{name} stays at {move.release.weight} %: {why}, after {have} rows"
         return f"{name} stays at {move.release.weight} %: {have} of {need} rows"
+    if isinstance(decision, Rollback) and decision.guardrail == "trial":
+        return f"{name} rolled back: the champion is better"
     if isinstance(decision, Rollback):
         figures = f"{decision.value:.3g} over {decision.limit:.3g}, {seen.rows} rows"
         return f"{name} rolled back: {decision.guardrail} {figures}"
@@ -158,3 +163,13 @@ def spoken(move: Move) -> str:
     if weight is None:
         return f"{name} is the champion, after {seen.rows} rows at {move.release.weight} %"
     return f"{name} goes to {weight} %, after {seen.rows} rows at {move.release.weight} %"
+
+
+def _result(name: str, told: Decide) -> str:
+    effect = told.effect
+    if effect.value is None:
+        return f"{name}: the trial is undecided, too little is known of {told.metric}"
+    bounds = f"{effect.value:+.3g} ({effect.low:+.3g} to {effect.high:+.3g}), {effect.count:,} rows"
+    apart = "cannot be told from the champion"
+    words = {"version": "is better", "champion": "is worse", "none": apart}
+    return f"{name} {words[told.winner]}: {told.metric} {bounds}"

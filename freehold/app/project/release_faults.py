@@ -39,9 +39,19 @@ def _odd_strategies(release: ReleaseSpec, reader: Reader) -> Iterator[Fault]:
         yield _odd(reader, "must be at least 1", "rolling", "batch")
     times = {
         ("blue_green", "keep_minutes"): release.blue_green.keep_minutes,
+        ("ab_test", "days"): release.ab_test.days,
+        ("ab_test", "rows"): release.ab_test.rows,
         ("rolling", "soak_minutes"): release.rolling.soak_minutes,
         ("rolling", "reversal_minutes"): release.rolling.reversal_minutes,
     }
+    trial = release.ab_test
+    if trial.metric and trial.metric not in release.metrics:
+        hint = f"there are: {', '.join(release.metrics) or 'none'}"
+        yield _odd(reader, "is none of release.metrics", "ab_test", "metric", hint=hint)
+    if not 0 < trial.share < 100:
+        yield _odd(reader, "must lie between 0 and 100, both excluded", "ab_test", "share")
+    if not 0 < trial.risk < 1:
+        yield _odd(reader, "must lie between 0 and 1, both excluded", "ab_test", "risk")
     for path, value in times.items():
         if not 0 <= value < inf:
             yield _odd(reader, "must be at least 0, and finite", *path)

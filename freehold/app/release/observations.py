@@ -39,7 +39,11 @@ def observations(site: Site, release: Release) -> list[Observation]:
         )
         for since, until in zip(release.begun, ends, strict=True)
     ]
-    found[-1] = replace(found[-1], assignment=_assignment(site, release, routed))
+    found[-1] = replace(
+        found[-1],
+        assignment=_assignment(site, release, routed),
+        effect=_effect(release, routed, known),
+    )
     return found[::-1]
 
 
@@ -61,6 +65,14 @@ def _metrics(release: Release, rows: pl.DataFrame, known: pl.DataFrame) -> dict[
         for name in release.settings.metrics
     }
     return {name: one for name, one in found.items() if one is not None}
+
+
+def _effect(release: Release, rows: pl.DataFrame, known: pl.DataFrame) -> Estimate | None:
+    """Of an A/B test, whose shares never change; both bounds share its own risk."""
+    if release.strategy != "ab-test":
+        return None
+    wanted = release.settings.ab_test
+    return metric_difference(rows, known, wanted.metric, release.version, wanted.risk / 2)
 
 
 def _assignment(site: Site, release: Release, rows: pl.DataFrame) -> Assignment | None:

@@ -16,7 +16,7 @@ from freehold.delivery.releases import (
     start,
 )
 from freehold.domain.canonical import digest_of
-from freehold.domain.errors import Conflict, IntegrityError, NotFound, PolicyDenied
+from freehold.domain.errors import Conflict, IntegrityError, NotFound, PolicyDenied, Refused
 from freehold.domain.fact import Draft
 from freehold.domain.project import ReleaseSpec
 from freehold.domain.projection import State
@@ -81,6 +81,7 @@ def plan_release(
     require_approval(version)
     if not despite_freeze:
         require_no_freeze(site, version.model)
+    require_metric(site.project.spec.release, strategy)
     places = _known_sites(site, sites) or (site.name,)
     if strategy == "rolling" and site.project.spec.release.rolling.order == "traffic":
         places = by_traffic(site, version.model, places)
@@ -102,6 +103,18 @@ def plan_release(
         release=begun[0].body["release"],
         known_sites=site.project.site_names,
     )
+
+
+def require_metric(settings: ReleaseSpec, strategy: Strategy) -> None:
+    """Raises Refused `release.no-metric` where a trial has nothing to go by."""
+    wanted = settings.ab_test.metric if strategy == "ab-test" else None
+    if wanted == "":
+        raise Refused(
+            "an A/B test needs a metric",
+            why="release.ab_test.metric is empty in freehold.yaml",
+            hint="name one of release.metrics there, and bring its values with `freehold labels`",
+            code="release.no-metric",
+        )
 
 
 def by_traffic(site: Site, model: str, sites: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from freehold.app.release.freezing import freeze_of
 from freehold.app.release.observations import observations
 from freehold.app.site.opening import Site
 from freehold.delivery.analysis import recorded_hold
-from freehold.delivery.decision import Complete, Decision, Hold, Promote, Rollback, advance
+from freehold.delivery.decision import Complete, Decide, Decision, Hold, Promote, Rollback, advance
 from freehold.delivery.figures import figures
 from freehold.delivery.observation import Observation
 from freehold.delivery.releases import releases_of
@@ -63,8 +63,21 @@ def _told(site: Site, release: Release) -> dict[str, Any]:
         "batches": [list(batch) for batch in release.batches],
         "ready": [name for name in release.awaited if name not in release.unready],
         "unready": list(release.unready),
+        "trial": _trial(release, seen),
         "gone_back": list(release.gone_back),
         "minimum_rows": release.settings.minimum_rows,
+    }
+
+
+def _trial(release: Release, seen: list[Observation]) -> dict[str, Any] | None:
+    """Of an A/B test: what is known of its metric now, and what was told."""
+    if release.strategy != "ab-test":
+        return None
+    effect = seen[0].effect if seen else None
+    return {
+        "metric": release.settings.ab_test.metric,
+        "effect": effect.as_json() if effect else None,
+        "winner": release.winner,
     }
 
 
@@ -90,5 +103,7 @@ def _named(decision: Decision) -> str:
             return f"promote:{decision.weight}"
         case Complete():
             return "complete"
+        case Decide():
+            return "decide"
         case Rollback():
             return f"roll-back:{decision.guardrail}"

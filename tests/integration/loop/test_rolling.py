@@ -29,8 +29,15 @@ def made(version: int) -> list[Draft]:
     run = f"run-{version}"
     started = {"run": run, "pipeline": "train", "parameters": {}, "steps": 1}
     finished = {
-        "run": run, "step": "nothing", "function": "steps:nothing", "key": run,
-        "components": {}, "inputs": [], "outputs": [], "cached": False, "microseconds": 1,
+        "run": run,
+        "step": "nothing",
+        "function": "steps:nothing",
+        "key": run,
+        "components": {},
+        "inputs": [],
+        "outputs": [],
+        "cached": False,
+        "microseconds": 1,
     }
     return [Draft("run.started", started), Draft("step.finished", finished)]
 

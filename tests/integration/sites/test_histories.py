@@ -15,14 +15,25 @@ import pytest
 from freehold.adapters.memory.ledger import MemoryLedger
 from freehold.adapters.sqlite.ledger import SqliteLedger
 from freehold.app.site.opening import PROJECTIONS
-from freehold.delivery.decision import Complete, Promote, Rollback
-from freehold.delivery.releases import Venue, aliases_of, conclude, releases_of, revoke, start
+from freehold.delivery.decision import Complete, Promote, Ready, Rollback
+from freehold.delivery.orders import pause, resume
+from freehold.delivery.releases import (
+    Venue,
+    aliases_of,
+    conclude,
+    confirm_back,
+    releases_of,
+    revoke,
+    start,
+    vouch,
+)
 from freehold.delivery.standing import is_revoked
 from freehold.domain.errors import Conflict
 from freehold.domain.fact import Draft
 from freehold.domain.numbering import Numbering
 from freehold.domain.project import ReleaseSpec
 from freehold.domain.projection import State
+from freehold.domain.release import STRATEGIES
 from freehold.ports.contracts.kept_logs import MergingLedger, copy_all, size_of, stretch
 from freehold.ports.contracts.signer import TransientSigner
 from freehold.replication.claims import conflicts_of, settle, unrecorded
@@ -82,7 +93,7 @@ def register(state: State, site: str, chance: random.Random) -> Sequence[Draft]:
 def begin(state: State, site: str, chance: random.Random) -> Sequence[Draft]:
     where = tuple(sorted({site, chance.choice(NAMES)}))
     venue = Venue(site, where, Numbering(NAMES.index(site), 3))
-    how = chance.choice(["canary", "immediate"])
+    how = chance.choice(list(STRATEGIES))
     try:
         return start(state, "m", _version(state, chance), how, ReleaseSpec(), venue)  # type: ignore[arg-type]
     except Conflict:
@@ -98,6 +109,20 @@ def move(state: State, site: str, chance: random.Random) -> Sequence[Draft]:
     if one.step + 1 < len(one.steps):
         ways.append(Promote(one.steps[one.step + 1]))  # type: ignore[arg-type]
     return conclude(state, one, chance.choice(ways), 10)
+
+
+def say(state: State, site: str, chance: random.Random) -> Sequence[Draft]:
+    """A person's words to a release, a site's word on its step, and that it went back."""
+    found = list(releases_of(state, "m"))
+    if not found:
+        return []
+    one = chance.choice(found)
+    if one.status == "rolled-back":
+        return confirm_back(state, one, site)
+    if one.status == "completed":
+        return []
+    way = chance.choice([pause, resume, None])
+    return way(state, one.id) if way else vouch(state, one, Ready(site), 10)
 
 
 def take_out(state: State, site: str, chance: random.Random) -> Sequence[Draft]:
@@ -136,7 +161,9 @@ def end(state: State, site: str, chance: random.Random) -> Sequence[Draft]:
     return [settle(chance.choice(waiting), "person-1")] if waiting else []
 
 
-ACTS: tuple[Act, ...] = (register, begin, begin, move, move, take_out, step, step, tell, end)
+ACTS: tuple[Act, ...] = (
+    *(register, begin, begin, move, move, say, take_out, step, step, tell, end),
+)
 
 
 def tables(state: State) -> dict[str, list[object]]:

@@ -98,6 +98,24 @@ release:
     assert faults_of(tmp_path, GOOD + wrong) == expected
 
 
+def test_what_no_strategy_could_go_by_is_refused(tmp_path: Path) -> None:
+    wrong = """\
+release:
+  blue_green: {keep_minutes: -1}
+  rolling:
+    batch: 0
+    soak_minutes: -1
+  ab_test:
+    metric: revenue
+    share: 100
+    risk: 0
+"""
+    lines = {9, 11, 12, 14, 15, 16}
+    found = faults_of(tmp_path, GOOD + wrong)
+    assert {code for code, _ in found} == {"project.wrong-value"}
+    assert {int(where.rpartition(":")[2]) for _, where in found} == lines
+
+
 def test_a_close_name_is_suggested(tmp_path: Path) -> None:
     with pytest.raises(ProjectInvalid, match="did you mean 'models'"):
         read_project(write(tmp_path, GOOD.replace("models:", "modles:")))
