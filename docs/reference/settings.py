@@ -24,6 +24,7 @@ WHERE = {
     "BlueGreenSpec": "release.blue_green",
     "RollingSpec": "release.rolling",
     "ABTestSpec": "release.ab_test",
+    "BanditSpec": "release.bandit",
     "FreezeSpec": "release.freeze",
     "MonitoringSpec": "monitoring",
     "ReplaySpec": "replay",
@@ -60,6 +61,7 @@ MEANINGS = {
     "ReleaseSpec.blue_green": "Of `--strategy blue-green`.",
     "ReleaseSpec.rolling": "Of `--strategy rolling`.",
     "ReleaseSpec.ab_test": "Of `--strategy ab-test`.",
+    "ReleaseSpec.bandit": "Of `--strategy bandit`.",
     "MonitoringSpec.window_days": "Days of traffic that a measurement looks at.",
     "MonitoringSpec.cool_down_days": "Days between two proposals for a model, and between two "
     "reports of a drift that lasts.",

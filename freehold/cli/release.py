@@ -229,14 +229,21 @@ def _way(plan: ReleasePlan) -> str:
             )
         case "ab-test":
             trial = settings.ab_test
-            then = "the better one becomes the champion"
-            return (
-                f"A/B test of {trial.metric}: {trial.share} % for {trial.days:g} days, then"
-                f" {then if trial.then == 'winner' else 'a person decides'}"
+            what = f"A/B test of {trial.metric}: {trial.share} % for {trial.days:g} days"
+            return f"{what}, then {_then(trial.then)}"
+        case "bandit":
+            bandit = settings.bandit
+            what = (
+                f"bandit by {bandit.metric}: {bandit.share} % at first, at least {bandit.floor} %"
             )
+            return f"{what} for each, for {bandit.days:g} days, then {_then(bandit.then)}"
         case _:
             shares = " → ".join(f"{step} %" for step in plan.steps)
             return f"canary {shares}, each after {settings.minimum_rows:,} rows"
+
+
+def _then(then: str) -> str:
+    return "the better one becomes the champion" if then == "winner" else "a person decides"
 
 
 def _told(done: Release, as_json: bool) -> None:

@@ -92,7 +92,10 @@ def _sites(one: Found) -> str:
 
 def _trial(trial: Found) -> str:
     effect = trial["effect"]
-    if effect is None or effect["value"] is None:
+    if trial["arms"]:
+        earned = [f"{one['mean']:.3g} on {one['rows']:,} rows" for one in trial["arms"]]
+        known = f"champion {earned[0]}, version {earned[1]}"
+    elif effect is None or effect["value"] is None:
         known = "not known yet"
     else:
         bounds = f"{effect['low']:+.3g} to {effect['high']:+.3g}"
@@ -126,6 +129,7 @@ def _next(one: Found) -> str:
         "promote": f"next: {detail} %",
         "complete": "next: the champion",
         "decide": "next: the result",
+        "weigh": f"next: {detail} %",
         "roll-back": f"next: back, for {detail}",
     }
     return told[word]

@@ -4,7 +4,16 @@ follows."""
 from collections.abc import Sequence
 from typing import Any
 
-from freehold.delivery.decision import Complete, Decide, Decision, Hold, Promote, Ready, Rollback
+from freehold.delivery.decision import (
+    Complete,
+    Decide,
+    Decision,
+    Hold,
+    Promote,
+    Ready,
+    Reweigh,
+    Rollback,
+)
 from freehold.delivery.figures import figures
 from freehold.delivery.observation import Assignment, Observation
 from freehold.delivery.standing import ANALYSES, release_key
@@ -59,6 +68,8 @@ def _named(decision: Decision | Ready) -> str:
             return "ready"
         case Decide():
             return "decide"
+        case Reweigh():
+            return "weigh"
         case Promote():
             return "promote"
         case Complete():

@@ -6,10 +6,10 @@ Laws
 - A step that needs sites' words is not left before each of them gave its own: of blue-green, that
   the version is loaded there; of a rolling release, that it has served all of the site's traffic
   for its time and its minimum of rows, with no guardrail crossed.
-- Weights only grow until a rollback; a finished release stays as it is.
+- Weights, but a bandit's, only grow until a rollback; a finished release stays as it is.
 - A trial tells its result once, and `winner` of it is right but for `ab_test.risk`, at whatever
   look it is told: no bound of the effect is ever wrong with more.
-- A person's pause and a freeze turn a step upwards into a hold, and nothing else.
+- A person's pause and a freeze turn what would change the weights, but a rollback, into a hold.
 - However often it is looked at, a release with nothing wrong goes back with a chance of at most
   `settings.false_rollbacks`: each bound in an observation is wrong, ever, with at most
   `release.risk`, and there are no more of them than that was divided by.
@@ -21,6 +21,7 @@ from itertools import chain
 from math import log
 from typing import Literal
 
+from freehold.delivery.bandit import Arm, chances, draws, effect, shares
 from freehold.delivery.figures import Figure, figures
 from freehold.delivery.observation import Assignment, Observation
 from freehold.domain.project import ReleaseSpec
@@ -73,13 +74,29 @@ class Decide:
 
 
 @dataclass(frozen=True)
+class Reweigh:
+    """A bandit gives the version another share."""
+
+    weight: int
+    """Percent."""
+    look: int
+    """How many changes there are with this one."""
+    chance: float
+    """That the version is the better one, given what was earned."""
+    arms: tuple[Arm, Arm]
+    """The champion's, the version's."""
+
+
+@dataclass(frozen=True)
 class Ready:
     """What the running step needs is met at a site."""
 
     site: str
 
 
-Decision = Hold | Promote | Complete | Rollback | Decide
+Decision = Hold | Promote | Complete | Rollback | Decide | Reweigh
+UPWARDS = (Promote, Complete, Reweigh)
+"""What a pause or a freeze keeps from happening."""
 MINUTE, DAY = 60_000_000, 86_400_000_000
 """Microseconds."""
 
@@ -97,7 +114,7 @@ def advance(release: Release, seen: Observation, *earlier: Observation, now: int
         return Complete()
     if seen.assignment is not None and astray(release, seen.assignment):
         return Hold("sample-ratio", seen.assignment.canary, seen.assignment.expected)
-    if release.strategy == "ab-test":
+    if release.trial is not None:
         return _of_trial(release, seen, now)
     return _met(release, seen, now) or _upwards(release)
 
@@ -136,32 +153,64 @@ def _met(release: Release, seen: Observation, now: int) -> Hold | None:
 
 def _of_trial(release: Release, seen: Observation, now: int) -> Decision:
     """Tell which is better when its time or its rows have come; act on it where nobody has to."""
-    wanted = release.settings.ab_test
-    effect = seen.effect or Estimate.unknown("empty")
     if release.winner:
-        if wanted.then == "person" or release.winner == "none":
-            return Hold("decided", effect.count, wanted.rows, release.winner)
-        lost = Rollback("trial", abs(effect.value or 0.0), 0.0)
-        return Complete() if release.winner == "version" else lost
-    winner = better(release.settings, effect)
-    passed, long = now - release.begun[0], wanted.days * DAY
-    full = wanted.rows and effect.count >= wanted.rows
-    if passed >= long or full or (wanted.early and winner != "none"):
-        return Decide(wanted.metric, winner, effect)
+        return _told(release, seen)
+    wanted = release.settings
+    passed = now - release.begun[0]
+    if release.strategy == "bandit":
+        return _of_bandit(release, seen, now)
+    test, found = wanted.ab_test, seen.effect or Estimate.unknown("empty")
+    winner, long = better(wanted, test.metric, found), test.days * DAY
+    full = test.rows and found.count >= test.rows
+    if passed >= long or full or (test.early and winner != "none"):
+        return Decide(test.metric, winner, found)
     return Hold("time", passed // 1_000_000, round(long / 1e6))
 
 
-def better(settings: ReleaseSpec, effect: Estimate) -> Winner:
+def _told(release: Release, seen: Observation) -> Decision:
+    """What becomes of a trial whose result is known."""
+    assert release.trial is not None
+    if release.trial.then == "person" or not release.winner or release.winner == "none":
+        return Hold("decided", seen.rows, 0, release.winner)
+    return Complete() if release.winner == "version" else Rollback("trial", 0.0, 0.0)
+
+
+def _of_bandit(release: Release, seen: Observation, now: int) -> Decision:
+    """Another share, if it is time for one and what was earned says so; the result at the end."""
+    wanted = release.settings.bandit
+    arms = seen.arms or (Arm(0), Arm(0))
+    higher = _is_higher_better(release.settings, wanted.metric)
+    drawn = draws(arms, (release.seed, release.look))
+    passed, long = now - release.begun[0], wanted.days * DAY
+    if passed >= long:
+        if drawn is None:
+            return Decide(wanted.metric, "none", Estimate.unknown("too-few-rows"))
+        found = effect(drawn, arms, wanted.sure)
+        return Decide(wanted.metric, better(release.settings, wanted.metric, found), found)
+    due = now - (release.weighed or release.begun[0]) >= wanted.every_minutes * MINUTE
+    if drawn is not None and due:
+        chance = chances(drawn, higher)
+        weight = shares(chance, wanted.floor)[1]
+        if weight != release.weight:
+            return Reweigh(weight, release.look + 1, float(chance[1]), arms)
+    return Hold("time", passed // 1_000_000, round(long / 1e6))
+
+
+def better(settings: ReleaseSpec, metric: str, found: Estimate) -> Winner:
     """Which of the two is better for sure: all that may be true of the effect says so."""
-    if effect.low is None or effect.high is None:
+    if found.low is None or found.high is None:
         return "none"
-    metric = settings.metrics.get(settings.ab_test.metric)
-    higher = metric is None or metric.better == "higher"
-    if effect.low > 0:
+    higher = _is_higher_better(settings, metric)
+    if found.low > 0:
         return "version" if higher else "champion"
-    if effect.high < 0:
+    if found.high < 0:
         return "champion" if higher else "version"
     return "none"
+
+
+def _is_higher_better(settings: ReleaseSpec, metric: str) -> bool:
+    named = settings.metrics.get(metric)
+    return named is None or named.better == "higher"
 
 
 def _upwards(release: Release) -> Promote | Complete:
@@ -173,7 +222,7 @@ def _upwards(release: Release) -> Promote | Complete:
 def restrained(release: Release, decision: Decision, seen: Observation, frozen: str) -> Decision:
     """What becomes of a decision where a person has paused the release, or where all are frozen:
     `frozen` says by what, in a code, or is empty."""
-    if not isinstance(decision, Promote | Complete):
+    if not isinstance(decision, UPWARDS):
         return decision
     if release.paused:
         return Hold("paused", seen.rows, 0)
@@ -196,8 +245,11 @@ def of_all(release: Release, *seen: Observation) -> Iterator[Figure]:
 def astray(release: Release, assignment: Assignment) -> bool:
     """Whether ids went to the variants in other shares than the table's, beyond chance.
 
-    Each step's table is tested anew, and the chance that any of these tests is ever wrong is that
-    of a false rollback.
+    Each table is tested anew, and the chance that any of these tests is ever wrong is that of a
+    false rollback: a canary has as many as it has steps; a bandit's look number n, of which there
+    may be any number, has the part 1/(n (n + 1)), and these sum to 1.
     """
-    risk = release.settings.false_rollbacks / len(release.steps)
+    look = release.look + 1
+    parts = look * (look + 1) if release.strategy == "bandit" else len(release.steps)
+    risk = release.settings.false_rollbacks / parts
     return assignment.evidence >= log(1 / risk)

@@ -127,13 +127,39 @@ def metric_difference(
     """
     if metric not in outcomes.columns:
         return None
-    answered = rows.select("prediction_id", "version").unique("prediction_id", keep="first")
-    known = answered.join(outcomes, on="prediction_id", how="inner").drop_nulls(metric)
+    known = (
+        _answers(rows)
+        .join(outcomes, on="prediction_id", how="inner", maintain_order="left")
+        .drop_nulls(metric)
+    )
     if known.is_empty():
         return None
     own = pl.col("version") == version
     ours, theirs = (known.filter(one)[metric].to_numpy() for one in (own, ~own))
     return difference(Moments.of(ours), Moments.of(theirs), risk)
+
+
+def rewards(
+    rows: pl.DataFrame, outcomes: pl.DataFrame, metric: str, absent: float | None
+) -> pl.DataFrame:
+    """What each id's answer earned: [prediction_id, version, reward]. An id counts once. `absent`
+    stands for what did not come; None leaves those out. What is not finite is left out."""
+    answered = _answers(rows)
+    if metric in outcomes.columns:
+        earned = outcomes.select("prediction_id", reward=pl.col(metric).cast(pl.Float64))
+        found = answered.join(earned, on="prediction_id", how="left", maintain_order="left")
+    else:
+        found = answered.with_columns(reward=pl.lit(None, pl.Float64))
+    if absent is not None:
+        found = found.with_columns(pl.col("reward").fill_null(absent))
+    return found.filter(pl.col("reward").is_finite())
+
+
+def _answers(rows: pl.DataFrame) -> pl.DataFrame:
+    """Which version answered each id, once, in the log's order: sums of the same rows are then the
+    same to the last digit, whoever makes them."""
+    answered = rows.select("prediction_id", "version")
+    return answered.unique("prediction_id", keep="first", maintain_order=True)
 
 
 def assigned(rows: pl.DataFrame, table: RoutingTable, version: int) -> Assignment | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from freehold.delivery.bandit import Arm
 from freehold.domain.statistics.estimate import Estimate
 
 
@@ -46,6 +47,8 @@ class Observation:
     effect: Estimate | None = None
     """Of an A/B test: the mean of its metric over the version's rows less that over the champion's
     own, in the metric's unit; `count` is of the smaller arm."""
+    arms: tuple[Arm, Arm] | None = None
+    """Of a bandit: what the champion's own answers and the version's have earned for good."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.errors <= self.rows:

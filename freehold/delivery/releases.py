@@ -26,9 +26,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from freehold.delivery.decision import Complete, Decide, Decision, Promote, Ready, Rollback
+from freehold.delivery.decision import Complete, Decide, Decision, Promote, Ready, Reweigh, Rollback
 from freehold.delivery.standing import ALIASES, RELEASES, is_revoked, release_key, unrevoked
-from freehold.delivery.trials import decided
+from freehold.delivery.trials import decided, weighted
 from freehold.domain.errors import Conflict, NotFound
 from freehold.domain.fact import Draft
 from freehold.domain.numbering import ALONE, Numbering
@@ -187,6 +187,10 @@ def conclude(
     if isinstance(decision, Decide):
         stands = row is not None and (row["status"], row["winner"]) == ("running", "")
         return (decided(release, decision, cause),) if stands else ()
+    if isinstance(decision, Reweigh):
+        before = ("running", decision.look - 1)
+        stands = row is not None and (row["status"], row["look"]) == before
+        return (weighted(release, decision, cause),) if stands else ()
     if not isinstance(decision, Promote | Complete):
         return ()
     if row is not None and (row["status"], row["step"]) != ("running", release.step):

@@ -64,6 +64,9 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
         return [Change(ANALYSES, key, {**fact.body, "fact": fact.name})]
     if fact.type in ("release.paused", "release.resumed"):
         return [Change(RELEASES, key, {**row, "paused": fact.type == "release.paused"})]
+    if fact.type == "release.weighted" and fact.body["look"] > row["look"]:
+        told = {"share": fact.body["weight"], "look": fact.body["look"]}
+        return [Change(RELEASES, key, {**row, **told, "weighed": fact.time.wall})]
     if fact.type == "release.decided":
         winner = row["winner"] or fact.body["winner"]
         return [Change(RELEASES, key, {**row, "winner": winner})]
@@ -223,6 +226,7 @@ projection = Projection(
             "release.resumed",
             "release.rolled-back",
             "release.started",
+            "release.weighted",
         }
     ),
     fold=_fold,

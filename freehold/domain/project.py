@@ -122,6 +122,31 @@ class ABTestSpec:
 
 
 @dataclass(frozen=True)
+class BanditSpec:
+    """Two versions side by side; whichever earns more by one metric gets more of the keys."""
+
+    metric: str = ""
+    """One of `release.metrics`: what an answer earns."""
+    share: int = 50
+    """Per cent of the keys that the new version gets at first."""
+    floor: int = 5
+    """Per cent of the keys that each version keeps, so that it can still be told what it earns."""
+    window_hours: float = 24.0
+    """After an answer, in which what it earns comes in. Only answers whose window has closed count:
+    what comes soon is often not like what comes late."""
+    absent: Literal["ignored", "zero"] = "ignored"
+    """What an answer earns for which nothing came in its window: nothing is known, or nothing."""
+    every_minutes: float = 60.0
+    """Between two changes of the shares."""
+    days: float = 14.0
+    """After which the result is told."""
+    sure: float = 0.95
+    """Chance of being the better one from which on a version is called so."""
+    then: Literal["person", "winner"] = "person"
+    """As in `ab_test`."""
+
+
+@dataclass(frozen=True)
 class ReleaseSpec:
     steps: tuple[int, ...] = (5, 25, 100)
     """Of a canary: per cent of traffic, growing, the last 100."""
@@ -136,6 +161,7 @@ class ReleaseSpec:
     blue_green: BlueGreenSpec = BlueGreenSpec()
     rolling: RollingSpec = RollingSpec()
     ab_test: ABTestSpec = ABTestSpec()
+    bandit: BanditSpec = BanditSpec()
     freeze: FreezeSpec = FreezeSpec()
     """As the file has it when a release is looked at, not when it began."""
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from typing import Any, Literal
 
 from freehold.domain.project import (
     ABTestSpec,
+    BanditSpec,
     BlueGreenSpec,
     GuardrailSpec,
     MetricSpec,
@@ -13,7 +15,7 @@ from freehold.domain.project import (
     RollingSpec,
 )
 
-Strategy = Literal["canary", "immediate", "blue-green", "rolling", "ab-test"]
+Strategy = Literal["canary", "immediate", "blue-green", "rolling", "ab-test", "bandit"]
 Winner = Literal["version", "champion", "none"]
 STRATEGIES: Mapping[Strategy, str] = {
     "canary": "a growing share of the traffic",
@@ -21,6 +23,7 @@ STRATEGIES: Mapping[Strategy, str] = {
     "blue-green": "loaded everywhere, then all of it at once",
     "rolling": "all of it, one site after the other",
     "ab-test": "a fixed share for a while, then told which is better",
+    "bandit": "a share that follows what is earned",
 }
 """Name → what it does."""
 Status = Literal["running", "completed", "rolled-back"]
@@ -67,6 +70,12 @@ class Release:
     """Site → the latest step whose needs it has said to be met there."""
     winner: Winner | Literal[""] = ""
     """Which of the two a trial has found to be better; empty until it is told."""
+    share: int | None = None
+    """Percent of the keys that a bandit last gave its version; None before it gave any."""
+    look: int = 0
+    """How often a bandit changed the shares."""
+    weighed: int = 0
+    """When it last did, in microseconds since 1970 UTC; 0 if never."""
     gone_back: tuple[str, ...] = ()
     """Sites that have said that it is out of their traffic again."""
     stopped_at: str = ""
@@ -98,7 +107,22 @@ class Release:
         """Percent of the traffic that its version gets now; of a rolling release, of the sites."""
         if self.status == "rolled-back":
             return 0
+        if self.status == "running" and self.share is not None:
+            return self.share
         return 100 if self.status == "completed" else self.steps[self.step]
+
+    @property
+    def trial(self) -> ABTestSpec | BanditSpec | None:
+        """What a trial of two versions goes by; None of any other strategy."""
+        if self.strategy == "ab-test":
+            return self.settings.ab_test
+        return self.settings.bandit if self.strategy == "bandit" else None
+
+    @property
+    def seed(self) -> int:
+        """Of all chance in it, from its name and its beginning: the same for whoever looks."""
+        named = f"{self.id} {self.started}".encode()
+        return int.from_bytes(sha256(named).digest()[:8], "big")
 
     def reaches(self, site: str) -> bool:
         """Whether its version stands at the site, now or before it was taken back."""
@@ -136,6 +160,7 @@ class Release:
             "gone_back": list(self.gone_back),
             "guardrail": self.guardrail,
             "id": self.id,
+            "look": self.look,
             "model": self.model,
             "order": self.order,
             "paused": self.paused,
@@ -143,12 +168,14 @@ class Release:
             "stopped_at": self.stopped_at,
             "previous": self.previous,
             "settings": settings_as_json(self.settings),
+            "share": self.share,
             "sites": list(self.sites),
             "started": self.started,
             "status": self.status,
             "step": self.step,
             "strategy": self.strategy,
             "version": self.version,
+            "weighed": self.weighed,
             "winner": self.winner,
         }
 
@@ -173,6 +200,8 @@ def steps_of(strategy: Strategy, settings: ReleaseSpec, sites: tuple[str, ...]) 
             return tuple(max(1, 100 * count // len(sites)) for count in reached)
         case "ab-test":
             return (settings.ab_test.share,)
+        case "bandit":
+            return (settings.bandit.share,)
         case "immediate":
             return (100,)
 
@@ -185,6 +214,7 @@ def settings_as_json(settings: ReleaseSpec) -> dict[str, Any]:
     guardrails = settings.guardrails
     return {
         "ab_test": asdict(settings.ab_test),
+        "bandit": asdict(settings.bandit),
         "blue_green": asdict(settings.blue_green),
         "false_rollbacks": settings.false_rollbacks,
         "guardrails": {
@@ -212,6 +242,7 @@ def settings_from_json(value: Mapping[str, Any]) -> ReleaseSpec:
         false_rollbacks=value.get("false_rollbacks", ReleaseSpec.false_rollbacks),
         metrics={name: MetricSpec(**one) for name, one in value.get("metrics", {}).items()},
         ab_test=ABTestSpec(**value.get("ab_test", {})),
+        bandit=BanditSpec(**value.get("bandit", {})),
         blue_green=BlueGreenSpec(**value.get("blue_green", {})),
         rolling=RollingSpec(**value.get("rolling", {})),
     )

@@ -130,6 +130,14 @@ def _decided(body: Body) -> str:
     return f"release {body['release']}: {told}, {effect}"
 
 
+def _weighted(body: Body) -> str:
+    earned = " and ".join(f"{one['mean']:.3g} on {one['rows']:,} rows" for one in body["arms"])
+    return (
+        f"release {body['release']} to {body['weight']} %: {body['metric']} {earned},"
+        f" better with a chance of {body['chance']:.1%}"
+    )
+
+
 def _completed(body: Body) -> str:
     why = f" with {body['code']}" if body["code"] else ""
     run = f" by run {body['run']}" if body["run"] else ""
@@ -162,6 +170,7 @@ _SENTENCES: Mapping[str, Callable[[Body], str]] = {
     "release.resumed": lambda b: f"release {b['release']} goes on, by {b['by']}",
     "release.rolled-back": _rolled_back,
     "release.started": lambda b: f"release {b['release']} began, {b['strategy']}",
+    "release.weighted": _weighted,
     "plan.applied": _planned,
     "run.started": _run,
     "signal.raised": _signal,

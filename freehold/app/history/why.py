@@ -26,6 +26,7 @@ ABOUT_TRAFFIC = frozenset(
     {
         "alias.moved",
         "release.started",
+        "release.weighted",
         "release.advanced",
         "release.analysed",
         "release.completed",

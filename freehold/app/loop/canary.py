@@ -10,12 +10,12 @@ from freehold.catalog.endpoint_events import loaded_number
 from freehold.delivery import releases
 from freehold.delivery.analysis import analysed, recorded_hold
 from freehold.delivery.decision import (
-    Complete,
+    UPWARDS,
     Decide,
     Decision,
     Hold,
-    Promote,
     Ready,
+    Reweigh,
     Rollback,
     advance,
     ready,
@@ -120,7 +120,7 @@ def _is_loaded(site: Site, release: Release) -> bool:
 
 def _restrained(site: Site, release: Release, wanted: Decision, seen: Observation) -> Decision:
     """Whether all are frozen is asked only where it matters."""
-    if not isinstance(wanted, Promote | Complete):
+    if not isinstance(wanted, UPWARDS):
         return wanted
     frozen = None if release.paused else freeze_of(site, release.model)
     return restrained(release, wanted, seen, frozen.code if frozen else "")
@@ -145,6 +145,9 @@ def spoken(move: Move) -> str:
         return f"{name} is ready at {decision.site}, after {seen.rows} rows"
     if isinstance(decision, Decide):
         return _result(name, decision)
+    if isinstance(decision, Reweigh):
+        was = move.release.weight
+        return f"{name} goes from {was} % to {decision.weight} % by what was earned"
     if isinstance(decision, Hold):
         have, need = decision.have, decision.need
         if decision.reason == "sample-ratio":

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from freehold.app.project.schema import Reader
 from freehold.delivery.freeze import dates_window, weekly_window
 from freehold.domain.errors import Fault
-from freehold.domain.project import FreezeSpec, ReleaseSpec
+from freehold.domain.project import ABTestSpec, BanditSpec, FreezeSpec, ReleaseSpec
 
 TAKEN = ("prediction_id", "label", "labelled_at", "version")
 """Columns of labels that no metric may be named as."""
@@ -41,17 +41,26 @@ def _odd_strategies(release: ReleaseSpec, reader: Reader) -> Iterator[Fault]:
         ("blue_green", "keep_minutes"): release.blue_green.keep_minutes,
         ("ab_test", "days"): release.ab_test.days,
         ("ab_test", "rows"): release.ab_test.rows,
+        ("bandit", "days"): release.bandit.days,
+        ("bandit", "every_minutes"): release.bandit.every_minutes,
+        ("bandit", "window_hours"): release.bandit.window_hours,
         ("rolling", "soak_minutes"): release.rolling.soak_minutes,
         ("rolling", "reversal_minutes"): release.rolling.reversal_minutes,
     }
-    trial = release.ab_test
-    if trial.metric and trial.metric not in release.metrics:
-        hint = f"there are: {', '.join(release.metrics) or 'none'}"
-        yield _odd(reader, "is none of release.metrics", "ab_test", "metric", hint=hint)
-    if not 0 < trial.share < 100:
-        yield _odd(reader, "must lie between 0 and 100, both excluded", "ab_test", "share")
-    if not 0 < trial.risk < 1:
+    trials: dict[str, ABTestSpec | BanditSpec]
+    trials = {"ab_test": release.ab_test, "bandit": release.bandit}
+    for name, trial in trials.items():
+        if trial.metric and trial.metric not in release.metrics:
+            hint = f"there are: {', '.join(release.metrics) or 'none'}"
+            yield _odd(reader, "is none of release.metrics", name, "metric", hint=hint)
+        if not 0 < trial.share < 100:
+            yield _odd(reader, "must lie between 0 and 100, both excluded", name, "share")
+    if not 0 < release.ab_test.risk < 1:
         yield _odd(reader, "must lie between 0 and 1, both excluded", "ab_test", "risk")
+    if not 0 <= release.bandit.floor <= 50:
+        yield _odd(reader, "must lie between 0 and 50", "bandit", "floor")
+    if not 0.5 < release.bandit.sure < 1:
+        yield _odd(reader, "must lie between 0.5 and 1, both excluded", "bandit", "sure")
     for path, value in times.items():
         if not 0 <= value < inf:
             yield _odd(reader, "must be at least 0, and finite", *path)

@@ -11,13 +11,16 @@ from freehold.app.site.opening import Site
 from freehold.app.traffic.labels import labels
 from freehold.app.traffic.requests import requests
 from freehold.catalog.versions import version_of
-from freehold.delivery.measurement import assigned, metric_difference, observe
+from freehold.delivery.bandit import Arm
+from freehold.delivery.measurement import assigned, metric_difference, observe, rewards
 from freehold.delivery.observation import Assignment, Observation
 from freehold.domain.profile import NumberProfile
 from freehold.domain.release import Release
 from freehold.domain.statistics.estimate import Estimate
 
 NOTHING = Observation(0, 0)
+HOUR = 3_600_000_000
+"""Microseconds."""
 
 
 def observations(site: Site, release: Release) -> list[Observation]:
@@ -43,6 +46,7 @@ def observations(site: Site, release: Release) -> list[Observation]:
         found[-1],
         assignment=_assignment(site, release, routed),
         effect=_effect(release, routed, known),
+        arms=_arms(release, routed, known, site.clock()),
     )
     return found[::-1]
 
@@ -60,6 +64,9 @@ def _outcomes(site: Site, model: str, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _metrics(release: Release, rows: pl.DataFrame, known: pl.DataFrame) -> dict[str, Estimate]:
+    """None of a bandit, whose shares change within its step: the means could not be compared."""
+    if release.strategy == "bandit":
+        return {}
     found = {
         name: metric_difference(rows, known, name, release.version, release.risk)
         for name in release.settings.metrics
@@ -73,6 +80,20 @@ def _effect(release: Release, rows: pl.DataFrame, known: pl.DataFrame) -> Estima
         return None
     wanted = release.settings.ab_test
     return metric_difference(rows, known, wanted.metric, release.version, wanted.risk / 2)
+
+
+def _arms(
+    release: Release, rows: pl.DataFrame, known: pl.DataFrame, now: int
+) -> tuple[Arm, Arm] | None:
+    if release.strategy != "bandit":
+        return None
+    wanted = release.settings.bandit
+    closed = rows.filter(pl.col("at").dt.epoch("us") <= now - wanted.window_hours * HOUR)
+    absent = 0.0 if wanted.absent == "zero" else None
+    earned = rewards(closed, known, wanted.metric, absent)
+    own = pl.col("version") == release.version
+    champion, version = (earned.filter(one)["reward"].to_numpy() for one in (~own, own))
+    return Arm.of(champion), Arm.of(version)
 
 
 def _assignment(site: Site, release: Release, rows: pl.DataFrame) -> Assignment | None:

@@ -107,11 +107,11 @@ def plan_release(
 
 def require_metric(settings: ReleaseSpec, strategy: Strategy) -> None:
     """Raises Refused `release.no-metric` where a trial has nothing to go by."""
-    wanted = settings.ab_test.metric if strategy == "ab-test" else None
-    if wanted == "":
+    trials = {"ab-test": settings.ab_test.metric, "bandit": settings.bandit.metric}
+    if trials.get(strategy) == "":
         raise Refused(
-            "an A/B test needs a metric",
-            why="release.ab_test.metric is empty in freehold.yaml",
+            f"a release by {strategy} needs a metric",
+            why=f"release.{strategy.replace('-', '_')}.metric is empty in freehold.yaml",
             hint="name one of release.metrics there, and bring its values with `freehold labels`",
             code="release.no-metric",
         )

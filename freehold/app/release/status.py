@@ -6,7 +6,16 @@ from freehold.app.release.freezing import freeze_of
 from freehold.app.release.observations import observations
 from freehold.app.site.opening import Site
 from freehold.delivery.analysis import recorded_hold
-from freehold.delivery.decision import Complete, Decide, Decision, Hold, Promote, Rollback, advance
+from freehold.delivery.decision import (
+    Complete,
+    Decide,
+    Decision,
+    Hold,
+    Promote,
+    Reweigh,
+    Rollback,
+    advance,
+)
 from freehold.delivery.figures import figures
 from freehold.delivery.observation import Observation
 from freehold.delivery.releases import releases_of
@@ -70,13 +79,16 @@ def _told(site: Site, release: Release) -> dict[str, Any]:
 
 
 def _trial(release: Release, seen: list[Observation]) -> dict[str, Any] | None:
-    """Of an A/B test: what is known of its metric now, and what was told."""
-    if release.strategy != "ab-test":
+    """Of a trial: what is known of its metric now, what was told, how often shares changed."""
+    if release.trial is None:
         return None
-    effect = seen[0].effect if seen else None
+    found = seen[0].effect if seen else None
+    arms = seen[0].arms if seen else None
     return {
-        "metric": release.settings.ab_test.metric,
-        "effect": effect.as_json() if effect else None,
+        "metric": release.trial.metric,
+        "effect": found.as_json() if found else None,
+        "arms": [{"rows": one.rows, "mean": one.mean} for one in arms or ()],
+        "looks": release.look,
         "winner": release.winner,
     }
 
@@ -105,5 +117,7 @@ def _named(decision: Decision) -> str:
             return "complete"
         case Decide():
             return "decide"
+        case Reweigh():
+            return f"weigh:{decision.weight}"
         case Rollback():
             return f"roll-back:{decision.guardrail}"

@@ -13,7 +13,7 @@ from freehold.app.release import orders
 from freehold.app.release.release import plan_release, release
 from freehold.app.release.status import release_status
 from freehold.app.traffic.labels import add_labels
-from freehold.delivery.decision import Complete, Decide, Hold, Rollback
+from freehold.delivery.decision import Complete, Decide, Hold, Reweigh, Rollback
 from freehold.domain.errors import Refused
 
 DAY = 24 * 3600
@@ -102,8 +102,54 @@ def test_what_is_undecided_waits_for_a_person(loop_of: Any, world: Any) -> None:
     begin(loop)
     served(loop, world, 3.0, 3.0)
     assert loop.turn().move.decision.winner == "none"
-    assert loop.turn().move.decision == Hold("decided", 900, 900, "none")
+    assert loop.turn().move.decision == Hold("decided", 900, 0, "none")
     assert orders.roll_back(loop.site, "delay").status == "rolled-back"
+
+
+BANDIT = (
+    "release: {{metrics: {{revenue: {{drop: 5}}}}, bandit: {{metric: revenue, window_hours: 24,"
+    " every_minutes: 60, floor: 10, days: 7{more}}}}}\n"
+)
+
+
+def test_a_bandit_waits_for_late_rewards_then_follows_them(loop_of: Any, world: Any) -> None:
+    loop = loop_of(BANDIT.format(more=""))
+    begin(loop, "bandit")
+    assert loop.shares() == {1: 50.0, 2: 50.0}
+    served(loop, world, 4.0, 3.0)
+    loop.clock.pass_seconds(DAY // 2)
+    assert isinstance(loop.turn().move.decision, Hold), "rewards are known, but may not be all"
+    loop.clock.pass_seconds(DAY // 2)
+    move = loop.turn().move
+    assert isinstance(move.decision, Reweigh) and move.decision.weight > 85
+    assert loop.shares()[2] == move.decision.weight
+    assert spoken(move).startswith("delay@2 goes from 50 % to ")
+    (fact,) = loop.facts("release.weighted")
+    assert [one["rows"] for one in fact["body"]["arms"]] == [900, 900]
+    assert loop.facts("release.analysed")[-1]["body"]["decision"] == "weigh"
+    assert "better with a chance of" in telling(next(iter(facts_of(loop.site, "release.weighted"))))
+    (one,) = release_status(loop.site, "delay")["releases"]
+    assert (one["weight"], one["trial"]["looks"]) == (move.decision.weight, 1)
+    assert isinstance(loop.turn().move.decision, Hold)
+    loop.clock.pass_seconds(6 * DAY)
+    assert loop.turn().move.decision.winner == "version"
+
+
+def test_what_did_not_come_earns_nothing_where_the_project_says_so(
+    loop_of: Any, world: Any
+) -> None:
+    """Only the champion's answers led to anything that was told."""
+    weights = {}
+    for absent in ("ignored", "zero"):
+        loop = loop_of(BANDIT.format(more=f", absent: {absent}"))
+        begin(loop, "bandit")
+        loop.canary(2, 400, routing=loop.table().version)
+        own = loop.answered(1, world.asked_rows(400, seed=3), routing=loop.table().version)
+        led_to(loop, world, own, 3.0, 2)
+        loop.clock.pass_seconds(DAY)
+        loop.turn()
+        weights[absent] = loop.shares()[2]
+    assert weights == {"ignored": 50.0, "zero": 10.0}
 
 
 def test_nothing_is_told_of_ids_that_go_astray(loop_of: Any, world: Any) -> None:

@@ -56,7 +56,7 @@ def test_the_better_one_is_that_which_all_of_the_interval_says(
     value: float, reach: float, metric: str
 ) -> None:
     effect = Estimate(value, value - reach, value + reach, 0.95, 500)
-    found = better(trial(metric).settings, effect)
+    found = better(trial(metric).settings, metric, effect)
     good = value if metric == "money" else -value
     expected = "none" if abs(value) <= reach else "version" if good > 0 else "champion"
     assert found == expected
@@ -92,7 +92,7 @@ def test_two_alike_are_seldom_told_apart_though_looked_at_all_the_time() -> None
             difference(Moments.of(arms[0, :count]), Moments.of(arms[1, :count]), risk / 2)
             for count in looks
         )
-        wrong += any(better(settings, one) != "none" for one in found)
+        wrong += any(better(settings, "money", one) != "none" for one in found)
     assert wrong <= binom.ppf(0.99, trials, risk)
 
 
@@ -101,6 +101,6 @@ def test_a_real_difference_is_found_and_has_the_right_sign() -> None:
     for _ in range(50):
         ours, theirs = chance.exponential(3.5, 4000), chance.exponential(3.0, 4000)
         effect = difference(Moments.of(ours), Moments.of(theirs), 0.025)
-        assert better(trial().settings, effect) != "champion"
-        found += better(trial().settings, effect) == "version"
+        assert better(trial().settings, "money", effect) != "champion"
+        found += better(trial().settings, "money", effect) == "version"
     assert found >= 45
