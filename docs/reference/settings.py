@@ -25,6 +25,7 @@ WHERE = {
     "RollingSpec": "release.rolling",
     "ABTestSpec": "release.ab_test",
     "BanditSpec": "release.bandit",
+    "ShadowSpec": "release.shadow",
     "FreezeSpec": "release.freeze",
     "MonitoringSpec": "monitoring",
     "ReplaySpec": "replay",
@@ -62,6 +63,7 @@ MEANINGS = {
     "ReleaseSpec.rolling": "Of `--strategy rolling`.",
     "ReleaseSpec.ab_test": "Of `--strategy ab-test`.",
     "ReleaseSpec.bandit": "Of `--strategy bandit`.",
+    "ReleaseSpec.shadow": "Of `--strategy shadow`.",
     "MonitoringSpec.window_days": "Days of traffic that a measurement looks at.",
     "MonitoringSpec.cool_down_days": "Days between two proposals for a model, and between two "
     "reports of a drift that lasts.",

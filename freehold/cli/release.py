@@ -227,6 +227,12 @@ def _way(plan: ReleasePlan) -> str:
             return (
                 f"rolling {sites}, each after {soak:g} minutes and {settings.minimum_rows:,} rows"
             )
+        case "shadow":
+            shadow = settings.shadow
+            shares = " → ".join(f"{step} %" for step in plan.steps[1:])
+            then = "then" if shadow.then == "canary" else "then, by a person's word,"
+            what = f"shadow of {shadow.share:g} % of the keys for {shadow.hours:g} hours"
+            return f"{what}, {then} canary {shares}, each after {settings.minimum_rows:,} rows"
         case "ab-test":
             trial = settings.ab_test
             what = f"A/B test of {trial.metric}: {trial.share} % for {trial.days:g} days"

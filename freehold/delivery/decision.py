@@ -32,7 +32,15 @@ from freehold.domain.statistics.estimate import Estimate
 @dataclass(frozen=True)
 class Hold:
     reason: Literal[
-        "rows", "finished", "sample-ratio", "paused", "frozen", "sites", "time", "decided"
+        "rows",
+        "finished",
+        "sample-ratio",
+        "paused",
+        "frozen",
+        "sites",
+        "time",
+        "decided",
+        "person",
     ]
     have: int
     """Rows; with `sample-ratio`, ids that went to the canary; with `sites`, how many are ready;
@@ -145,10 +153,16 @@ def _met(release: Release, seen: Observation, now: int) -> Hold | None:
         return Hold("sites", count - len(left), count, left[0]) if left else None
     if seen.rows < settings.minimum_rows:
         return Hold("rows", seen.rows, settings.minimum_rows)
+    minutes = 0.0
     if release.strategy == "blue-green":
-        kept, long = now - release.begun[-1], settings.blue_green.keep_minutes * MINUTE
-        return Hold("time", kept // 1_000_000, round(long / 1e6)) if kept < long else None
-    return None
+        minutes = settings.blue_green.keep_minutes
+    elif release.is_shadow:
+        minutes = settings.shadow.hours * 60
+    passed, long = now - release.begun[-1] if minutes else 0, minutes * MINUTE
+    if passed < long:
+        return Hold("time", passed // 1_000_000, round(long / 1e6))
+    waits = release.is_shadow and settings.shadow.then == "person"
+    return Hold("person", seen.rows, 0) if waits else None
 
 
 def _of_trial(release: Release, seen: Observation, now: int) -> Decision:

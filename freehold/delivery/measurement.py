@@ -155,6 +155,26 @@ def rewards(
     return found.filter(pl.col("reward").is_finite())
 
 
+def shadowed(rows: pl.DataFrame, version: int) -> pl.DataFrame:
+    """Rows that `version` scored as a shadow, as if it had answered them beside the model that did:
+    [those of `rows`, version, score, latency_us, error and both reference columns of the pair].
+
+    `rows` needs the log's columns shadow_version, shadow_score, shadow_latency_us and shadow_error;
+    without them there are none. A row that nobody answered compares nothing, and is left out.
+    """
+    if "shadow_version" not in rows.columns:
+        return rows.clear()
+    own = rows.filter((pl.col("shadow_version") == version) & pl.col("error").is_null())
+    return own.with_columns(
+        version=pl.col("shadow_version"),
+        reference_score=pl.col("score"),
+        reference_latency_us=pl.col("latency_us"),
+        score=pl.col("shadow_score"),
+        latency_us=pl.col("shadow_latency_us"),
+        error=pl.col("shadow_error"),
+    )
+
+
 def _answers(rows: pl.DataFrame) -> pl.DataFrame:
     """Which version answered each id, once, in the log's order: sums of the same rows are then the
     same to the last digit, whoever makes them."""

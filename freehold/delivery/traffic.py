@@ -6,7 +6,7 @@ from freehold.delivery.reversal import goes_back
 from freehold.delivery.standing import RELEASES, is_revoked, release_key
 from freehold.domain.projection import State
 from freehold.domain.release import Release
-from freehold.domain.routing import RoutingTable, Variant
+from freehold.domain.routing import RoutingTable, Shadow, Variant
 
 
 def traffic(
@@ -35,6 +35,9 @@ def traffic(
                 _variant(release.version, share, "challenger", digests),
             ),
             reference=before,
+            shadow=Shadow(release.version, release.settings.shadow.share)
+            if release.is_shadow
+            else None,
         )
     unreached = release.status == "running" and not release.reaches(site)
     champion = before if release.status == "rolled-back" or unreached else release.version

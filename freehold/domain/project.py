@@ -147,6 +147,19 @@ class BanditSpec:
 
 
 @dataclass(frozen=True)
+class ShadowSpec:
+    """The version scores rows that the champion answers, and answers none itself, before it goes on
+    as a canary."""
+
+    share: float = 10.0
+    """Per cent of the keys whose rows it scores: what a shadow may cost."""
+    hours: float = 24.0
+    """For which it stays a shadow at least."""
+    then: Literal["person", "canary"] = "person"
+    """Whether it waits for `freehold release promote` then, or goes on by itself."""
+
+
+@dataclass(frozen=True)
 class ReleaseSpec:
     steps: tuple[int, ...] = (5, 25, 100)
     """Of a canary: per cent of traffic, growing, the last 100."""
@@ -162,6 +175,7 @@ class ReleaseSpec:
     rolling: RollingSpec = RollingSpec()
     ab_test: ABTestSpec = ABTestSpec()
     bandit: BanditSpec = BanditSpec()
+    shadow: ShadowSpec = ShadowSpec()
     freeze: FreezeSpec = FreezeSpec()
     """As the file has it when a release is looked at, not when it began."""
 

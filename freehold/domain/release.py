@@ -13,9 +13,10 @@ from freehold.domain.project import (
     MetricSpec,
     ReleaseSpec,
     RollingSpec,
+    ShadowSpec,
 )
 
-Strategy = Literal["canary", "immediate", "blue-green", "rolling", "ab-test", "bandit"]
+Strategy = Literal["canary", "immediate", "blue-green", "rolling", "ab-test", "bandit", "shadow"]
 Winner = Literal["version", "champion", "none"]
 STRATEGIES: Mapping[Strategy, str] = {
     "canary": "a growing share of the traffic",
@@ -24,6 +25,7 @@ STRATEGIES: Mapping[Strategy, str] = {
     "rolling": "all of it, one site after the other",
     "ab-test": "a fixed share for a while, then told which is better",
     "bandit": "a share that follows what is earned",
+    "shadow": "scores beside the champion without answering, then a canary",
 }
 """Name → what it does."""
 Status = Literal["running", "completed", "rolled-back"]
@@ -119,6 +121,11 @@ class Release:
         return self.settings.bandit if self.strategy == "bandit" else None
 
     @property
+    def is_shadow(self) -> bool:
+        """Whether its version scores rows that others answer, and answers none."""
+        return self.strategy == "shadow" and (self.status, self.step) == ("running", 0)
+
+    @property
     def seed(self) -> int:
         """Of all chance in it, from its name and its beginning: the same for whoever looks."""
         named = f"{self.id} {self.started}".encode()
@@ -192,6 +199,8 @@ def steps_of(strategy: Strategy, settings: ReleaseSpec, sites: tuple[str, ...]) 
     match strategy:
         case "canary":
             return settings.steps
+        case "shadow":
+            return (0, *settings.steps)
         case "blue-green":
             return (0, 100)
         case "rolling":
@@ -228,6 +237,7 @@ def settings_as_json(settings: ReleaseSpec) -> dict[str, Any]:
         },
         "minimum_rows": settings.minimum_rows,
         "rolling": asdict(settings.rolling),
+        "shadow": asdict(settings.shadow),
         "steps": list(settings.steps),
     }
 
@@ -245,4 +255,5 @@ def settings_from_json(value: Mapping[str, Any]) -> ReleaseSpec:
         bandit=BanditSpec(**value.get("bandit", {})),
         blue_green=BlueGreenSpec(**value.get("blue_green", {})),
         rolling=RollingSpec(**value.get("rolling", {})),
+        shadow=ShadowSpec(**value.get("shadow", {})),
     )

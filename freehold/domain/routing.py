@@ -36,6 +36,20 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Shadow:
+    """A variant without traffic that scores rows which others answer; what it says is logged beside
+    the answer and never given."""
+
+    version: int
+    share: float
+    """Percent of the keys whose rows it scores, above 0: a bound, of which an endpoint that has no
+    room does less."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"share": self.share, "version": self.version}
+
+
+@dataclass(frozen=True)
 class RoutingTable:
     """Frozen; an endpoint replaces it whole. Raises ValueError if it contradicts itself."""
 
@@ -47,6 +61,7 @@ class RoutingTable:
     variants: tuple[Variant, ...]
     reference: int | None = None
     """Version whose model also scores the rows of the other variants, for comparison."""
+    shadow: Shadow | None = None
 
     def __post_init__(self) -> None:
         versions = [variant.version for variant in self.variants]
@@ -60,9 +75,18 @@ class RoutingTable:
             raise ValueError("the weights do not sum to 100")
         if self.reference is not None and self.reference not in versions:
             raise ValueError(f"the reference, version {self.reference}, is not a variant")
+        if self.shadow is not None:
+            idle = [one.version for one in self.variants if one.weight == 0]
+            if self.shadow.version not in idle:
+                raise ValueError("the shadow is not a variant without traffic")
+            if not 0 < self.shadow.share <= 100:
+                raise ValueError("the shadow's share is not above 0 and at most 100")
 
     def as_json(self) -> dict[str, Any]:
+        """Without a member for a shadow where there is none, as tables were signed before."""
+        shadow = {} if self.shadow is None else {"shadow": self.shadow.as_json()}
         return {
+            **shadow,
             "model": self.model,
             "reference": self.reference,
             "salt": self.salt,
@@ -74,7 +98,7 @@ class RoutingTable:
     def from_json(cls, value: Mapping[str, Any]) -> "RoutingTable":
         """Raises ValueError on a missing field, a wrong type, or a contradiction."""
         try:
-            reference = value["reference"]
+            reference, shadow = value["reference"], value.get("shadow")
             return cls(
                 version=_typed(value["version"], int),
                 model=_typed(value["model"], str),
@@ -89,9 +113,14 @@ class RoutingTable:
                     for item in _typed(value["variants"], list)
                 ),
                 reference=None if reference is None else _typed(reference, int),
+                shadow=None if shadow is None else _shadow(shadow),
             )
         except (KeyError, TypeError, AttributeError) as exc:
             raise ValueError(f"not a routing table: {exc!r}") from exc
+
+
+def _shadow(value: Mapping[str, Any]) -> Shadow:
+    return Shadow(_typed(value["version"], int), _typed(value["share"], (int, float)))
 
 
 def signed_bytes(table: RoutingTable) -> bytes:

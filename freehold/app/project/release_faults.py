@@ -35,6 +35,8 @@ def odd_release(release: ReleaseSpec, reader: Reader) -> Iterator[Fault]:
 
 
 def _odd_strategies(release: ReleaseSpec, reader: Reader) -> Iterator[Fault]:
+    if not 0 < release.shadow.share <= 100:
+        yield _odd(reader, "must lie above 0, and be at most 100", "shadow", "share")
     if release.rolling.batch < 1:
         yield _odd(reader, "must be at least 1", "rolling", "batch")
     times = {
@@ -44,6 +46,7 @@ def _odd_strategies(release: ReleaseSpec, reader: Reader) -> Iterator[Fault]:
         ("bandit", "days"): release.bandit.days,
         ("bandit", "every_minutes"): release.bandit.every_minutes,
         ("bandit", "window_hours"): release.bandit.window_hours,
+        ("shadow", "hours"): release.shadow.hours,
         ("rolling", "soak_minutes"): release.rolling.soak_minutes,
         ("rolling", "reversal_minutes"): release.rolling.reversal_minutes,
     }

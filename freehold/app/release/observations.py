@@ -12,7 +12,7 @@ from freehold.app.traffic.labels import labels
 from freehold.app.traffic.requests import requests
 from freehold.catalog.versions import version_of
 from freehold.delivery.bandit import Arm
-from freehold.delivery.measurement import assigned, metric_difference, observe, rewards
+from freehold.delivery.measurement import assigned, metric_difference, observe, rewards, shadowed
 from freehold.delivery.observation import Assignment, Observation
 from freehold.domain.profile import NumberProfile
 from freehold.domain.release import Release
@@ -34,6 +34,8 @@ def observations(site: Site, release: Release) -> list[Observation]:
     canary = _baseline(site, release.model, release.version)
     champion = _baseline(site, release.model, release.previous)
     own = routed.filter(pl.col("version") == release.version)
+    if release.strategy == "shadow":
+        own = pl.concat([own, shadowed(routed, release.version)], how="diagonal_relaxed")
     ends = [until for _, until in pairwise(release.begun)] + [None]
     found = [
         replace(

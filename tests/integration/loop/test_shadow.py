@@ -1,0 +1,104 @@
+"""A shadow's log, as an endpoint is to write it, moves the release or takes it back."""
+
+from io import BytesIO
+from typing import Any
+
+import polars as pl
+import pytest
+
+from freehold.app.release import orders
+from freehold.app.release.release import plan_release, release
+from freehold.delivery.decision import Hold, Promote, Rollback
+from freehold.domain.errors import Refused
+from freehold.serving.prediction_log import SCHEMA
+
+FEWEST, DAY = 300, 24 * 3600
+SHADOW = "release: {shadow: {share: 50, hours: 1, then: canary}}\n"
+
+
+def scored(loop: Any, world: Any, rows: int, failed: int = 0, bias: float = 0.0) -> pl.DataFrame:
+    """Rows that the champion answered and version 2 scored beside it, failing the first ones.
+
+    Returns prediction_id and the champion's score.
+    """
+    asked = world.asked_rows(rows)
+    distance = asked["distance"].to_numpy()
+    answered = loop.answered(1, asked, world.scores_of(distance), routing=loop.table().version)
+    (*_, newest) = sorted((loop.site.serving / "log").glob("*.parquet"))
+    number = pl.int_range(rows, eager=True)
+    failing = number < failed
+    table = pl.read_parquet(newest).with_columns(
+        shadow_version=pl.lit(2, pl.Int64),
+        shadow_score=pl.when(~failing).then(pl.Series(world.scores_of(distance, bias))),
+        shadow_latency_us=pl.lit(100.0),
+        shadow_error=pl.when(failing).then(pl.lit("model.failed")),
+    )
+    written = BytesIO()
+    table.write_parquet(written)
+    newest.write_bytes(written.getvalue())
+    return answered
+
+
+def begin(loop: Any) -> None:
+    """Whether or not endpoints score shadows: this log is the test's own."""
+    with pytest.MonkeyPatch.context() as columns:
+        columns.setitem(SCHEMA, "shadow_version", pl.Int64)  # type: ignore[arg-type]
+        plan = plan_release(loop.site, "delay@2", "shadow")
+    release(loop.site, plan)
+
+
+@pytest.fixture
+def begun(loop_of: Any) -> Any:
+    loop = loop_of(SHADOW)
+    begin(loop)
+    assert loop.table().shadow is not None and loop.table().shadow.share == 50
+    assert loop.shares() == {1: 100.0, 2: 0.0}
+    return loop
+
+
+def test_a_quiet_shadow_becomes_a_canary(begun: Any, world: Any) -> None:
+    scored(begun, world, FEWEST - 1)
+    assert begun.turn().move.decision == Hold("rows", FEWEST - 1, FEWEST)
+    scored(begun, world, 1)
+    assert begun.turn().move.decision.reason == "time"
+    begun.clock.pass_seconds(3600)
+    move = begun.turn().move
+    assert move.decision == Promote(5)
+    assert move.observation.score_shift.known
+    assert begun.shares() == {1: 95.0, 2: 5.0}
+    assert begun.table().shadow is None
+    begun.canary(2, FEWEST)
+    assert begun.turn().move.decision == Promote(25)
+
+
+def test_a_shadow_that_fails_goes_back_and_nobody_was_answered_by_it(
+    begun: Any, world: Any
+) -> None:
+    scored(begun, world, 60, failed=20)
+    move = begun.turn().move
+    assert isinstance(move.decision, Rollback) and move.decision.guardrail == "error-rate"
+    assert begun.shares() == {1: 100.0}
+
+
+def test_labels_that_come_later_count_for_what_it_scored(begun: Any, world: Any) -> None:
+    answered = scored(begun, world, FEWEST)
+    begun.labelled(answered, world.outcomes(answered["score"].to_numpy()))
+    quality = begun.turn().move.observation.quality_difference
+    assert quality.value == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_person_lets_it_answer(loop_of: Any, world: Any) -> None:
+    loop = loop_of("release: {shadow: {hours: 0}}\n")
+    begin(loop)
+    scored(loop, world, FEWEST)
+    assert loop.turn().move.decision == Hold("person", FEWEST, 0)
+    assert orders.promote(loop.site, orders.plan_promotion(loop.site, "delay")).weight == 5
+
+
+def test_no_shadow_begins_where_no_endpoint_could_log_it(loop: Any) -> None:
+    if "shadow_version" in SCHEMA:
+        assert plan_release(loop.site, "delay@2", "shadow").steps == (0, 5, 25, 100)
+        return
+    with pytest.raises(Refused) as caught:
+        plan_release(loop.site, "delay@2", "shadow")
+    assert caught.value.code == "release.no-shadow"
