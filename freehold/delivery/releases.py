@@ -139,7 +139,7 @@ def start(
         release,
         previous=previous,
         strategy=release.strategy,
-        settings=settings_as_json(settings),
+        settings=settings_as_json(settings, release.strategy),
         sites=list(venue.sites),
     )
     started = Draft("release.started", body, 4)

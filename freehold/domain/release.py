@@ -174,7 +174,7 @@ class Release:
             "ready": dict(self.ready),
             "stopped_at": self.stopped_at,
             "previous": self.previous,
-            "settings": settings_as_json(self.settings),
+            "settings": settings_as_json(self.settings, self.strategy),
             "share": self.share,
             "sites": list(self.sites),
             "started": self.started,
@@ -219,12 +219,21 @@ def batches_of(sites: tuple[str, ...], size: int) -> tuple[tuple[str, ...], ...]
     return tuple(sites[at : at + size] for at in range(0, len(sites), size))
 
 
-def settings_as_json(settings: ReleaseSpec) -> dict[str, Any]:
+OWN_SETTINGS: Mapping[Strategy, str] = {
+    "ab-test": "ab_test",
+    "bandit": "bandit",
+    "blue-green": "blue_green",
+    "rolling": "rolling",
+    "shadow": "shadow",
+}
+"""Strategy → the field of ReleaseSpec that is its own."""
+
+
+def settings_as_json(settings: ReleaseSpec, strategy: Strategy) -> dict[str, Any]:
+    """Those that count for every release, and the strategy's own."""
     guardrails = settings.guardrails
+    own = OWN_SETTINGS.get(strategy)
     return {
-        "ab_test": asdict(settings.ab_test),
-        "bandit": asdict(settings.bandit),
-        "blue_green": asdict(settings.blue_green),
         "false_rollbacks": settings.false_rollbacks,
         "guardrails": {
             "error_rate": guardrails.error_rate,
@@ -236,9 +245,8 @@ def settings_as_json(settings: ReleaseSpec) -> dict[str, Any]:
             name: {"better": one.better, "drop": one.drop} for name, one in settings.metrics.items()
         },
         "minimum_rows": settings.minimum_rows,
-        "rolling": asdict(settings.rolling),
-        "shadow": asdict(settings.shadow),
         "steps": list(settings.steps),
+        **({own: asdict(getattr(settings, own))} if own else {}),
     }
 
 

@@ -56,7 +56,7 @@ class ReleasePlan:
             "release": self.release,
             "champion": self.champion,
             "strategy": self.strategy,
-            "settings": settings_as_json(self.settings),
+            "settings": settings_as_json(self.settings, self.strategy),
             "steps": list(self.steps),
             "sites": list(self.venue.sites),
         }

@@ -257,7 +257,7 @@ def release(world: World, draw: Any) -> None:
         "version": version,
         "previous": previous,
         "strategy": "immediate" if previous is None else "canary",
-        "settings": settings_as_json(ReleaseSpec()),
+        "settings": settings_as_json(ReleaseSpec(), "canary"),
         "sites": [SITE],
     }
     world.tell("release.started", body, 2)

@@ -1,5 +1,6 @@
 """Blue-green and rolling: sites move by their own word, and what goes back goes newest first."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,8 +21,16 @@ from freehold.delivery.decision import (
 from freehold.delivery.observation import Observation
 from freehold.delivery.reversal import goes_back
 from freehold.delivery.traffic import traffic
-from freehold.domain.project import BlueGreenSpec, ReleaseSpec, RollingSpec
-from freehold.domain.release import Release, Strategy
+from freehold.domain.canonical import canonical
+from freehold.domain.project import (
+    ABTestSpec,
+    BanditSpec,
+    BlueGreenSpec,
+    ReleaseSpec,
+    RollingSpec,
+    ShadowSpec,
+)
+from freehold.domain.release import OWN_SETTINGS, STRATEGIES, Release, Strategy
 from freehold.domain.routing import RoutingTable
 from freehold.domain.statistics.estimate import Estimate
 
@@ -96,6 +105,30 @@ def test_the_shares_of_sites_grow_to_all_of_them(count: int, batch: int) -> None
     assert list(now.steps) == sorted(set(now.steps)) and now.steps[-1] == 100
     assert [site for part in now.batches for site in part] == list(sites)
     assert max(map(len, now.batches)) <= batch
+
+
+OWN = ReleaseSpec(
+    steps=(10, 100),
+    ab_test=ABTestSpec(metric="money", days=3),
+    bandit=BanditSpec(metric="money", floor=9),
+    blue_green=BlueGreenSpec(keep_minutes=1),
+    rolling=RollingSpec(batch=3),
+    shadow=ShadowSpec(share=7),
+)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_is_kept_of_a_release_is_all_that_it_goes_by(strategy: Strategy) -> None:
+    """Other strategies' settings are no matter of its."""
+    whole = begun(strategy, settings=OWN, paused=True, ready={"zurich": 0}, share=None)
+    kept = Release.from_json(json.loads(canonical(whole.as_json())))
+    assert replace(kept, settings=OWN) == whole
+    assert (kept.steps, kept.batches, kept.trial) == (whole.steps, whole.batches, whole.trial)
+    assert kept.as_json() == whole.as_json()
+    own = OWN_SETTINGS.get(strategy)
+    for other in OWN_SETTINGS.values():
+        kept_alike = getattr(kept.settings, other) == getattr(OWN, other)
+        assert kept_alike == (other == own)
 
 
 def test_the_stated_rate_is_shared_by_sites_too() -> None:
