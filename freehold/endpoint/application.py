@@ -23,6 +23,7 @@ from freehold.endpoint.loading import LoadedTable
 from freehold.endpoint.message import JSON, OCTETS, Answer, Asking, content_of, trace_of
 from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.request_log import RequestLog
+from freehold.endpoint.shadow import Shadows
 from freehold.endpoint.watcher import Watcher
 from freehold.serving.admission import SENT_AWAY
 from freehold.serving.invocations import CSV, error_of, predictions_body, read_csv, read_invocation
@@ -120,6 +121,11 @@ class Application:
     def waits(self, asking: Asking) -> bool:
         """Scoring does; a question about the endpoint itself is answered whatever waits."""
         return asking.method == "POST" and asking.path != FLUSH
+
+    @property
+    def leisure(self) -> Shadows:
+        """What is done when nobody waits."""
+        return self._inference.shadows
 
     def answer(self, asking: Asking) -> Answer | Awaitable[Answer]:
         try:
@@ -256,6 +262,10 @@ class Application:
         return self._flushed()
 
     async def _flushed(self) -> Answer:
+        shadows = self._inference.shadows
+        while shadows.waits or shadows.next():
+            if shadows.waits:
+                await asyncio.to_thread(shadows.next)
         state = await asyncio.to_thread(self._log.flush)
         return _json({"rows": state.written, "dropped": state.dropped, "parts": state.parts})
 

@@ -69,6 +69,8 @@ class Endpoint:
     def close(self) -> LogState:
         """Stops watching and writes the log's rest. Raises StorageFailed if that fails."""
         self.watcher.close()
+        while self.inference.shadows.next():
+            pass
         try:
             return self._log.close()
         finally:

@@ -12,6 +12,7 @@ from freehold.domain.errors import Failed, FreeholdError, RequestInvalid
 from freehold.endpoint.loading import LoadedTable, checked
 from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.request_log import RequestLog
+from freehold.endpoint.shadow import Shadowing, Shadows
 from freehold.ports.clock import Clock
 from freehold.serving.prediction_log import Batch
 from freehold.serving.request import InferenceRequest, asked_at
@@ -50,6 +51,7 @@ class Inference:
     def __init__(self, log: RequestLog, metrics: Metrics, clock: Clock) -> None:
         self._log, self._metrics, self.clock = log, metrics, clock
         self._turns = cycle((False, True))
+        self.shadows = Shadows(self._keep, _shadow_scores)
         # Together as many digits as a UUID has: no two processes share the first part.
         self._prefix, self._numbers = urandom(10).hex(), count()
 
@@ -76,14 +78,14 @@ class Inference:
         batches = [self._batch(call, place, rows) for place, rows in groups.items()]
         if len(batches) == 1:
             (batch,) = batches
-            self._keep(batch)
+            self._log_answered(call, batch, next(iter(groups.values())))
             return Predictions(
                 loaded.table.model, request_id, batch.score or (), [batch.version] * batch.rows, ids
             )
         scores: list[float] = [0.0] * request.rows
         versions: list[int] = [0] * request.rows
         for batch, rows in zip(batches, groups.values(), strict=True):
-            self._keep(batch)
+            self._log_answered(call, batch, rows)
             for value, row in zip(batch.score or (), rows or range(request.rows), strict=True):
                 scores[row] = value
                 versions[row] = batch.version
@@ -161,19 +163,44 @@ class Inference:
             trace=call.trace,
         )
 
+    def _log_answered(self, call: _Call, batch: Batch, rows: list[int] | None) -> None:
+        if call.loaded.table.shadow is None or call.pinned:
+            self._keep(batch)
+        else:
+            self.shadows.offer(batch, call.loaded, call.request, rows)
+
     def _keep(self, batch: Batch) -> None:
         self._metrics.counted(batch)
         self._log.offer(batch)
 
 
+def _shadow_scores(one: Shadowing) -> tuple[list[float] | None, float | None, str | None]:
+    loaded, shadow = one.loaded, one.loaded.table.shadow
+    place = None if shadow is None else loaded.place(shadow.version)
+    assert place is not None
+    try:
+        check_columns(one.request, loaded.models[place].columns, loaded.kinds)
+        scored = _scored(loaded, one.request, place, one.chosen_rows)
+    except (ModelFailed, RequestInvalid) as exc:
+        return None, None, exc.code
+    return scored.values, scored.microseconds, None
+
+
 def _score(call: _Call, place: int, rows: list[int] | None) -> _Scored:
+    return _scored(call.loaded, call.request, place, rows)
+
+
+def _scored(
+    loaded: LoadedTable, request: InferenceRequest, place: int, rows: list[int] | None
+) -> _Scored:
+    """Raises ModelFailed, RequestInvalid `request.number-too-large`."""
     started = perf_counter_ns()
-    model = call.loaded.models[place]
-    matrix = matrix_of(call.request, model.columns, rows)
+    model = loaded.models[place]
+    matrix = matrix_of(request, model.columns, rows)
     try:
         scores = checked(model.predictor.predict(matrix), len(matrix))
     except Exception as exc:
-        table = call.loaded.table
+        table = loaded.table
         name = f"{table.model}@{table.variants[place].version}"
         is_busy = isinstance(exc, FreeholdError) and exc.code == BUSY
         code = BUSY if is_busy else ModelFailed.code

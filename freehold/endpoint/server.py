@@ -49,6 +49,21 @@ class Answering(Protocol):
     def waits(self, asking: Asking) -> bool:
         """Whether it takes its turn; else it is answered at once, whatever waits."""
 
+    @property
+    def leisure(self) -> "Leisure | None":
+        """What is to be done when nobody waits."""
+
+
+class Leisure(Protocol):
+    on_waiting: Callable[[], None]
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next piece waits for something: a thread is to do it."""
+
+    def next(self) -> bool:
+        """Does a piece; whether another is there."""
+
 
 class Beside(Protocol):
     """What else is done on the same loop, as answering by a socket of its own."""
@@ -118,8 +133,11 @@ class Server:
             await self._beside.start()
         on_started()
         loop = asyncio.get_running_loop()
+        leisure = self._application.leisure
+        if leisure is not None:
+            leisure.on_waiting = lambda: _call(loop, self._rest, leisure)
         woken = asyncio.Event()
-        self._wake = lambda: _wake(loop, woken)
+        self._wake = lambda: _call(loop, woken.set)
         server = await loop.create_server(lambda: Connection(self), sock=listener, backlog=2048)
         looking = loop.create_task(self._keep_looking())
         if not self._stop.is_set():
@@ -204,6 +222,16 @@ class Server:
             self._is_at_work = True
             asyncio.get_running_loop().call_soon(self._work)
 
+    def _rest(self, leisure: Leisure) -> None:
+        """A piece of what can wait, unless somebody has come; and so on."""
+        loop = asyncio.get_running_loop()
+        if len(self._turns):
+            loop.call_soon(self._rest, leisure)
+        elif leisure.waits:
+            loop.run_in_executor(None, leisure.next)
+        else:
+            leisure.next()
+
     def _allow(self, caller: bytes) -> None:
         """Raises Refused."""
         assert self._allowances is not None
@@ -228,10 +256,10 @@ class Server:
             self._is_at_work = False
 
 
-def _wake(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> None:
-    # A loop that has ended needs no waking.
+def _call(loop: asyncio.AbstractEventLoop, piece: Callable[..., None], *given: Any) -> None:
+    """From any thread. What a loop that has ended was to do is done by whoever closes."""
     if not loop.is_closed():
-        loop.call_soon_threadsafe(woken.set)
+        loop.call_soon_threadsafe(piece, *given)
 
 
 def _expired() -> FreeholdError:

@@ -12,6 +12,10 @@ Columns
   reference_latency_us        together
   error                       code, null if none; then the score is null
   trace                       id of the trace that the client said it belongs to, or null
+  shadow_version,             version that scored the row beside the answer, which was not given;
+  shadow_score,               null where none did; its score, the time that it took for all rows of
+  shadow_latency_us,          the request that it scored, and the code if it failed
+  shadow_error
   input_*                     each column that a loaded model takes, as sent
 """
 
@@ -43,7 +47,13 @@ SCHEMA: Mapping[str, Any] = {
     "reference_latency_us": pl.Float64,
     "error": pl.String,
     "trace": pl.String,
+    "shadow_version": pl.Int64,
+    "shadow_score": pl.Float64,
+    "shadow_latency_us": pl.Float64,
+    "shadow_error": pl.String,
 }
+_OF_ROWS = ("score", "reference_score", "shadow_version", "shadow_score")
+"""Of which a batch has a list; the others have one value for all its rows."""
 Kinds = Mapping[str, Literal["number", "category"]]
 Inputs = Mapping[str, Sequence[Any]] | NumberMatrix
 """Values by column; null, and in a matrix NaN, for what is missing."""
@@ -71,6 +81,10 @@ class Batch(NamedTuple):
     kinds: Kinds
     """Of the inputs."""
     trace: str | None = None
+    shadow_version: Sequence[int | None] | None = None
+    shadow_score: Sequence[float | None] | None = None
+    shadow_latency_us: float | None = None
+    shadow_error: str | None = None
 
     @property
     def rows(self) -> int:
@@ -103,7 +117,7 @@ def log_table(batches: Sequence[Batch]) -> pl.DataFrame:
     for name, dtype in SCHEMA.items():
         if name == "prediction_id":
             found = pl.Series(name, list(chain.from_iterable(values["prediction_ids"])), dtype)
-        elif name in ("score", "reference_score"):
+        elif name in _OF_ROWS:
             scores = zip(values[name], counts, strict=True)
             of_rows = chain.from_iterable(one or repeat(None, count) for one, count in scores)
             found = pl.Series(name, list(of_rows), dtype)

@@ -21,7 +21,6 @@ from freehold.domain.fact import Draft
 from freehold.domain.project import ReleaseSpec
 from freehold.domain.projection import State
 from freehold.domain.release import Release, Strategy, settings_as_json, steps_of
-from freehold.serving.prediction_log import SCHEMA
 
 WEEK = 7 * 86_400_000_000
 """Microseconds."""
@@ -83,7 +82,6 @@ def plan_release(
     if not despite_freeze:
         require_no_freeze(site, version.model)
     require_metric(site.project.spec.release, strategy)
-    require_shadows(strategy)
     places = _known_sites(site, sites) or (site.name,)
     if strategy == "rolling" and site.project.spec.release.rolling.order == "traffic":
         places = by_traffic(site, version.model, places)
@@ -116,18 +114,6 @@ def require_metric(settings: ReleaseSpec, strategy: Strategy) -> None:
             why=f"release.{strategy.replace('-', '_')}.metric is empty in freehold.yaml",
             hint="name one of release.metrics there, and bring its values with `freehold labels`",
             code="release.no-metric",
-        )
-
-
-def require_shadows(strategy: Strategy) -> None:
-    """Raises Refused `release.no-shadow` where the request log has no place for what a shadow
-    scores: it would wait for rows for ever."""
-    if strategy == "shadow" and "shadow_version" not in SCHEMA:
-        raise Refused(
-            "endpoints do not score shadows yet",
-            why="their request log has no columns for it",
-            hint="release it as a canary with a small first step: release.steps in freehold.yaml",
-            code="release.no-shadow",
         )
 
 

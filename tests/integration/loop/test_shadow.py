@@ -9,8 +9,6 @@ import pytest
 from freehold.app.release import orders
 from freehold.app.release.release import plan_release, release
 from freehold.delivery.decision import Hold, Promote, Rollback
-from freehold.domain.errors import Refused
-from freehold.serving.prediction_log import SCHEMA
 
 FEWEST, DAY = 300, 24 * 3600
 SHADOW = "release: {shadow: {share: 50, hours: 1, then: canary}}\n"
@@ -40,11 +38,7 @@ def scored(loop: Any, world: Any, rows: int, failed: int = 0, bias: float = 0.0)
 
 
 def begin(loop: Any) -> None:
-    """Whether or not endpoints score shadows: this log is the test's own."""
-    with pytest.MonkeyPatch.context() as columns:
-        columns.setitem(SCHEMA, "shadow_version", pl.Int64)  # type: ignore[arg-type]
-        plan = plan_release(loop.site, "delay@2", "shadow")
-    release(loop.site, plan)
+    release(loop.site, plan_release(loop.site, "delay@2", "shadow"))
 
 
 @pytest.fixture
@@ -93,12 +87,3 @@ def test_a_person_lets_it_answer(loop_of: Any, world: Any) -> None:
     scored(loop, world, FEWEST)
     assert loop.turn().move.decision == Hold("person", FEWEST, 0)
     assert orders.promote(loop.site, orders.plan_promotion(loop.site, "delay")).weight == 5
-
-
-def test_no_shadow_begins_where_no_endpoint_could_log_it(loop: Any) -> None:
-    if "shadow_version" in SCHEMA:
-        assert plan_release(loop.site, "delay@2", "shadow").steps == (0, 5, 25, 100)
-        return
-    with pytest.raises(Refused) as caught:
-        plan_release(loop.site, "delay@2", "shadow")
-    assert caught.value.code == "release.no-shadow"
