@@ -56,6 +56,10 @@ def test_every_row_with_its_inputs(site: Any, client: Any, request_of: Any) -> N
         "reference_latency_us": None,
         "error": None,
         "trace": None,
+        "shadow_version": None,
+        "shadow_score": None,
+        "shadow_latency_us": None,
+        "shadow_error": None,
         "input_carrier": "UA",
         "input_distance": 7.0,
     }
