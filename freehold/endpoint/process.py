@@ -1,6 +1,7 @@
 """Run an endpoint: here until told to stop, in a thread, or in a process of its own."""
 
 import errno
+import gc
 import ipaddress
 import json
 import signal
@@ -27,6 +28,10 @@ from freehold.ports.model_signing import ModelSigning
 from freehold.serving.response import Identity
 
 BACKLOG = 2048
+SWITCH = 0.0005
+"""Seconds for which a thread keeps the interpreter if another wants it."""
+GARBAGE = (50_000, 20, 100)
+"""Objects made, and collections of the younger one, until a generation is looked through."""
 GRACE = 10
 """Seconds that requests under way have to end after SIGTERM."""
 
@@ -54,6 +59,7 @@ def serve(
         runtime, signing = model_runtime(settings.runtime), model_signing()
         endpoint = Endpoint(settings, runtime, signing, wall_clock)
         on_loaded(endpoint.identity)
+        _be_quick()
         with until_told(server_of(endpoint)) as server:
 
             def started() -> None:
@@ -65,6 +71,18 @@ def serve(
                 server.run(listener, started)
             finally:
                 on_stopped(endpoint.close())
+
+
+def _be_quick() -> None:
+    """For a process that answers and does little else.
+
+    The thread that writes the log must not hold the interpreter for long while an answer waits; and
+    what was loaded, or waits to be logged, is no garbage to be looked through again and again.
+    """
+    sys.setswitchinterval(SWITCH)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
 
 
 @contextmanager
