@@ -49,6 +49,8 @@ from freehold.running.surroundings import Gate, Observer, Surroundings
 
 LOCK_POLL = 0.02
 """Seconds between two looks at a lock that another run holds."""
+ASKED = 0.5
+"""Seconds for which whoever asks whether a run is live may seem to drive it."""
 LONGEST_REST = 60.0
 """Seconds between two attempts, at most."""
 NOTES_POLL = 0.2
@@ -72,7 +74,8 @@ def execute(
     """
     _check(graph, world)
     run, cause = record.start(world.ledger, world.attachments, graph, options, world.clock())
-    with_lock = _own(world.locks, run)
+    # Nobody else drives what has just begun: whoever holds it asks only whether it is live.
+    with_lock = _own(world.locks, run, LONGEST_REST)
     try:
         facts = record.Facts(run, cause, options.actor)
         return _Execution(graph, world, options, facts, observer, gate).go()
@@ -97,7 +100,7 @@ def resume(
     """
     _check(graph, world)
     row = run_row(world.ledger.state, run)
-    held = _own(world.locks, run)
+    held = _own(world.locks, run, ASKED)
     try:
         if run_row(world.ledger.state, run)["status"] == "finished":
             raise Conflict(f"run {run} has finished", code="run.finished")
@@ -117,15 +120,19 @@ def is_live(run: str, locks: Locks) -> bool:
     return False
 
 
-def _own(locks: Locks, run: str) -> Held:
-    held = locks.take(f"run {run}")
-    if held is None:
-        raise Conflict(
-            f"run {run} is still going on in another process",
-            code="run.in-progress",
-            hint="wait for it, or stop that process first",
-        )
-    return held
+def _own(locks: Locks, run: str, patience: float) -> Held:
+    """`patience`: seconds, since `is_live` holds the lock for as long as it asks."""
+    pause = threading.Event()
+    for _ in range(round(patience / LOCK_POLL)):
+        held = locks.take(f"run {run}")
+        if held is not None:
+            return held
+        pause.wait(LOCK_POLL)
+    raise Conflict(
+        f"run {run} is still going on in another process",
+        code="run.in-progress",
+        hint="wait for it, or stop that process first",
+    )
 
 
 def _check(graph: Graph, world: Surroundings) -> None:

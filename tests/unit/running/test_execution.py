@@ -23,6 +23,7 @@ from freehold.domain.errors import (
     StorageFailed,
 )
 from freehold.domain.graph import Node
+from freehold.ports.locks import Held, Locks
 from freehold.running import projection
 from freehold.running.execution import is_live
 from freehold.running.work import Workplace, read
@@ -371,6 +372,26 @@ def test_only_what_is_there_and_idle_can_be_resumed(stage: Stage) -> None:
     assert caught.value.code == "run.in-progress"
     held.release()
     assert not is_live(row["run"], stage.world.locks)
+
+
+class AskedOften(Locks):
+    """Somebody asks whether a run is live just when it is to be driven, and a while longer."""
+
+    def __init__(self, locks: Locks, times: int) -> None:
+        self._locks, self.left = locks, times
+
+    def take(self, name: str) -> Held | None:
+        if name.startswith("run ") and self.left:
+            self.left -= 1
+            return None
+        return self._locks.take(name)
+
+
+def test_who_asks_whether_a_run_is_live_does_not_stop_it(stage: Stage) -> None:
+    asked = AskedOften(stage.world.locks, 5)
+    stage.world = replace(stage.world, locks=asked)
+    assert stage.run(GRAPH).run
+    assert asked.left == 0
 
 
 @step
