@@ -30,6 +30,9 @@ import polars as pl
 from freehold.serving.tensor import NumberMatrix
 
 INPUT = "input_"
+SLICE = 2000
+"""Batches of which columns are made at a time: each column is made without letting another thread
+at the interpreter, and answers must not wait for it."""
 FORMAT = "1"
 
 SCHEMA: Mapping[str, Any] = {
@@ -110,6 +113,11 @@ def log_table(batches: Sequence[Batch]) -> pl.DataFrame:
     Raises ValueError or TypeError for an input that is not of its kind.
     """
     kinds = {name: kind for batch in batches for name, kind in batch.kinds.items()}
+    starts = range(0, len(batches), SLICE)
+    return pl.concat([_table(batches[at : at + SLICE], kinds) for at in starts], rechunk=True)
+
+
+def _table(batches: Sequence[Batch], kinds: Kinds) -> pl.DataFrame:
     values = dict(zip(Batch._fields, zip(*batches, strict=True), strict=True))
     counts = [batch.rows for batch in batches]
     many = None if max(counts) == 1 else np.repeat(np.arange(len(batches)), counts)
