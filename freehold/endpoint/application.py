@@ -234,7 +234,7 @@ class Application:
     def _ready(self, _: Asked) -> Answer:
         log = self._log.state
         state = {
-            "ready": self._is_ready,
+            "ready": self.is_ready,
             "log": {"alive": log.alive, "failure": log.failure},
             "routing": self._routing(),
         }
@@ -242,7 +242,7 @@ class Application:
         return _json(state, 200 if state["ready"] else 400)
 
     def _ping(self, _: Asked) -> Answer:
-        return Answer(200 if self._is_ready else 503, b"\n", "text/plain")
+        return Answer(200 if self.is_ready else 503, b"\n", "text/plain")
 
     def _version(self, _: Asked) -> Answer:
         return Answer(200, _VERSION.encode(), "text/plain")
@@ -270,7 +270,7 @@ class Application:
         return _json({"rows": state.written, "dropped": state.dropped, "parts": state.parts})
 
     @property
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
         # A full disk is told by the route and costs no traffic: it gets room again, and then the
         # rows that wait are written. A log that has ended never is again.
         return self._log.state.alive and not self.draining and self._watcher.withdrawn is None

@@ -56,11 +56,7 @@ class Endpoint:
     @property
     def is_ready(self) -> bool:
         """As `/v2/health/ready` says it."""
-        return (
-            self._log.state.alive
-            and not self.application.draining
-            and self.watcher.withdrawn is None
-        )
+        return self.application.is_ready
 
     def counts_open(self, count: Callable[[], int]) -> None:
         """Whoever has the socket says how many requests are open."""
