@@ -7,7 +7,6 @@ each request is the steadier figure: it stands also where clients and others sha
 """
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import numpy as np
 
 from benchmarks.report import report, versions_of
 from benchmarks.serving.folder import WIDTH, ServingFolder, model
+from benchmarks.serving.load import spent
 from freehold.endpoint.process import EndpointProcess
 from freehold.serving.inference_messages import SERVICE, ModelInferRequest
 
@@ -80,16 +80,10 @@ async def load(address: str, body: bytes, until: float, most: int = sys.maxsize)
 
 
 def measured(server: Server, body: bytes) -> Round:
-    started, used = time.perf_counter(), processor_seconds(server.pid)
+    started, used = time.perf_counter(), spent(server.pid)
     took = asyncio.run(load(server.address, body, started + SECONDS))
-    used = processor_seconds(server.pid) - used
+    used = spent(server.pid) - used
     return Round(len(took), time.perf_counter() - started, used, took)
-
-
-def processor_seconds(pid: int) -> float:
-    """Of a process so far, as Linux tells them."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

@@ -70,9 +70,7 @@ def begin(
     with open_site() as site:
         if back:
             model = resolve(site, name).model
-            if not as_json:
-                click.echo(f"the running release of {model} goes back; the champion takes over")
-            output.confirm("Roll it back?", yes)
+            _agreed(_return(model), "Roll it back?", yes, as_json)
             done = orders.roll_back(site, model)
         else:
             places = (
@@ -96,9 +94,8 @@ def pause(model: str, reason: str, yes: bool, as_json: bool) -> None:
     back."""
     with open_site() as site:
         standing = orders.running(site, model)
-        if not as_json:
-            click.echo(f"release {standing.id} stays at {standing.weight} % until it is resumed")
-        output.confirm("Pause it?", yes)
+        what = f"release {standing.id} stays at {standing.weight} % until it is resumed"
+        _agreed(what, "Pause it?", yes, as_json)
         done = orders.pause(site, model, reason)
     _told(done, as_json)
 
@@ -112,9 +109,8 @@ def resume(model: str, reason: str, yes: bool, as_json: bool) -> None:
     """Let a paused release go on by what is seen of it."""
     with open_site() as site:
         standing = orders.running(site, model)
-        if not as_json:
-            click.echo(f"release {standing.id} goes on from {standing.weight} %")
-        output.confirm("Resume it?", yes)
+        what = f"release {standing.id} goes on from {standing.weight} %"
+        _agreed(what, "Resume it?", yes, as_json)
         done = orders.resume(site, model, reason)
     _told(done, as_json)
 
@@ -132,9 +128,7 @@ def promote(
     """Take the next step now, whatever has been seen so far, unless a guardrail is crossed."""
     with open_site() as site:
         plan = orders.plan_promotion(site, model, full, despite_freeze)
-        if not as_json:
-            click.echo(_promotion(plan))
-        output.confirm("Promote it?", yes)
+        _agreed(_promotion(plan), "Promote it?", yes, as_json)
         done = orders.promote(site, plan, reason)
     _told(done, as_json)
 
@@ -147,9 +141,7 @@ def promote(
 def abort(model: str, reason: str, yes: bool, as_json: bool) -> None:
     """Take the running release back at once; the champion answers everything again."""
     with open_site() as site:
-        if not as_json:
-            click.echo(f"the running release of {model} goes back; the champion takes over")
-        output.confirm("Abort it?", yes)
+        _agreed(_return(model), "Abort it?", yes, as_json)
         done = orders.roll_back(site, model, reason)
     _told(done, as_json)
 
@@ -179,6 +171,17 @@ def _next(found: dict[str, Any]) -> list[str]:
             name = one["model"]
             return [f"freehold release {word} {name}", f"freehold release abort {name}"]
     return ["freehold models"]
+
+
+def _agreed(what: str, question: str, yes: bool, as_json: bool) -> None:
+    """Says what would be done, and asks."""
+    if not as_json:
+        click.echo(what)
+    output.confirm(question, yes)
+
+
+def _return(model: str) -> str:
+    return f"the running release of {model} goes back; the champion takes over"
 
 
 def _promotion(plan: orders.Promotion) -> str:

@@ -17,15 +17,15 @@ from typing import Any
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from freehold.domain.errors import FreeholdError, NotFound, RequestInvalid
+from freehold.domain.errors import FreeholdError, RequestInvalid
 from freehold.endpoint.inference import Inference
 from freehold.endpoint.loading import LoadedTable
 from freehold.endpoint.message import JSON, OCTETS, Answer, Asking, content_of, trace_of
 from freehold.endpoint.metrics import Metrics
+from freehold.endpoint.refusal import answer_of, as_error
 from freehold.endpoint.request_log import RequestLog
 from freehold.endpoint.shadow import Shadows
 from freehold.endpoint.watcher import Watcher
-from freehold.serving.admission import SENT_AWAY
 from freehold.serving.invocations import CSV, error_of, predictions_body, read_csv, read_invocation
 from freehold.serving.open_inference import EXTENSIONS, read_request
 from freehold.serving.openapi import openapi
@@ -33,31 +33,11 @@ from freehold.serving.plain_rows import read_rows, rows_body
 from freehold.serving.request import Limits, invalid
 from freehold.serving.response import (
     Identity,
-    error_response,
     inference_response,
     model_metadata,
     routing_state,
 )
 
-STATUS: Mapping[str, int] = {
-    "request.not-found": 404,
-    "request.method": 405,
-    "request.slow": 408,
-    "request.too-large": 413,
-    "request.too-many-rows": 413,
-    "request.content-type": 415,
-    "request.not-loopback": 403,
-    "endpoint.log-unwritable": 507,
-    "endpoint.withdrawn": 503,
-    "request.head-too-large": 431,
-    "endpoint.overloaded": 429,
-    "request.too-often": 429,
-    "request.deadline": 504,
-    "runtime.busy": 503,
-}
-UNREAD = frozenset({"request.too-large", "request.slow", "request.content-type"})
-"""Faults with which the connection ends: its request was not read to its end, or is best not read
-on."""
 INVOCATIONS = "/invocations"
 FLUSH = "/freehold/log/flush"
 _VERSION = version("freehold")
@@ -130,10 +110,8 @@ class Application:
     def answer(self, asking: Asking) -> Answer | Awaitable[Answer]:
         try:
             answer = self._answer(asking)
-        except FreeholdError as exc:
-            return self.refusal(exc, asking.path)
         except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
-            return self._internal(exc, asking.path)
+            return self.refusal(as_error(exc), asking.path)
         if isinstance(answer, Answer):
             self._metrics.answered(answer.status)
             return answer
@@ -142,10 +120,8 @@ class Application:
     async def _later(self, answer: Awaitable[Answer], path: str) -> Answer:
         try:
             found = await answer
-        except FreeholdError as exc:
-            return self.refusal(exc, path)
         except Exception as exc:  # noqa: BLE001 (as above)
-            return self._internal(exc, path)
+            return self.refusal(as_error(exc), path)
         self._metrics.answered(found.status)
         return found
 
@@ -155,14 +131,10 @@ class Application:
         if found is None:
             raise _nothing(asking.path)
         method, route = found
-        asked = Asked(asking, self._watcher.table)
-        if model is not None:
-            if self._watcher.withdrawn is not None:
-                raise self._watcher.withdrawn
-            if model != asked.loaded.table.model:
-                raise invalid("request.not-found", f"no model is named {model!r:.60}")
-            if named is not None:
-                asked.pinned = _place(asked.loaded, named)
+        if model is None:
+            asked = Asked(asking, self._watcher.table)
+        else:
+            asked = Asked(asking, *self._watcher.answering(model, named))
         if asking.method != method:
             what = f"{asking.method} is not possible here"
             raise RequestInvalid(what, code="request.method", hint=method)
@@ -216,11 +188,8 @@ class Application:
         return Answer(200, body)
 
     def _metadata(self, asked: Asked) -> Answer:
-        variants, models = asked.loaded.table.variants, asked.loaded.models
-        if asked.pinned is not None:
-            variants, models = (variants[asked.pinned],), (models[asked.pinned],)
-        versions, columns = [v.version for v in variants], [m.columns for m in models]
-        return _json(model_metadata(asked.loaded.table.model, versions, columns))
+        loaded = asked.loaded
+        return _json(model_metadata(loaded.table.model, *loaded.described(asked.pinned)))
 
     def _model_ready(self, asked: Asked) -> Answer:
         return _json({"name": asked.loaded.table.model, "ready": True})
@@ -280,23 +249,11 @@ class Application:
 
     def refusal(self, error: FreeholdError, path: str) -> Answer:
         """`path`: empty if it is not known."""
-        self._metrics.errors.labels(error.code).inc()
-        kinds = (RequestInvalid, NotFound)
-        status = STATUS.get(error.code, 400 if isinstance(error, kinds) else 500)
-        self._metrics.answered(status)
-        told = error_of(error, status) if path.endswith(INVOCATIONS) else error_response(error)
-        return Answer(
-            status,
-            orjson.dumps(told),
-            allow=error.hint if error.code == "request.method" else "",
-            close=error.code in UNREAD,
-            retry_after=error.hint if error.code in SENT_AWAY else "",
-        )
-
-    def _internal(self, exc: Exception, path: str) -> Answer:
-        what = "the endpoint failed"
-        error = FreeholdError(what, why=type(exc).__name__, code="endpoint.internal")
-        return self.refusal(error, path)
+        answer = answer_of(error)
+        if path.endswith(INVOCATIONS):
+            answer = answer_of(error, error_of(error, answer.status))
+        self._metrics.refused_request(error.code, answer.status)
+        return answer
 
 
 @lru_cache(maxsize=64)
@@ -313,17 +270,6 @@ def _template(path: str) -> tuple[str, str | None, str | None]:
     elif parts == ["", "v2", ""]:
         parts.pop()
     return "/".join(parts), model, named
-
-
-def _place(loaded: LoadedTable, named: str) -> int:
-    # Far more digits than a version has would make int() itself refuse.
-    number = int(named) if named.isascii() and named.isdigit() and len(named) < 19 else -1
-    place = loaded.place(number)
-    if place is None:
-        raise invalid(
-            "request.not-found", f"{loaded.table.model} has no version {named!r:.40} here"
-        )
-    return place
 
 
 def _json(value: Any, status: int = 200) -> Answer:

@@ -131,13 +131,13 @@ class Connection(asyncio.Protocol):
             return
         except httptools.HttpParserError as exc:
             if not self.ended:
-                self._refuse(invalid("request.malformed", "this is not HTTP", why=str(exc)))
+                self.refuse(invalid("request.malformed", "this is not HTTP", why=str(exc)))
             return
         if self.phase == HEAD:
             self._fed += len(data)
             if self._fed > HEAD_BYTES:
                 what = f"the head of the request has more than {HEAD_BYTES} bytes"
-                self._refuse(invalid("request.head-too-large", what))
+                self.refuse(invalid("request.head-too-large", what))
         elif self.phase == BODY:
             self._server.hold(self, self._size)
 
@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
         limits = self._server.limits
         length = headers.get(b"content-length")
         if length is not None and int(length) > limits.body_bytes:
-            self._refuse(too_large(limits))
+            self.refuse(too_large(limits))
         elif b"expect" in headers and headers[b"expect"].lower() == b"100-continue":
             self._transport.write(_CONTINUE)
 
@@ -184,7 +184,7 @@ class Connection(asyncio.Protocol):
             return
         self._size += len(body)
         if self._size > self._server.limits.body_bytes:
-            self._refuse(too_large(self._server.limits))
+            self.refuse(too_large(self._server.limits))
         else:
             self._body.append(body)
 
@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
         try:
             path = _path(self._url)
         except ValueError:
-            self._refuse(invalid("request.malformed", "the target of the request cannot be read"))
+            self.refuse(invalid("request.malformed", "the target of the request cannot be read"))
             return
         asking = Asking(self._method, path, self._headers, body, self.peer)
         self._next.append((asking, self._keep))
@@ -229,10 +229,10 @@ class Connection(asyncio.Protocol):
             self._end()
         elif self.phase == HEAD and since > head:
             what = f"the head did not arrive in {head:g} s"
-            self._refuse(invalid("request.slow", what))
+            self.refuse(invalid("request.slow", what))
         elif self.phase == BODY and since > body:
             what = f"the body did not arrive in {body:g} s"
-            self._refuse(invalid("request.slow", what))
+            self.refuse(invalid("request.slow", what))
 
     def drain(self) -> None:
         """Ends now if nothing is under way, else after what is."""
@@ -244,8 +244,16 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def refuse(self, error: FreeholdError) -> None:
-        """Whatever is under way, and the connection with it."""
-        self._refuse(error)
+        """Ends the connection. Of requests sent behind each other, those before are answered first,
+        or not at all."""
+        if self.ended:
+            return
+        if not self._next:
+            answer = self._server.refusal(error, "")
+            self._transport.write(
+                wire(answer, self._server.stamp, close=True, only_head=False, keep=False)
+            )
+        self._end()
 
     def _begin(self) -> None:
         self.phase = WAITING
@@ -291,17 +299,6 @@ class Connection(asyncio.Protocol):
             self._begin()
         if len(self._next) < 2 and not self._is_full:
             self._transport.resume_reading()
-
-    def _refuse(self, error: FreeholdError) -> None:
-        """Of requests sent behind each other, those before are answered first, or not at all."""
-        if self.ended:
-            return
-        if not self._next:
-            answer = self._server.refusal(error, "")
-            self._transport.write(
-                wire(answer, self._server.stamp, close=True, only_head=False, keep=False)
-            )
-        self._end()
 
     def _end(self) -> None:
         """What is written still goes out."""

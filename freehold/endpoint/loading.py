@@ -5,7 +5,7 @@ admission; when the admission allows it under this name; and when the payload's 
 digest that table and admission name. The model then has to answer a row of missing values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -25,7 +25,7 @@ from freehold.ports.model_runtime import Elsewhere, ModelRuntime, Predictor
 from freehold.ports.model_signing import ModelSigning
 from freehold.serving.prediction_log import Kinds
 from freehold.serving.request import ID
-from freehold.serving.routing import Division, position
+from freehold.serving.routing import Division
 
 ROUTING = "routing.json"
 WITHDRAWN = "endpoint.withdrawn"
@@ -58,22 +58,6 @@ class LoadedTable:
         return any(isinstance(model.predictor, Elsewhere) for model in self.models)
 
     @cached_property
-    def _shadow_keys(self) -> tuple[bytes, float] | None:
-        """What its keys are hashed with, and the bound below which they are its."""
-        shadow = self.table.shadow
-        if shadow is None:
-            return None
-        return b"shadow\0" + self.table.salt.encode() + b"\0", shadow.share / 100 * 2**64
-
-    def shadowed(self, keys: Sequence[str]) -> list[int]:
-        """Places of the keys whose rows the shadow scores, too."""
-        found = self._shadow_keys
-        if found is None:
-            return []
-        salt, bound = found
-        return [place for place, key in enumerate(keys) if position(salt, key) < bound]
-
-    @cached_property
     def reference(self) -> int | None:
         """Place of the reference among the variants."""
         return None if self.table.reference is None else self.place(self.table.reference)
@@ -87,6 +71,12 @@ class LoadedTable:
             aliases = [variant.alias for variant in self.table.variants]
             place = aliases.index("champion") if "champion" in aliases else 0
         return self.models[place].columns.names
+
+    def described(self, pinned: int | None) -> tuple[list[int], list[Columns]]:
+        """Version and columns of each variant, or of the pinned one."""
+        chosen = range(len(self.models)) if pinned is None else (pinned,)
+        versions = [self.table.variants[place].version for place in chosen]
+        return versions, [self.models[place].columns for place in chosen]
 
     def place(self, version: int) -> int | None:
         for place, variant in enumerate(self.table.variants):

@@ -56,6 +56,11 @@ class Metrics:
             counter = self._by_status[status] = self._requests.labels(str(status))
         counter.inc()
 
+    def refused_request(self, code: str, status: int) -> None:
+        """Refused or failed, and answered so."""
+        self.errors.labels(code).inc()
+        self.answered(status)
+
     def counted(self, batch: Batch) -> None:
         """Its rows, as answered or not."""
         key = batch.model, batch.version, batch.error is None

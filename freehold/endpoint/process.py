@@ -63,8 +63,8 @@ def serve(
         with until_told(server_of(endpoint)) as server:
 
             def started() -> None:
-                if server.grpc is not None:
-                    on_grpc(server.grpc)
+                if server.address_beside is not None:
+                    on_grpc(server.address_beside)
                 on_ready(url_of(listener))
 
             try:
@@ -133,7 +133,7 @@ class EndpointThread:
         except BaseException:
             self.stop()
             raise
-        self.grpc = self._server.grpc
+        self.grpc = self._server.address_beside
         """`host:port`, if it was asked for."""
 
     def _run(self, begun: "Future[None]") -> None:

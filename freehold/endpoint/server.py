@@ -93,7 +93,7 @@ class Server:
         self._allowances = Allowances(settings.per_caller) if settings.per_caller else None
         self._connections: set[Connection] = set()
         self._held = 0
-        self._is_at_work = False
+        self._is_at_work = self._is_resting = False
         self._stop = Event()
         self._beside = beside
         self._wake: Callable[[], None] = lambda: None
@@ -113,8 +113,8 @@ class Server:
         return open_here + (0 if self._beside is None else self._beside.open)
 
     @property
-    def grpc(self) -> str | None:
-        """Its `host:port`, once it has started."""
+    def address_beside(self) -> str | None:
+        """`host:port` of what answers beside it, once it has started."""
         return None if self._beside is None else self._beside.address
 
     def run(self, listener: socket.socket, on_started: Callable[[], None] = lambda: None) -> None:
@@ -135,7 +135,7 @@ class Server:
         loop = asyncio.get_running_loop()
         leisure = self._application.leisure
         if leisure is not None:
-            leisure.on_waiting = lambda: _call(loop, self._rest, leisure)
+            leisure.on_waiting = lambda: _call(loop, self._rest_soon)
         woken = asyncio.Event()
         self._wake = lambda: _call(loop, woken.set)
         server = await loop.create_server(lambda: Connection(self), sock=listener, backlog=2048)
@@ -150,7 +150,6 @@ class Server:
         looking.cancel()
 
     async def _drain(self) -> None:
-        self._application.draining = True
         for one in tuple(self._connections):
             one.drain()
         until = monotonic() + self._grace
@@ -222,15 +221,26 @@ class Server:
             self._is_at_work = True
             asyncio.get_running_loop().call_soon(self._work)
 
-    def _rest(self, leisure: Leisure) -> None:
-        """A piece of what can wait, unless somebody has come; and so on."""
-        loop = asyncio.get_running_loop()
-        if len(self._turns):
-            loop.call_soon(self._rest, leisure)
-        elif leisure.waits:
-            loop.run_in_executor(None, leisure.next)
-        else:
-            leisure.next()
+    def _rest_soon(self) -> None:
+        if not self._is_resting:
+            self._is_resting = True
+            asyncio.get_running_loop().call_soon(self._rest)
+
+    def _rest(self) -> None:
+        """A piece of what can wait, unless somebody has come: then once they are answered."""
+        self._is_resting = False
+        leisure = self._application.leisure
+        if leisure is None or len(self._turns):
+            return
+        if leisure.waits:
+            done = asyncio.get_running_loop().run_in_executor(None, leisure.next)
+            done.add_done_callback(self._rested)
+        elif leisure.next():
+            self._rest_soon()
+
+    def _rested(self, done: "asyncio.Future[bool]") -> None:
+        if done.result():
+            self._rest_soon()
 
     def _allow(self, caller: bytes) -> None:
         """Raises Refused."""
@@ -254,6 +264,7 @@ class Server:
             asyncio.get_running_loop().call_soon(self._work)
         else:
             self._is_at_work = False
+            self._rest_soon()
 
 
 def _call(loop: asyncio.AbstractEventLoop, piece: Callable[..., None], *given: Any) -> None:

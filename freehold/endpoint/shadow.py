@@ -59,7 +59,7 @@ class Shadows:
         rows: Sequence[int] | None,
     ) -> None:
         """Keeps the batch, now or once the shadow has scored what it is to."""
-        chosen = [] if batch.error is not None else loaded.shadowed(batch.prediction_ids)
+        chosen = [] if batch.error is not None else loaded.division.shadowed(batch.prediction_ids)
         if not chosen or len(self._waiting) >= ROOM:
             self._keep(batch)
             return

@@ -5,6 +5,7 @@ from threading import Event, Lock, Thread
 
 from freehold.domain.errors import FreeholdError, IntegrityError
 from freehold.endpoint.loading import ROUTING, WITHDRAWN, LoadedTable, Loader
+from freehold.serving.request import invalid
 
 INTERVAL = 0.2
 """Seconds between two looks at the file."""
@@ -57,6 +58,26 @@ class Watcher:
             if is_new:
                 self._on_loaded(loaded)
             return True
+
+    def answering(self, model: str, named: str | None = None) -> tuple[LoadedTable, int | None]:
+        """The table that answers for a model, and the place in it of the version that is named, if
+        one is.
+
+        Raises RequestInvalid `request.not-found`; why nothing is to be answered.
+        """
+        loaded = self.table
+        if self.withdrawn is not None:
+            raise self.withdrawn
+        if model != loaded.table.model:
+            raise invalid("request.not-found", f"no model is named {model!r:.60}")
+        if not named:
+            return loaded, None
+        # Far more digits than a version has would make int() itself refuse.
+        number = int(named) if named.isascii() and named.isdigit() and len(named) < 19 else -1
+        place = loaded.place(number)
+        if place is None:
+            raise invalid("request.not-found", f"{model} has no version {named!r:.40} here")
+        return loaded, place
 
     def close(self) -> None:
         self._stop.set()

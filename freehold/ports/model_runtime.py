@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from freehold.domain.errors import AdapterFailed, IntegrityError, RequestInvalid
+
 SMALL = 256
 """Rows up to which starting threads costs more than it saves."""
 
@@ -28,6 +30,14 @@ class Predictor(ABC):
     @abstractmethod
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities of the positive class [n] for rows [n, width]."""
+
+    def require_width(self, matrix: NDArray[np.float32]) -> None:
+        """Raises RequestInvalid `request.wrong-width`."""
+        if matrix.ndim != 2 or matrix.shape[1] != self.width:
+            raise RequestInvalid(
+                f"the model takes rows of {self.width} columns, not a {matrix.shape} matrix",
+                code="request.wrong-width",
+            )
 
 
 class Elsewhere(ABC):
@@ -44,3 +54,29 @@ class ModelRuntime(ABC):
     @abstractmethod
     def load(self, folder: Path) -> Predictor:
         """The model of the package that lies in the folder."""
+
+
+class FileRuntime(ModelRuntime):
+    """Of packages whose model is one file."""
+
+    file: str
+    """Relative path in the package."""
+
+    @abstractmethod
+    def read(self, data: bytes) -> Predictor:
+        """Raises AdapterFailed."""
+
+    def load(self, folder: Path) -> Predictor:
+        path = folder / self.file
+        try:
+            return self.read(path.read_bytes())
+        except OSError as exc:
+            raise IntegrityError(
+                f"the package in {folder} has no {self.file}",
+                why=str(exc),
+                code="package.incomplete",
+            ) from exc
+        except AdapterFailed as exc:
+            raise IntegrityError(
+                f"{path} cannot be loaded", why=exc.why, code="package.unreadable"
+            ) from exc

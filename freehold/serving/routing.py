@@ -12,6 +12,8 @@ from hashlib import blake2b
 from freehold.domain.routing import RoutingTable, Variant
 
 _SPAN = 1 << 64
+_SHADOW = b"shadow\0"
+"""Before the salt: a shadow's keys must not depend on how keys are divided."""
 
 
 class Division:
@@ -34,6 +36,17 @@ class Division:
         whole = [index for index in order if table.variants[index].weight > 0]
         self._last = whole[-1]
         self._only = whole[0] if len(whole) == 1 else None
+        share = 0.0 if table.shadow is None else table.shadow.share
+        self._shadow_bound = round(share / 100 * _SPAN)
+
+    def shadowed(self, keys: Sequence[str]) -> list[int]:
+        """Places of the keys whose rows the table's shadow scores, too: the same ones each time,
+        whatever variant answers them."""
+        found, bound = [], self._shadow_bound
+        if bound:
+            salt = _SHADOW + self._salt
+            found = [place for place, key in enumerate(keys) if position(salt, key) < bound]
+        return found
 
     def index(self, key: str) -> int:
         """Position, in the table's `variants`, of the one that answers `key`."""

@@ -17,7 +17,7 @@ from freehold.adapters.isolation.keeper import Keeper
 from freehold.adapters.isolation.manifest import archive_of, function_of
 from freehold.adapters.isolation.process import ModelFailed, ModelProcess
 from freehold.adapters.isolation.settings import ProcessSettings, read_settings
-from freehold.domain.errors import AdapterMissing, IntegrityError, RequestInvalid
+from freehold.domain.errors import AdapterMissing, IntegrityError
 from freehold.ports.model_runtime import Elsewhere, ModelRuntime, Predictor
 
 
@@ -45,11 +45,7 @@ class IsolatedPredictor(Predictor, Elsewhere):
         """Raises Failed: `runtime.model-raised`, `runtime.out-of-memory`, `runtime.wrong-answer`,
         `runtime.timed-out`, `runtime.process-ended`, `runtime.busy`, `runtime.down`.
         """
-        if matrix.ndim != 2 or matrix.shape[1] != self.width:
-            raise RequestInvalid(
-                f"the model takes rows of {self.width} columns, not a {matrix.shape} matrix",
-                code="request.wrong-width",
-            )
+        self.require_width(matrix)
         return self._keeper.ask(matrix) if len(matrix) else np.empty(0)
 
 

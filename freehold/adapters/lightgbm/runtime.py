@@ -6,7 +6,6 @@ around them takes longer than the rows themselves.
 """
 
 import ctypes
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 
 from freehold.adapters.lightgbm.booster import booster_of
 from freehold.adapters.lightgbm.framework import MODEL_FILE
-from freehold.domain.errors import AdapterFailed, IntegrityError, RequestInvalid
-from freehold.ports.model_runtime import SMALL, ModelRuntime, Predictor
+from freehold.domain.errors import AdapterFailed
+from freehold.ports.model_runtime import SMALL, FileRuntime, Predictor
 
 _FLOAT32 = 0
 _ROW_MAJOR = 1
@@ -25,6 +24,8 @@ _NORMAL = 0
 """Kind of prediction: the objective's transformation of the raw score."""
 _ALL_TREES = -1
 _ALONE = b"num_threads=1"
+_LIBRARY: Any = vars(lightgbm.basic)["_LIB"]
+"""LightGBM's own handle of its C functions."""
 
 
 class LightGBMPredictor(Predictor):
@@ -36,11 +37,7 @@ class LightGBMPredictor(Predictor):
         self._row = _SingleRow(booster, self.width) if self._is_plain else None
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        if matrix.ndim != 2 or matrix.shape[1] != self.width:
-            raise RequestInvalid(
-                f"the model takes rows of {self.width} columns, not a {matrix.shape} matrix",
-                code="request.wrong-width",
-            )
+        self.require_width(matrix)
         rows = len(matrix)
         if not rows:
             return np.empty(0)
@@ -54,10 +51,9 @@ class LightGBMPredictor(Predictor):
 def _predict(booster: lightgbm.Booster, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     """On this thread. Raises AdapterFailed."""
     rows, width = matrix.shape
-    data = np.ascontiguousarray(matrix)
+    data = np.ascontiguousarray(matrix, dtype=np.float32)
     scores, length = np.empty(rows, dtype=np.float64), ctypes.c_int64(0)
-    library: Any = vars(lightgbm.basic)["_LIB"]
-    failed = library.LGBM_BoosterPredictForMat(
+    failed = _LIBRARY.LGBM_BoosterPredictForMat(
         booster._handle,
         ctypes.c_void_p(data.ctypes.data),
         ctypes.c_int(_FLOAT32),
@@ -72,9 +68,12 @@ def _predict(booster: lightgbm.Booster, matrix: NDArray[np.float32]) -> NDArray[
         ctypes.c_void_p(scores.ctypes.data),
     )
     if failed or length.value != rows:
-        why = library.LGBM_GetLastError().decode(errors="replace")
-        raise AdapterFailed("LightGBM did not answer", why=why)
+        raise _failure("LightGBM did not answer")
     return scores
+
+
+def _failure(what: str) -> AdapterFailed:
+    return AdapterFailed(what, why=_LIBRARY.LGBM_GetLastError().decode(errors="replace"))
 
 
 class _SingleRow:
@@ -87,11 +86,10 @@ class _SingleRow:
         self._lock = Lock()
         self._row = np.empty(width, dtype=np.float32)
         self._score = np.zeros(1, dtype=np.float64)
-        library: Any = vars(lightgbm.basic)["_LIB"]
-        self._call: Any = library.LGBM_BoosterPredictForMatSingleRowFast
-        self._free: Any = library.LGBM_FastConfigFree
+        self._call: Any = _LIBRARY.LGBM_BoosterPredictForMatSingleRowFast
+        self._free: Any = _LIBRARY.LGBM_FastConfigFree
         self._settings = ctypes.c_void_p()
-        failed = library.LGBM_BoosterPredictForMatSingleRowFastInit(
+        failed = _LIBRARY.LGBM_BoosterPredictForMatSingleRowFastInit(
             booster._handle,
             ctypes.c_int(_NORMAL),
             ctypes.c_int(0),
@@ -102,8 +100,7 @@ class _SingleRow:
             ctypes.byref(self._settings),
         )
         if failed:
-            why = library.LGBM_GetLastError().decode(errors="replace")
-            raise AdapterFailed("LightGBM does not answer row by row", why=why)
+            raise _failure("LightGBM does not answer row by row")
         length = ctypes.c_int64(0)
         self._arguments = (
             self._settings,
@@ -127,20 +124,9 @@ class _SingleRow:
             self._free(self._settings)
 
 
-class LightGBMRuntime(ModelRuntime):
+class LightGBMRuntime(FileRuntime):
     name = "lightgbm"
+    file = MODEL_FILE
 
-    def load(self, folder: Path) -> Predictor:
-        path = folder / MODEL_FILE
-        try:
-            return LightGBMPredictor(booster_of(path.read_bytes()))
-        except OSError as exc:
-            raise IntegrityError(
-                f"the package in {folder} has no {MODEL_FILE}",
-                why=str(exc),
-                code="package.incomplete",
-            ) from exc
-        except AdapterFailed as exc:
-            raise IntegrityError(
-                f"{path} cannot be loaded", why=exc.why, code="package.unreadable"
-            ) from exc
+    def read(self, data: bytes) -> Predictor:
+        return LightGBMPredictor(booster_of(data))

@@ -12,7 +12,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     InvalidProtobuf,
 )
 
-from freehold.domain.errors import IntegrityError, RequestInvalid
+from freehold.domain.errors import IntegrityError
 from freehold.domain.package import ONNX_MODEL
 from freehold.ports.model_runtime import SMALL, ModelRuntime, Predictor
 
@@ -29,11 +29,7 @@ class OnnxPredictor(Predictor):
         self._outputs = [self._alone.get_outputs()[0].name]
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        if matrix.ndim != 2 or matrix.shape[1] != self.width:
-            raise RequestInvalid(
-                f"the model takes rows of {self.width} columns, not a {matrix.shape} matrix",
-                code="request.wrong-width",
-            )
+        self.require_width(matrix)
         rows = np.ascontiguousarray(matrix, dtype=np.float32)
         session = self._alone if len(rows) <= SMALL else self._many
         (answer,) = session.run(self._outputs, {self._input: rows})

@@ -1,6 +1,5 @@
 """Answering from the estimator itself by scikit-learn."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,7 @@ from threadpoolctl import ThreadpoolController
 
 from freehold.adapters.sklearn.classifier import classifier_of, probabilities
 from freehold.adapters.sklearn.framework import MODEL_FILE
-from freehold.domain.errors import AdapterFailed, IntegrityError, RequestInvalid
-from freehold.ports.model_runtime import SMALL, ModelRuntime, Predictor
+from freehold.ports.model_runtime import SMALL, FileRuntime, Predictor
 
 
 class SklearnPredictor(Predictor):
@@ -20,11 +18,7 @@ class SklearnPredictor(Predictor):
         self._threads = ThreadpoolController()
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        if matrix.ndim != 2 or matrix.shape[1] != self.width:
-            raise RequestInvalid(
-                f"the model takes rows of {self.width} columns, not a {matrix.shape} matrix",
-                code="request.wrong-width",
-            )
+        self.require_width(matrix)
         if not len(matrix):
             return np.empty(0)
         if len(matrix) > SMALL:
@@ -34,20 +28,9 @@ class SklearnPredictor(Predictor):
             return probabilities(self._estimator, matrix)
 
 
-class SklearnRuntime(ModelRuntime):
+class SklearnRuntime(FileRuntime):
     name = "sklearn"
+    file = MODEL_FILE
 
-    def load(self, folder: Path) -> Predictor:
-        path = folder / MODEL_FILE
-        try:
-            return SklearnPredictor(classifier_of(path.read_bytes()))
-        except OSError as exc:
-            raise IntegrityError(
-                f"the package in {folder} has no {MODEL_FILE}",
-                why=str(exc),
-                code="package.incomplete",
-            ) from exc
-        except AdapterFailed as exc:
-            raise IntegrityError(
-                f"{path} cannot be loaded", why=exc.why, code="package.unreadable"
-            ) from exc
+    def read(self, data: bytes) -> Predictor:
+        return SklearnPredictor(classifier_of(data))

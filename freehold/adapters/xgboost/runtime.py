@@ -1,15 +1,12 @@
 """Answering from the model's own JSON by XGBoost."""
 
-from pathlib import Path
-
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
 from freehold.adapters.xgboost.booster import check_binary, probabilities, read_booster
 from freehold.adapters.xgboost.framework import MODEL_FILE
-from freehold.domain.errors import AdapterFailed, IntegrityError, RequestInvalid
-from freehold.ports.model_runtime import SMALL, ModelRuntime, Predictor
+from freehold.ports.model_runtime import SMALL, FileRuntime, Predictor
 
 
 class XGBoostPredictor(Predictor):
@@ -23,33 +20,18 @@ class XGBoostPredictor(Predictor):
             _configure(booster, self.width)
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        if matrix.ndim != 2 or matrix.shape[1] != self.width:
-            raise RequestInvalid(
-                f"the model takes rows of {self.width} columns, not a {matrix.shape} matrix",
-                code="request.wrong-width",
-            )
+        self.require_width(matrix)
         if not len(matrix):
             return np.empty(0)
         return probabilities(self._alone if len(matrix) <= SMALL else self._many, matrix)
 
 
-class XGBoostRuntime(ModelRuntime):
+class XGBoostRuntime(FileRuntime):
     name = "xgboost"
+    file = MODEL_FILE
 
-    def load(self, folder: Path) -> Predictor:
-        path = folder / MODEL_FILE
-        try:
-            return XGBoostPredictor(path.read_bytes())
-        except OSError as exc:
-            raise IntegrityError(
-                f"the package in {folder} has no {MODEL_FILE}",
-                why=str(exc),
-                code="package.incomplete",
-            ) from exc
-        except AdapterFailed as exc:
-            raise IntegrityError(
-                f"{path} cannot be loaded", why=exc.why, code="package.unreadable"
-            ) from exc
+    def read(self, data: bytes) -> Predictor:
+        return XGBoostPredictor(data)
 
 
 def _configure(booster: xgboost.Booster, width: int) -> None:

@@ -1,7 +1,7 @@
 """Methods of the service GRPCInferenceService: Open Inference Protocol, version 2.
 
 Messages arrive as bytes and leave as bytes: what is wrong with one is then ours to say. Scoring
-runs to its end without waiting, so that a table taken once is the whole request's.
+runs to its end with the table that was taken once; in a thread where the model is elsewhere.
 """
 
 import asyncio
@@ -15,9 +15,10 @@ from google.protobuf.message import DecodeError
 
 from freehold.domain.errors import FreeholdError, Refused, RequestInvalid
 from freehold.endpoint.endpoint import Endpoint
-from freehold.endpoint.grpc.status import http_status, status_code, trailing_metadata
+from freehold.endpoint.grpc.status import status_code, trailing_metadata
 from freehold.endpoint.loading import LoadedTable
 from freehold.endpoint.message import trace_of
+from freehold.endpoint.refusal import as_error, status_of
 from freehold.serving.inference_messages import (
     ModelMetadataRequest,
     ModelReadyRequest,
@@ -87,7 +88,7 @@ class InferenceService:
         try:
             self._begin()
             envelope = read_envelope(await self._message(context))
-            return self._answer(envelope, context)
+            return await self._answer(envelope, context)
         except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
             await self._refuse(exc, context)
 
@@ -108,7 +109,7 @@ class InferenceService:
             try:
                 envelope = read_envelope(body)
                 request_id = envelope.id
-                told = stream_message(self._answer(envelope, context))
+                told = stream_message(await self._answer(envelope, context))
             except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
                 error = self._counted(exc)
                 told = stream_error(error, self._endpoint.watcher.table.table.model, request_id)
@@ -154,41 +155,28 @@ class InferenceService:
         finally:
             del self._reads[read]
 
-    def _answer(self, envelope: Any, context: Any) -> bytes:
+    async def _answer(self, envelope: Any, context: Any) -> bytes:
         """Raises FreeholdError, and whatever else goes wrong."""
-        endpoint = self._endpoint
-        started, at = perf_counter(), endpoint.inference.clock()
         remaining = context.time_remaining()
         if remaining is not None and remaining <= 0:
             raise RequestInvalid("the caller's deadline has passed", code="request.deadline")
-        loaded, pinned = self._found(envelope.model_name, envelope.model_version)
-        request = read_message(envelope, endpoint.settings.limits, lambda: loaded.order(pinned))
+        found = self._endpoint.watcher.answering(envelope.model_name, envelope.model_version)
         trace = _trace(context.invocation_metadata())
+        if found[0].waits:
+            return await asyncio.to_thread(self._scored, envelope, *found, trace)
+        return self._scored(envelope, *found, trace)
+
+    def _scored(
+        self, envelope: Any, loaded: LoadedTable, pinned: int | None, trace: str | None
+    ) -> bytes:
+        endpoint = self._endpoint
+        started, at = perf_counter(), endpoint.inference.clock()
+        request = read_message(envelope, endpoint.settings.limits, lambda: loaded.order(pinned))
         predictions = endpoint.inference.answer(loaded, request, at, pinned, trace)
         answer = response_message(request, predictions)
         endpoint.metrics.seconds.observe(perf_counter() - started)
         endpoint.metrics.answered(200)
         return answer
-
-    def _found(self, model: str, named: str) -> tuple[LoadedTable, int | None]:
-        """The table in force, and the place of the version in it, if one is named.
-
-        Raises RequestInvalid `request.not-found`; what withdrew the table.
-        """
-        watcher = self._endpoint.watcher
-        loaded = watcher.table
-        if watcher.withdrawn is not None:
-            raise watcher.withdrawn
-        if model != loaded.table.model:
-            raise invalid("request.not-found", f"no model is named {model!r:.60}")
-        if not named:
-            return loaded, None
-        # Far more digits than a version has would make int() itself refuse.
-        number = int(named) if named.isascii() and named.isdigit() and len(named) < 19 else -1
-        place = loaded.place(number)
-        if place is None:
-            raise invalid("request.not-found", f"{model} has no version {named!r:.40} here")
-        return loaded, place
 
     async def _live(self, _: Any, __: Any) -> bytes:
         return self._told(_LIVE)
@@ -205,7 +193,7 @@ class InferenceService:
         try:
             asked = _read(ModelReadyRequest, await self._message(context))
             try:
-                self._found(asked.name, asked.version)
+                self._endpoint.watcher.answering(asked.name, asked.version)
                 ready = True
             except FreeholdError:
                 ready = False
@@ -216,12 +204,9 @@ class InferenceService:
     async def _metadata(self, _: Any, context: Any) -> bytes:
         try:
             asked = _read(ModelMetadataRequest, await self._message(context))
-            loaded, pinned = self._found(asked.name, asked.version)
-            variants, models = loaded.table.variants, loaded.models
-            if pinned is not None:
-                variants, models = (variants[pinned],), (models[pinned],)
-            versions, columns = [v.version for v in variants], [m.columns for m in models]
-            return self._told(metadata_message(loaded.table.model, versions, columns))
+            loaded, pinned = self._endpoint.watcher.answering(asked.name, asked.version)
+            described = loaded.described(pinned)
+            return self._told(metadata_message(loaded.table.model, *described))
         except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
             await self._refuse(exc, context)
 
@@ -230,12 +215,8 @@ class InferenceService:
         return answer
 
     def _counted(self, exc: Exception) -> FreeholdError:
-        error = exc
-        if not isinstance(error, FreeholdError):
-            why = type(exc).__name__
-            error = FreeholdError("the endpoint failed", why=why, code="endpoint.internal")
-        self._endpoint.metrics.errors.labels(error.code).inc()
-        self._endpoint.metrics.answered(http_status(error))
+        error = as_error(exc)
+        self._endpoint.metrics.refused_request(error.code, status_of(error))
         return error
 
     async def _refuse(self, exc: Exception, context: Any) -> NoReturn:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import grpc
 import orjson
 
-from freehold.domain.errors import FreeholdError, NotFound, RequestInvalid
-from freehold.endpoint.application import STATUS
+from freehold.domain.errors import FreeholdError
+from freehold.endpoint.refusal import status_of
 from freehold.serving.response import error_response
 
 CODE = "freehold-code"
@@ -15,7 +15,6 @@ DETAILS = "freehold-error-bin"
 """Trailing metadata: what REST would have answered, as JSON, where it is short enough."""
 _DETAILS_BYTES = 3072
 """Clients refuse headers of more than 8 KiB, and bytes travel there in base64."""
-_STATUS: Mapping[str, int] = {**STATUS, "request.deadline": 504, "endpoint.stopping": 503}
 _BY_STATUS: Mapping[int, grpc.StatusCode] = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
     404: grpc.StatusCode.NOT_FOUND,
@@ -28,14 +27,8 @@ _BY_STATUS: Mapping[int, grpc.StatusCode] = {
 }
 
 
-def http_status(error: FreeholdError) -> int:
-    """What REST would have answered it with: by that all requests are counted."""
-    kinds = (RequestInvalid, NotFound)
-    return _STATUS.get(error.code, 400 if isinstance(error, kinds) else 500)
-
-
 def status_code(error: FreeholdError) -> grpc.StatusCode:
-    return _BY_STATUS.get(http_status(error), grpc.StatusCode.INTERNAL)
+    return _BY_STATUS.get(status_of(error), grpc.StatusCode.INTERNAL)
 
 
 def trailing_metadata(error: FreeholdError) -> tuple[tuple[str, str | bytes], ...]:

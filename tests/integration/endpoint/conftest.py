@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 from urllib.parse import quote
 
@@ -36,7 +37,7 @@ from freehold.endpoint.process import server_of, wall_clock
 from freehold.endpoint.request_log import LogSettings
 from freehold.endpoint.server import Server
 from freehold.endpoint.settings import EndpointSettings
-from freehold.ports.model_runtime import ModelRuntime, Predictor
+from freehold.ports.model_runtime import Elsewhere, ModelRuntime, Predictor
 from freehold.ports.model_signing import ModelSigning
 from freehold.serving.openapi import openapi
 
@@ -63,6 +64,37 @@ class LinearRuntime(ModelRuntime):
     def load(self, folder: Path) -> Predictor:
         value = json.loads((folder / "linear.json").read_bytes())
         return LinearPredictor(value["bias"], value["width"], value["trap"])
+
+
+class Held(Predictor, Elsewhere):
+    """Answers, from elsewhere, once it is let."""
+
+    deadline = 60.0
+
+    def __init__(self, width: int, begun: Event, let: Event) -> None:
+        self.width, self.begun, self.let = width, begun, let
+
+    def predict(self, matrix: Any) -> Any:
+        if not np.isnan(matrix).all():
+            self.begun.set()
+            assert self.let.wait(60)
+        return np.full(len(matrix), 0.5)
+
+
+class HeldRuntime(ModelRuntime):
+    name = "held"
+
+    def __init__(self) -> None:
+        self.begun, self.let = Event(), Event()
+
+    def load(self, _folder: Path) -> Predictor:
+        return Held(2, self.begun, self.let)
+
+
+@pytest.fixture
+def held() -> HeldRuntime:
+    """Begun once something is asked of it; answers once it is let."""
+    return HeldRuntime()
 
 
 class KeySigning(ModelSigning):

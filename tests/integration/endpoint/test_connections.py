@@ -7,17 +7,14 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
 from freehold.endpoint.connection import HEAD_BYTES, Connection
 from freehold.endpoint.process import EndpointThread, wall_clock
 from freehold.endpoint.settings import EndpointSettings
-from freehold.ports.model_runtime import Elsewhere, ModelRuntime, Predictor
 from freehold.serving.admission import AdmissionSettings
 from freehold.serving.request import Limits
 
@@ -326,33 +323,10 @@ def test_a_caller_has_its_share(
     assert b"request.too-often" in wires[2].written
 
 
-class Held(Predictor, Elsewhere):
-    """Answers, from elsewhere, once it is let."""
-
-    deadline = 60.0
-
-    def __init__(self, width: int, begun: Event, let: Event) -> None:
-        self.width, self.begun, self.let = width, begun, let
-
-    def predict(self, matrix: Any) -> Any:
-        if not np.isnan(matrix).all():
-            self.begun.set()
-            assert self.let.wait(60)
-        return np.full(len(matrix), 0.5)
-
-
-class HeldRuntime(ModelRuntime):
-    name = "held"
-
-    def __init__(self) -> None:
-        self.begun, self.let = Event(), Event()
-
-    def load(self, _folder: Path) -> Predictor:
-        return Held(2, self.begun, self.let)
-
-
-def test_a_model_elsewhere_that_hangs_holds_nobody_else_up(site: Any, request_of: Any) -> None:
-    site.runtime = held = HeldRuntime()
+def test_a_model_elsewhere_that_hangs_holds_nobody_else_up(
+    site: Any, held: Any, request_of: Any
+) -> None:
+    site.runtime = held
     with (
         serving(site) as endpoint,
         connected(endpoint) as client,

@@ -301,6 +301,17 @@ def test_a_client_does_without_a_gateway(endpoints: list[EndpointThread], reques
     assert told.value.code == "gateway.barred"
 
 
+class Faulty(Relay):
+    async def ask(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("a bug")
+
+
+def test_a_bug_of_ours_is_an_answer_too(request_of: Any) -> None:
+    with GatewayThread(Faulty({"a": site_at("http://127.0.0.1:9")}, QUICK)) as gateway:
+        status, _, answer = call(gateway.url, request_of(1))
+        assert (status, answer["code"]) == (500, "endpoint.internal")
+
+
 def test_a_gateway_needs_sites_that_have_an_address() -> None:
     with pytest.raises(Refused) as caught:
         Relay({"a": site_at("")})

@@ -248,6 +248,21 @@ def test_a_model_that_fails_is_an_internal_error(site: Any) -> None:
         assert len(scores(caller.infer(sent(1.0)))) == 1
 
 
+def test_a_model_elsewhere_that_hangs_holds_nobody_else_up(site: Any, held: Any) -> None:
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    with thread(site, held) as endpoint, Caller(endpoint) as caller:
+        answer = caller.infer.future(sent(1.0))
+        streamed = caller.stream(iter([sent(2.0)]))
+        assert held.begun.wait(60)
+        told = ServerReadyResponse.FromString(caller.ask("ServerReady", timeout=30))
+        assert told.ready and not answer.done()
+        held.let.set()
+        assert scores(answer.result(60)) == [0.5]
+        (one,) = streamed
+        assert ModelStreamInferResponse.FromString(one).error_message == ""
+
+
 def test_too_large_is_refused_whole_and_packed(site: Any) -> None:
     site.model(1)
     site.route((1, 100.0, "champion"))
