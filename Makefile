@@ -5,7 +5,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 DEMO ?= demo-flights
 PYTEST_ARGS ?=
-PARALLEL ?= -n auto --dist loadfile
+# In the order of the folders, so that the long files of `e2e` do not run alone at the end.
+PARALLEL ?= -n auto --dist loadfile --no-loadscope-reorder
 CEPH ?=
 
 .PHONY: help clients torch demo demo-short demo-sites test test-servers test-all check lint types imports format lock prices clean
