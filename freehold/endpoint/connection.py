@@ -209,10 +209,9 @@ class Connection(asyncio.Protocol):
 
     # What the server calls
 
-    def answer(self) -> None:
-        """To the request that has waited for its turn."""
-        if not self.ended:
-            self._reply(self._server.answer(self._next[0][0]))
+    def answer(self) -> Awaitable[object] | None:
+        """To the request that has waited for its turn; what is returned ends when it is known."""
+        return None if self.ended else self._reply(self._server.answer(self._next[0][0]))
 
     def send_away(self, error: FreeholdError) -> None:
         """The same, without answering it."""
@@ -259,12 +258,13 @@ class Connection(asyncio.Protocol):
         self.phase = WAITING
         self._server.enter(self, self._next[0][0])
 
-    def _reply(self, found: "Answer | Awaitable[Answer]") -> None:
+    def _reply(self, found: "Answer | Awaitable[Answer]") -> Awaitable[object] | None:
         if isinstance(found, Answer):
             self._write(found)
-            return
+            return None
         task = asyncio.ensure_future(found)
         task.add_done_callback(self._write_later)
+        return task
 
     def _write_later(self, done: "asyncio.Future[Answer]") -> None:
         if not self.ended:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from freehold.domain.errors import FreeholdError
 from freehold.domain.signature import PublicKey
 from freehold.endpoint.application import Application
+from freehold.endpoint.batching import Batching
 from freehold.endpoint.events import Events
 from freehold.endpoint.inference import Inference
 from freehold.endpoint.loading import KEY, LoadedTable, Loader, read
@@ -37,9 +38,10 @@ class Endpoint:
         self.events = Events(folder / EVENTS, clock)
         key = PublicKey(read(folder / KEY))
         self.identity = Identity(key.fingerprint, str(folder.resolve()))
-        loader = Loader(folder, key, runtime, signing)
+        batching = Batching(settings.batch_delay)
+        loader = Loader(folder, key, runtime, signing, batching)
         self._log = RequestLog(folder / LOG, clock, settings.log, self._log_failed)
-        self.metrics = Metrics(self._log)
+        self.metrics = Metrics(self._log, batching)
         self.events.on_lost = self.metrics.events_lost.inc
         self._replica = Replica(folder, clock, self.metrics.events_lost.inc)
         try:

@@ -6,7 +6,7 @@ digest that table and admission name. The model then has to answer a row of miss
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
@@ -21,6 +21,7 @@ from freehold.domain.errors import FreeholdError, IntegrityError, NotFound, Refu
 from freehold.domain.package import ADMISSION, COLUMNS, SIGNATURE, check_admission
 from freehold.domain.routing import RoutingTable, Variant, is_withdrawal, read_routing
 from freehold.domain.signature import PublicKey
+from freehold.endpoint.batching import Batching
 from freehold.ports.model_runtime import Elsewhere, ModelRuntime, Predictor
 from freehold.ports.model_signing import ModelSigning
 from freehold.serving.prediction_log import Kinds
@@ -93,6 +94,7 @@ class Loader:
     """The site's, as it was when the endpoint started."""
     runtime: ModelRuntime
     signing: ModelSigning
+    batching: Batching = field(default_factory=Batching)
 
     def load(self, before: LoadedTable | None) -> LoadedTable:
         """What `routing.json` names: `before` itself if that says the same. Models that `before`
@@ -144,7 +146,8 @@ class Loader:
         self._verify(payload, variant)
         columns = _columns(payload)
         predictor = self._predictor(payload, f"{table.model}@{variant.version}")
-        return LoadedModel(variant.digest, columns, _answering(predictor, columns, table, variant))
+        answering = _answering(predictor, columns, table, variant)
+        return LoadedModel(variant.digest, columns, self.batching.of(answering, columns))
 
     def _verify(self, payload: Path, variant: Variant) -> None:
         signature = payload.parent / SIGNATURE

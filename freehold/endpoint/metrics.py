@@ -15,6 +15,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from freehold.domain.routing import RoutingTable
+from freehold.endpoint.batching import Batching
 from freehold.endpoint.request_log import RequestLog
 from freehold.serving.prediction_log import Batch
 
@@ -23,9 +24,10 @@ BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5,
 
 
 class Metrics:
-    def __init__(self, log: RequestLog) -> None:
+    def __init__(self, log: RequestLog, batching: Batching) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_LogCollector(log))
+        self._registry.register(_BatchCollector(batching))
         self._requests = self._counter("requests", "Requests answered.", "status")
         self._by_status: dict[int, Counter] = {}
         self.errors = self._counter("request_errors", "Requests refused or failed.", "code")
@@ -134,4 +136,17 @@ class _LogCollector(Collector):
         )
         yield GaugeMetricFamily(
             "freehold_log_rows_waiting", "Rows not yet written.", value=state.waiting
+        )
+
+
+class _BatchCollector(Collector):
+    def __init__(self, batching: Batching) -> None:
+        self._batching = batching
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "freehold_batches", "Calls of models that answer in batches.", self._batching.batches
+        )
+        yield CounterMetricFamily(
+            "freehold_batched_requests", "Requests in these calls.", self._batching.requests
         )

@@ -22,6 +22,7 @@ from freehold.endpoint.endpoint import Endpoint
 from freehold.endpoint.request_log import LogState
 from freehold.endpoint.server import Server
 from freehold.endpoint.settings import HOST, RUNTIME, EndpointSettings
+from freehold.endpoint.waiting_room import WaitingRoom
 from freehold.ports.clock import Clock
 from freehold.ports.model_runtime import ModelRuntime
 from freehold.ports.model_signing import ModelSigning
@@ -305,10 +306,11 @@ def check_grpc(settings: EndpointSettings) -> None:
 
 
 def server_of(endpoint: Endpoint) -> Server:
-    settings = endpoint.settings
+    settings, application = endpoint.settings, endpoint.application
+    room = WaitingRoom(settings.admission, application.leisure)
     beside = None
     if settings.grpc_port is not None:
-        beside = grpc_server()(endpoint, str(_loopback(settings.host)), settings.grpc_port)
-    server = Server(endpoint.application, settings.limits, settings.admission, GRACE, beside)
+        beside = grpc_server()(endpoint, room, str(_loopback(settings.host)), settings.grpc_port)
+    server = Server(application, settings.limits, settings.admission, room, GRACE, beside)
     endpoint.counts_open(lambda: server.waiting)
     return server

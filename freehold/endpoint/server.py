@@ -1,4 +1,4 @@
-"""The socket's side of an endpoint: connections, whose turn it is, and an end in order.
+"""The socket's side of an endpoint: connections, and an end in order.
 
 All of it runs on one loop and one thread; what answers must not wait.
 """
@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import socket
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from threading import Event
 from time import monotonic
@@ -16,25 +17,12 @@ from typing import Any, Protocol
 from freehold.domain.errors import FreeholdError
 from freehold.endpoint.connection import IDLE, Connection
 from freehold.endpoint.message import Answer, Asking
-from freehold.serving.admission import (
-    CALLER,
-    DEADLINE,
-    PRIORITY,
-    AdmissionSettings,
-    Allowances,
-    Turns,
-    priority_of,
-    seconds_left,
-    sent_away,
-    too_often,
-)
-from freehold.serving.request import Limits, invalid
+from freehold.endpoint.waiting_room import AT_ONCE, WaitingRoom, call
+from freehold.serving.admission import AdmissionSettings, sent_away
+from freehold.serving.request import Limits
 
 LOOK = 0.5
 """Seconds between two looks at who takes too long."""
-SLICE = 0.005
-"""Seconds of answering after which it is looked at who else has come."""
-_PRIORITY, _DEADLINE, _CALLER = (name.encode() for name in (PRIORITY, DEADLINE, CALLER))
 
 
 class Answering(Protocol):
@@ -48,21 +36,6 @@ class Answering(Protocol):
 
     def waits(self, asking: Asking) -> bool:
         """Whether it takes its turn; else it is answered at once, whatever waits."""
-
-    @property
-    def leisure(self) -> "Leisure | None":
-        """What is to be done when nobody waits."""
-
-
-class Leisure(Protocol):
-    on_waiting: Callable[[], None]
-
-    @property
-    def waits(self) -> bool:
-        """Whether the next piece waits for something: a thread is to do it."""
-
-    def next(self) -> bool:
-        """Does a piece; whether another is there."""
 
 
 class Beside(Protocol):
@@ -84,16 +57,15 @@ class Server:
         application: Answering,
         limits: Limits,
         settings: AdmissionSettings,
+        room: WaitingRoom,
         grace: float,
         beside: Beside | None = None,
     ) -> None:
         """`grace`: seconds that requests under way have to end."""
         self._application, self._settings, self._grace = application, settings, grace
-        self._turns: Turns[Connection] = Turns(settings.waiting)
-        self._allowances = Allowances(settings.per_caller) if settings.per_caller else None
+        self._room = room
         self._connections: set[Connection] = set()
         self._held = 0
-        self._is_at_work = self._is_resting = False
         self._stop = Event()
         self._beside = beside
         self._wake: Callable[[], None] = lambda: None
@@ -133,11 +105,10 @@ class Server:
             await self._beside.start()
         on_started()
         loop = asyncio.get_running_loop()
-        leisure = self._application.leisure
-        if leisure is not None:
-            leisure.on_waiting = lambda: _call(loop, self._rest_soon)
+        loop.set_default_executor(ThreadPoolExecutor(AT_ONCE, "answering"))
+        self._room.open()
         woken = asyncio.Event()
-        self._wake = lambda: _call(loop, woken.set)
+        self._wake = lambda: call(loop, woken.set)
         server = await loop.create_server(lambda: Connection(self), sock=listener, backlog=2048)
         looking = loop.create_task(self._keep_looking())
         if not self._stop.is_set():
@@ -198,83 +169,10 @@ class Server:
             connection.refuse(sent_away(len(self._connections)))
 
     def enter(self, connection: Connection, asking: Asking) -> None:
-        if not self._application.waits(asking):
-            connection.answer()
-            return
-        headers, priority = asking.headers, 1
-        try:
-            if self._allowances is not None:
-                self._allow(headers.get(_CALLER, asking.peer.encode()))
-            if _PRIORITY in headers:
-                priority = priority_of(headers[_PRIORITY])
-            if _DEADLINE in headers:
-                connection.until = monotonic() + seconds_left(headers[_DEADLINE])
-            else:
-                connection.until = 0.0
-        except FreeholdError as exc:
-            connection.send_away(exc)
-            return
-        gone = self._turns.enter(connection, priority)
-        if gone is not None:
-            gone.send_away(sent_away(len(self._turns)))
-        if not self._is_at_work:
-            self._is_at_work = True
-            asyncio.get_running_loop().call_soon(self._work)
-
-    def _rest_soon(self) -> None:
-        if not self._is_resting:
-            self._is_resting = True
-            asyncio.get_running_loop().call_soon(self._rest)
-
-    def _rest(self) -> None:
-        """A piece of what can wait, unless somebody has come: then once they are answered."""
-        self._is_resting = False
-        leisure = self._application.leisure
-        if leisure is None or len(self._turns):
-            return
-        if leisure.waits:
-            done = asyncio.get_running_loop().run_in_executor(None, leisure.next)
-            done.add_done_callback(self._rested)
-        elif leisure.next():
-            self._rest_soon()
-
-    def _rested(self, done: "asyncio.Future[bool]") -> None:
-        if done.result():
-            self._rest_soon()
-
-    def _allow(self, caller: bytes) -> None:
-        """Raises Refused."""
-        assert self._allowances is not None
-        wait = self._allowances.wait(caller, monotonic())
-        if wait:
-            raise too_often(self._settings.per_caller, wait)
-
-    def _work(self) -> None:
-        """Answers those whose turn it is, and goes back to the loop before long: who is of a higher
-        class and has just come need not wait for all that were here."""
-        until = monotonic() + SLICE
-        while (connection := self._turns.next()) is not None:
-            if connection.until and monotonic() > connection.until:
-                connection.send_away(_expired())
-            else:
-                connection.answer()
-            if monotonic() > until:
-                break
-        if len(self._turns):
-            asyncio.get_running_loop().call_soon(self._work)
+        if self._application.waits(asking):
+            self._room.enter(connection, asking.headers, asking.peer)
         else:
-            self._is_at_work = False
-            self._rest_soon()
-
-
-def _call(loop: asyncio.AbstractEventLoop, piece: Callable[..., None], *given: Any) -> None:
-    """From any thread. What a loop that has ended was to do is done by whoever closes."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(piece, *given)
-
-
-def _expired() -> FreeholdError:
-    return invalid("request.deadline", f"its turn came after the {DEADLINE} that it said")
+            connection.answer()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from freehold.domain.embedded import EMBEDDED
+from freehold.endpoint.batching import DELAY
 from freehold.endpoint.request_log import LogSettings
 from freehold.serving.admission import AdmissionSettings
 from freehold.serving.request import Limits
@@ -24,6 +25,8 @@ class EndpointSettings:
     """Name of a `freehold.model_runtime` adapter."""
     grpc_port: int | None = None
     """None: no gRPC; 0: any free one."""
+    batch_delay: float = DELAY
+    """Seconds that sharing a batch may add to an answer; 0: no batches."""
     limits: Limits = field(default_factory=Limits)
     admission: AdmissionSettings = field(default_factory=AdmissionSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -16,6 +16,7 @@ from freehold.adapters.kubernetes.keda import KedaManifest
 from freehold.adapters.kubernetes.knative import KnativeManifest
 from freehold.domain.errors import AdapterFailed
 from freehold.domain.scaling import Warming
+from freehold.endpoint.batching import Batching
 from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.request_log import LogSettings, RequestLog
 from freehold.ports.contracts.scaling_manifest import SCALED, WARMING, ScalingManifestContract
@@ -160,7 +161,7 @@ def test_the_names_are_those_of_the_endpoint(tmp_path: Path) -> None:
     """Every series that a manifest asks for, but an accelerator's, is one that the endpoint has."""
     log = RequestLog(tmp_path, lambda: 0, LogSettings(), lambda code: True)
     try:
-        metrics = Metrics(log)
+        metrics = Metrics(log, Batching())
         metrics.counts_open(lambda: 1)
         series = set(re.findall(rb"^(freehold_\w+)", metrics.text(), re.MULTILINE))
     finally:

@@ -34,7 +34,6 @@ class Gateway:
         self._relay, self._most = relay, under_way
         self._under_way = 0
         self.draining = False
-        self.leisure = None
         self._registry = CollectorRegistry()
         self._registry.register(_Told(relay))
 

@@ -9,6 +9,7 @@ from freehold.endpoint.gateway.application import Gateway
 from freehold.endpoint.gateway.relay import Relay
 from freehold.endpoint.process import GRACE, bound, until_told, url_of
 from freehold.endpoint.server import Server
+from freehold.endpoint.waiting_room import WaitingRoom
 from freehold.serving.admission import AdmissionSettings
 from freehold.serving.request import Limits
 
@@ -46,7 +47,9 @@ class GatewayThread:
 
 
 def _server(relay: Relay) -> Server:
-    return Server(Gateway(relay), Limits(), AdmissionSettings(), GRACE, beside=_Looking(relay))
+    settings = AdmissionSettings()
+    room = WaitingRoom(settings, at_once=settings.waiting)
+    return Server(Gateway(relay), Limits(), settings, room, GRACE, beside=_Looking(relay))
 
 
 class _Looking:

@@ -10,6 +10,7 @@ from freehold.domain.errors import Refused
 from freehold.endpoint.endpoint import Endpoint
 from freehold.endpoint.grpc.health import HealthService
 from freehold.endpoint.grpc.service import InferenceService
+from freehold.endpoint.waiting_room import WaitingRoom
 from freehold.serving.inference_messages import HEALTH_SERVICE, SERVICE
 
 CONCURRENT = 512
@@ -28,12 +29,13 @@ which new calls are refused before nothing listens any more."""
 class GrpcServer:
     """Made, started and stopped on one event loop."""
 
-    def __init__(self, endpoint: Endpoint, host: str, port: int) -> None:
-        """`host`: an address of loopback. `port`: 0 takes a free one."""
+    def __init__(self, endpoint: Endpoint, room: WaitingRoom, host: str, port: int) -> None:
+        """`room`: where HTTP's requests wait too. `host`: an address of loopback. `port`: 0 takes a
+        free one."""
         self._endpoint = endpoint
         self._host = f"[{host}]" if ":" in host else host
         self._port = port
-        self._service = InferenceService(endpoint)
+        self._service = InferenceService(endpoint, room)
         self._health = HealthService(endpoint)
         self._server: grpc.aio.Server | None = None
         self._sweeping: asyncio.Task[None] | None = None

@@ -1,14 +1,16 @@
 """Methods of the service GRPCInferenceService: Open Inference Protocol, version 2.
 
-Messages arrive as bytes and leave as bytes: what is wrong with one is then ours to say. Scoring
-runs to its end with the table that was taken once; in a thread where the model is elsewhere.
+Messages arrive as bytes and leave as bytes: what is wrong with one is then ours to say. A whole one
+takes its turn among those that came by HTTP, then is scored with the table that was taken once; in
+a thread where the model is elsewhere.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from time import monotonic, perf_counter
 from typing import Any, NoReturn
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -19,6 +21,7 @@ from freehold.endpoint.grpc.status import status_code, trailing_metadata
 from freehold.endpoint.loading import LoadedTable
 from freehold.endpoint.message import trace_of
 from freehold.endpoint.refusal import as_error, status_of
+from freehold.endpoint.waiting_room import WaitingRoom
 from freehold.serving.inference_messages import (
     ModelMetadataRequest,
     ModelReadyRequest,
@@ -47,12 +50,14 @@ _SERVER = ServerMetadataResponse(
 
 
 class InferenceService:
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+    def __init__(self, endpoint: Endpoint, room: WaitingRoom) -> None:
+        self._endpoint, self._room = endpoint, room
         self._arriving: dict[asyncio.Task[Any], float] = {}
         """Calls whose message is not whole yet, and since when."""
         self._reads: dict[asyncio.Task[Any], float] = {}
         """Of streams, the wait for the next message."""
+        self._waiting = 0
+        """Whole messages that are not answered."""
         unary, stream = grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
         self.methods: Mapping[str, Any] = {
             "ServerLive": unary(self._live),
@@ -69,7 +74,7 @@ class InferenceService:
     @property
     def open(self) -> int:
         """Calls begun and not yet answered."""
-        return len(self._arriving) + len(self._reads)
+        return len(self._arriving) + len(self._reads) + self._waiting
 
     def end_slow(self, before: float) -> None:
         """Calls whose message began to arrive before then, and has not yet arrived, end."""
@@ -156,14 +161,21 @@ class InferenceService:
             del self._reads[read]
 
     async def _answer(self, envelope: Any, context: Any) -> bytes:
-        """Raises FreeholdError, and whatever else goes wrong."""
-        remaining = context.time_remaining()
-        if remaining is not None and remaining <= 0:
-            raise RequestInvalid("the caller's deadline has passed", code="request.deadline")
+        """When its turn comes. Raises FreeholdError, and whatever else goes wrong."""
+        metadata = {name.encode(): _bytes(value) for name, value in context.invocation_metadata()}
+        trace = trace_of(metadata.get(b"traceparent"))
+        call = _Call(lambda: self._begun(envelope, trace), context.time_remaining)
+        self._room.enter(call, metadata, _address(context.peer()))
+        self._waiting += 1
+        try:
+            return await call.answered
+        finally:
+            self._waiting -= 1
+
+    def _begun(self, envelope: Any, trace: str | None) -> bytes | Awaitable[bytes]:
         found = self._endpoint.watcher.answering(envelope.model_name, envelope.model_version)
-        trace = _trace(context.invocation_metadata())
         if found[0].waits:
-            return await asyncio.to_thread(self._scored, envelope, *found, trace)
+            return asyncio.to_thread(self._scored, envelope, *found, trace)
         return self._scored(envelope, *found, trace)
 
     def _scored(
@@ -226,11 +238,58 @@ class InferenceService:
         raise error
 
 
-def _trace(metadata: Iterable[tuple[str, Any]]) -> str | None:
-    for name, value in metadata:
-        if name == "traceparent":
-            return trace_of(value.encode())
-    return None
+class _Call:
+    """A message that waits for its turn."""
+
+    def __init__(
+        self,
+        begin: Callable[[], bytes | Awaitable[bytes]],
+        time_remaining: Callable[[], float | None],
+    ) -> None:
+        self._begin, self._time_remaining = begin, time_remaining
+        self.until = 0.0
+        self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def answer(self) -> Awaitable[object] | None:
+        if self.answered.done():  # the client has gone
+            return None
+        remaining = self._time_remaining()
+        if remaining is not None and remaining <= 0:
+            what = "the caller's deadline has passed"
+            self.send_away(RequestInvalid(what, code="request.deadline"))
+            return None
+        try:
+            found = self._begin()
+        except Exception as exc:  # noqa: BLE001 (who awaits it tells what it was)
+            self.answered.set_exception(exc)
+            return None
+        if isinstance(found, bytes):
+            self.answered.set_result(found)
+            return None
+        return self._later(found)
+
+    async def _later(self, found: Awaitable[bytes]) -> None:
+        try:
+            answer = await found
+        except Exception as exc:  # noqa: BLE001 (as above)
+            if not self.answered.done():
+                self.answered.set_exception(exc)
+            return
+        if not self.answered.done():
+            self.answered.set_result(answer)
+
+    def send_away(self, error: FreeholdError) -> None:
+        if not self.answered.done():
+            self.answered.set_exception(error)
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _address(peer: str) -> str:
+    """Of `ipv4:127.0.0.1:50210` or `ipv6:%5B::1%5D:50210`."""
+    return unquote(peer.partition(":")[2].rpartition(":")[0]).strip("[]")
 
 
 def _read(message: Any, body: bytes) -> Any:

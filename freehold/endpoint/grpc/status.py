@@ -7,10 +7,13 @@ import orjson
 
 from freehold.domain.errors import FreeholdError
 from freehold.endpoint.refusal import status_of
+from freehold.serving.admission import SENT_AWAY
 from freehold.serving.response import error_response
 
 CODE = "freehold-code"
 """Trailing metadata: the error's code."""
+RETRY_AFTER = "retry-after"
+"""Trailing metadata of RESOURCE_EXHAUSTED: seconds after which to come again."""
 DETAILS = "freehold-error-bin"
 """Trailing metadata: what REST would have answered, as JSON, where it is short enough."""
 _DETAILS_BYTES = 3072
@@ -33,5 +36,7 @@ def status_code(error: FreeholdError) -> grpc.StatusCode:
 
 def trailing_metadata(error: FreeholdError) -> tuple[tuple[str, str | bytes], ...]:
     told: tuple[tuple[str, str | bytes], ...] = ((CODE, error.code),)
+    if error.code in SENT_AWAY:
+        told = (*told, (RETRY_AFTER, error.hint))
     details = orjson.dumps(error_response(error))
     return (*told, (DETAILS, details)) if len(details) <= _DETAILS_BYTES else told

@@ -328,7 +328,7 @@ def test_a_model_elsewhere_that_hangs_holds_nobody_else_up(
 ) -> None:
     site.runtime = held
     with (
-        serving(site) as endpoint,
+        serving(site, batch_delay=0) as endpoint,
         connected(endpoint) as client,
         connected(endpoint) as other,
     ):

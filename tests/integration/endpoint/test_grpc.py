@@ -251,7 +251,7 @@ def test_a_model_that_fails_is_an_internal_error(site: Any) -> None:
 def test_a_model_elsewhere_that_hangs_holds_nobody_else_up(site: Any, held: Any) -> None:
     site.model(1)
     site.route((1, 100.0, "champion"))
-    with thread(site, held) as endpoint, Caller(endpoint) as caller:
+    with thread(site, held, batch_delay=0) as endpoint, Caller(endpoint) as caller:
         answer = caller.infer.future(sent(1.0))
         streamed = caller.stream(iter([sent(2.0)]))
         assert held.begun.wait(60)

@@ -118,7 +118,7 @@ def test_what_finds_no_room_is_logged_without_it(
     shadow(site, 100.0)
     client = client_of()
     client.endpoint.inference.shadows.on_waiting = lambda: None
-    client.server._rest_soon = lambda: None
+    client.server._room._rest_soon = lambda: None
     for n in range(ROOM + 10):
         assert client.infer(request_of(n)).status == 200
     client.ask("POST", "/freehold/log/flush")

@@ -18,6 +18,7 @@ from freehold.app.site.opening import Site, open_site
 from freehold.cli.main import run
 from freehold.domain.errors import AdapterMissing, NotFound, WrongUsage
 from freehold.domain.scaling import Targets
+from freehold.endpoint.batching import Batching
 from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.request_log import RequestLog
 from freehold.serving.prediction_log import Batch, log_part
@@ -202,7 +203,7 @@ def test_little_traffic_warms_nothing_and_says_so(shop: Shop) -> None:
 def test_what_answering_takes_is_what_the_endpoint_measured(tmp_path: Path) -> None:
     log = RequestLog(tmp_path, lambda: NOW)
     try:
-        metrics = Metrics(log)
+        metrics = Metrics(log, Batching())
         assert answering(metrics.text().decode()) is None
         for seconds in (0.1, 0.3):
             metrics.seconds.observe(seconds)
