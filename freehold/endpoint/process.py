@@ -33,6 +33,9 @@ SWITCH = 0.0005
 """Seconds for which a thread keeps the interpreter if another wants it."""
 GARBAGE = (50_000, 20, 100)
 """Objects made, and collections of the younger one, until a generation is looked through."""
+GRPC_ROUNDS = 8
+"""gRPC lets in one call in two or three rounds of the loop: whoever waits at its door has no class
+yet."""
 GRACE = 10
 """Seconds that requests under way have to end after SIGTERM."""
 
@@ -307,9 +310,11 @@ def check_grpc(settings: EndpointSettings) -> None:
 
 def server_of(endpoint: Endpoint) -> Server:
     settings, application = endpoint.settings, endpoint.application
-    room = WaitingRoom(settings.admission, application.leisure)
+    has_grpc = settings.grpc_port is not None
+    rounds = GRPC_ROUNDS if has_grpc else 1
+    room = WaitingRoom(settings.admission, application.leisure, rounds=rounds)
     beside = None
-    if settings.grpc_port is not None:
+    if has_grpc:
         beside = grpc_server()(endpoint, room, str(_loopback(settings.host)), settings.grpc_port)
     server = Server(application, settings.limits, settings.admission, room, GRACE, beside)
     endpoint.counts_open(lambda: server.waiting)

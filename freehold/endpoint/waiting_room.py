@@ -26,10 +26,11 @@ from freehold.serving.admission import (
 )
 from freehold.serving.request import invalid
 
-SLICE = 0.005
+SLICE = 0.002
 """Seconds of answering after which it is looked at who else has come."""
-AT_ONCE = 64
-"""Requests that wait for models elsewhere at a time."""
+AT_ONCE = 16
+"""Requests that wait for models elsewhere at a time: enough to share a call of one, and few enough
+for a higher class not to wait long behind them."""
 _PRIORITY, _DEADLINE, _CALLER = (name.encode() for name in (PRIORITY, DEADLINE, CALLER))
 
 
@@ -64,10 +65,13 @@ class WaitingRoom:
         settings: AdmissionSettings,
         leisure: Leisure | None = None,
         at_once: int = AT_ONCE,
+        rounds: int = 1,
     ) -> None:
         """`leisure`: what is to be done when nobody waits. `at_once`: how many may wait for what is
-        elsewhere."""
+        elsewhere. `rounds`: of the loop between two slices, so many as it needs to let others in.
+        """
         self._settings, self._leisure, self._at_once = settings, leisure, at_once
+        self._rounds = rounds
         self._turns: Turns[Waiting] = Turns(settings.waiting)
         self._allowances = Allowances(settings.per_caller) if settings.per_caller else None
         self._elsewhere: set[asyncio.Future[Any]] = set()
@@ -129,10 +133,17 @@ class WaitingRoom:
             if monotonic() > until:
                 break
         if len(self._turns) and len(self._elsewhere) < self._at_once:
-            asyncio.get_running_loop().call_soon(self._work)
+            self._go_round(self._rounds)
         else:
             self._is_at_work = False
             self._rest_soon()
+
+    def _go_round(self, left: int) -> None:
+        loop = asyncio.get_running_loop()
+        if left > 1:
+            loop.call_soon(self._go_round, left - 1)
+        else:
+            loop.call_soon(self._work)
 
     def _await(self, found: Awaitable[object]) -> None:
         future = asyncio.ensure_future(found)
