@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.report import report, versions_of
 from benchmarks.serving.folder import WIDTH, ServingFolder, model
 from benchmarks.serving.load import spent
-from freehold.endpoint.process import EndpointProcess
+from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.serving.inference_messages import SERVICE, ModelInferRequest
 
 METHOD = f"/{SERVICE}/ModelInfer"

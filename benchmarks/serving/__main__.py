@@ -23,7 +23,7 @@ from urllib.request import Request, urlopen
 from benchmarks.report import report, versions_of
 from benchmarks.serving.folder import ServingFolder, body, model
 from benchmarks.serving.load import Found, load, memory
-from freehold.endpoint.process import EndpointProcess
+from freehold.endpoint.endpoint_process import EndpointProcess
 
 SHAPES = ((1, 32), (64, 8))
 """Rows of a request, connections."""

@@ -22,7 +22,7 @@ from freehold.cli import output
 from freehold.cli.environment import steps_at
 from freehold.domain.errors import Conflict, Failed, Unreachable
 from freehold.domain.project import EndpointSpec
-from freehold.endpoint.process import EndpointProcess
+from freehold.endpoint.endpoint_process import EndpointProcess
 
 GRACE_PART = 3
 """Of a lease's time, this part is given to news on its way through the stores."""

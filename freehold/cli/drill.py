@@ -10,7 +10,7 @@ from freehold.cli import output
 from freehold.cli.drill_exit import exit_command
 from freehold.cli.drill_offline import at_site_command, offline_command
 from freehold.cli.drill_rebuild import anew_command, rebuild_command
-from freehold.endpoint.process import EndpointProcess
+from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.endpoint.settings import RUNTIME
 
 

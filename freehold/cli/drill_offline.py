@@ -14,7 +14,7 @@ from freehold.app.drill.offline.hands import Hands
 from freehold.app.drill.offline.orders import Orders, open_twin
 from freehold.app.project.reading import find_root, read_project
 from freehold.cli import drawing, output, parameters
-from freehold.endpoint.process import EndpointProcess
+from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.endpoint.settings import RUNTIME
 
 

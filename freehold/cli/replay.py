@@ -14,7 +14,7 @@ from freehold.app.site.opening import Site, open_site
 from freehold.app.traffic.client import EndpointClient
 from freehold.cli import drawing, output, plan
 from freehold.cli.serve import ready_to_serve
-from freehold.endpoint.process import EndpointProcess
+from freehold.endpoint.endpoint_process import EndpointProcess
 
 DAY = click.DateTime(["%Y-%m-%d"])
 

@@ -6,46 +6,112 @@ import argparse
 import json
 import os
 import signal
+import socket
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
+from freehold.domain.embedded import EMBEDDED
 from freehold.domain.errors import FreeholdError
-from freehold.endpoint.process import serve
-from freehold.endpoint.settings import HOST, PORT, RUNTIME, EndpointSettings
+from freehold.endpoint.listening import HOST, PORT, bound
 
 
 def main() -> int:
+    given = _given()
+    until = [sys.stdin.fileno()] if given.until_stdin_ends else []
+    try:
+        # What holds the place of one that sleeps imports nothing of it.
+        if given.sleep_after and given.listener is None:
+            return _sleep(given, until)
+        return _answer(given, until)
+    except FreeholdError as exc:
+        _tell(exc.as_json())
+        return exc.exit_code
+
+
+def _given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m freehold.endpoint", description=__doc__)
     parser.add_argument("folder", type=Path, help="the serving folder")
     parser.add_argument("--host", default=HOST)
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--grpc-port", type=int, help="answer by gRPC too; 0 takes a free port")
-    parser.add_argument("--runtime", default=RUNTIME)
+    parser.add_argument("--runtime", default=EMBEDDED["model_runtime"])
+    parser.add_argument("--processes", type=int, default=1, help="that answer at the port")
+    parser.add_argument(
+        "--sleep-after",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="without a request to score; the next one wakes it. 0: never",
+    )
+    parser.add_argument(
+        "--listener", type=int, metavar="DESCRIPTOR", help="of a socket that listens already"
+    )
     parser.add_argument(
         "--until-stdin-ends",
         action="store_true",
         help="stop when standard input does: give a pipe, and do not outlive its other end",
     )
-    given = parser.parse_args()
-    if given.until_stdin_ends:
-        Thread(target=_stop_with_stdin, name="parent watcher", daemon=True).start()
+    return parser.parse_args()
+
+
+def _sleep(given: argparse.Namespace, until: list[int]) -> int:
+    from freehold.endpoint.sleeping import command_of, keep
+
+    options = ["--host", given.host, "--port", str(given.port), "--runtime", given.runtime]
+    options += ["--processes", str(given.processes), "--sleep-after", str(given.sleep_after)]
+    if given.grpc_port is not None:
+        options += ["--grpc-port", str(given.grpc_port)]
+    command = command_of([str(given.folder), *options, "--until-stdin-ends"])
+    return keep(command, given.host, given.port, _tell, until)
+
+
+def _answer(given: argparse.Namespace, until: list[int]) -> int:
+    from freehold.endpoint.process import serve
+    from freehold.endpoint.settings import EndpointSettings
+
     settings = EndpointSettings(
-        given.folder, given.host, given.port, given.runtime, given.grpc_port
+        given.folder, given.host, given.port, given.runtime, given.grpc_port, given.processes
     )
     said: dict[str, str] = {}
-    try:
-        serve(
-            settings,
-            lambda url: print(json.dumps({"url": url, **said}), flush=True),
-            on_loaded=lambda identity: said.update(asdict(identity)),
-            on_grpc=lambda address: said.update(grpc=address),
-        )
-    except FreeholdError as exc:
-        print(json.dumps(exc.as_json()), flush=True)
-        return exc.exit_code
+
+    def ready(url: str) -> None:
+        _tell({"url": url, **said})
+
+    listener = None
+    if given.listener is not None:
+        listener = socket.socket(fileno=given.listener)
+    if given.processes > 1:
+        from freehold.endpoint.family import serve_family
+
+        with listener or bound(given.host, given.port) as listening:
+            serve_family(
+                settings,
+                listening,
+                ready,
+                on_loaded=lambda identity: said.update(asdict(identity)),
+                on_grpc=lambda address: said.update(grpc=address),
+                idle_seconds=given.sleep_after,
+                until=until,
+            )
+        return 0
+    if until:
+        Thread(target=_stop_with_stdin, name="parent watcher", daemon=True).start()
+    serve(
+        settings,
+        ready,
+        on_loaded=lambda identity: said.update(asdict(identity)),
+        on_grpc=lambda address: said.update(grpc=address),
+        listener=listener,
+        idle_seconds=given.sleep_after,
+    )
     return 0
+
+
+def _tell(said: dict[str, Any]) -> None:
+    print(json.dumps(said), flush=True)
 
 
 def _stop_with_stdin() -> None:

@@ -19,6 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from freehold.domain.errors import FreeholdError, RequestInvalid
 from freehold.endpoint.inference import Inference
+from freehold.endpoint.kin import Kin, merged
 from freehold.endpoint.loading import LoadedTable
 from freehold.endpoint.message import JSON, OCTETS, Answer, Asking, content_of, trace_of
 from freehold.endpoint.metrics import Metrics
@@ -40,6 +41,9 @@ from freehold.serving.response import (
 
 INVOCATIONS = "/invocations"
 FLUSH = "/freehold/log/flush"
+METRICS = "/metrics"
+OWN_FLUSH, OWN_METRICS = "/freehold/process/flush", "/freehold/process/metrics"
+"""Of the process that answers alone; the others are of all that share the port."""
 _VERSION = version("freehold")
 
 
@@ -69,9 +73,11 @@ class Application:
         metrics: Metrics,
         identity: Identity,
         limits: Limits,
+        kin: Kin | None = None,
     ) -> None:
+        """`kin`: the other processes, if several share the port."""
         self._watcher, self._inference = watcher, inference
-        self._log, self._metrics = log, metrics
+        self._log, self._metrics, self._kin = log, metrics, kin
         self._identity, self._limits = identity, limits
         self.draining = False
         model, pinned = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
@@ -91,16 +97,18 @@ class Application:
             "/ping": ("GET", self._ping),
             "/health": ("GET", self._ping),
             "/version": ("GET", self._version),
-            "/metrics": ("GET", self._told_metrics),
+            METRICS: ("GET", self._told_metrics),
+            OWN_METRICS: ("GET", self._told_own_metrics),
             "/openapi.json": ("GET", self._openapi),
             "/freehold/routing": ("GET", self._told_routing),
             FLUSH: ("POST", self._flush),
+            OWN_FLUSH: ("POST", self._flush_own),
         }
         """By the path as the OpenAPI document has it: the method, and what answers."""
 
     def waits(self, asking: Asking) -> bool:
         """Scoring does; a question about the endpoint itself is answered whatever waits."""
-        return asking.method == "POST" and asking.path != FLUSH
+        return asking.method == "POST" and asking.path not in (FLUSH, OWN_FLUSH)
 
     @property
     def leisure(self) -> Shadows:
@@ -216,7 +224,16 @@ class Application:
     def _version(self, _: Asked) -> Answer:
         return Answer(200, _VERSION.encode(), "text/plain")
 
-    def _told_metrics(self, _: Asked) -> Answer:
+    def _told_metrics(self, asked: Asked) -> Answer | Awaitable[Answer]:
+        return self._told_own_metrics(asked) if self._kin is None else self._all_metrics(self._kin)
+
+    async def _all_metrics(self, kin: Kin) -> Answer:
+        told = await kin.ask("GET", OWN_METRICS)
+        texts = {place: None if one is None else one.body for place, one in told.items()}
+        texts[kin.place] = self._metrics.text()
+        return Answer(200, merged(dict(sorted(texts.items()))), CONTENT_TYPE_LATEST)
+
+    def _told_own_metrics(self, _: Asked) -> Answer:
         return Answer(200, self._metrics.text(), CONTENT_TYPE_LATEST)
 
     def _openapi(self, asked: Asked) -> Answer:
@@ -226,9 +243,23 @@ class Application:
         return _json(self._routing())
 
     def _flush(self, asked: Asked) -> Awaitable[Answer]:
-        if not ipaddress.ip_address(asked.asking.peer).is_loopback:
-            raise invalid("request.not-loopback", "the log is flushed from this machine only")
+        _require_loopback(asked)
+        return self._flushed() if self._kin is None else self._all_flushed(self._kin)
+
+    def _flush_own(self, asked: Asked) -> Awaitable[Answer]:
+        _require_loopback(asked)
         return self._flushed()
+
+    async def _all_flushed(self, kin: Kin) -> Answer:
+        """Sums. What one of them could not write is told as its own answer."""
+        own, told = await asyncio.gather(self._flushed(), kin.ask("POST", OWN_FLUSH))
+        sums = orjson.loads(own.body)
+        for one in told.values():
+            if one is not None and one.status != 200:
+                return Answer(one.status, one.body)
+            for name, count in ({} if one is None else orjson.loads(one.body)).items():
+                sums[name] += count
+        return _json(sums)
 
     async def _flushed(self) -> Answer:
         shadows = self._inference.shadows
@@ -274,6 +305,12 @@ def _template(path: str) -> tuple[str, str | None, str | None]:
 
 def _json(value: Any, status: int = 200) -> Answer:
     return Answer(status, orjson.dumps(value))
+
+
+def _require_loopback(asked: Asked) -> None:
+    """Raises RequestInvalid `request.not-loopback`."""
+    if not ipaddress.ip_address(asked.asking.peer).is_loopback:
+        raise invalid("request.not-loopback", "the log is flushed from this machine only")
 
 
 def _nothing(path: str) -> RequestInvalid:

@@ -117,6 +117,9 @@ class BatchingPredictor(Predictor, Elsewhere):
         self._waiting: deque[_Call] = deque()
         self._is_led = False
 
+    def start(self) -> None:
+        self._predictor.start()
+
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """What the model raises for these rows, alone or where the time ran out."""
         self.require_width(matrix)

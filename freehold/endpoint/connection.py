@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
         "_url",
         "ended",
         "held",
+        "is_fresh",
         "peer",
         "phase",
         "since",
@@ -99,6 +100,8 @@ class Connection(asyncio.Protocol):
         self.until = 0.0
         """When the answer to what waits is no longer wanted, in seconds of the monotonic clock."""
         self.ended = False
+        self.is_fresh = True
+        """Whether it has said nothing yet."""
 
     # What the loop calls
 
@@ -110,6 +113,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self.ended = True
+        self.is_fresh = False
         self._server.closed(self)
 
     def eof_received(self) -> bool:
@@ -122,6 +126,7 @@ class Connection(asyncio.Protocol):
             return
         if self.phase == IDLE:
             self.phase, self.since, self._fed = HEAD, self._server.now, 0
+            self.is_fresh = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:

@@ -8,6 +8,7 @@ from freehold.endpoint.application import Application
 from freehold.endpoint.batching import Batching
 from freehold.endpoint.events import Events
 from freehold.endpoint.inference import Inference
+from freehold.endpoint.kin import Kin
 from freehold.endpoint.loading import KEY, LoadedTable, Loader, read
 from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.replica import Replica
@@ -30,8 +31,13 @@ class Endpoint:
         runtime: ModelRuntime,
         signing: ModelSigning,
         clock: Clock,
+        kin: Kin | None = None,
+        shared: LoadedTable | None = None,
     ) -> None:
-        """Raises FreeholdError if the folder's routing table, or a variant of it, does not verify:
+        """`kin`: the other processes, if several share the port. `shared`: what was loaded before
+        this process was forked.
+
+        Raises FreeholdError if the folder's routing table, or a variant of it, does not verify:
         an endpoint that can answer nothing does not start.
         """
         self.settings, folder = settings, settings.folder
@@ -43,16 +49,26 @@ class Endpoint:
         self._log = RequestLog(folder / LOG, clock, settings.log, self._log_failed)
         self.metrics = Metrics(self._log, batching)
         self.events.on_lost = self.metrics.events_lost.inc
-        self._replica = Replica(folder, clock, self.metrics.events_lost.inc)
+        # However many processes share it, a machine's hour is one hour.
+        is_counted = kin is None or kin.place == 0
+        self._replica = Replica(folder, clock, self.metrics.events_lost.inc) if is_counted else None
+        if shared is not None:
+            shared.start()
         try:
-            self.watcher = Watcher(loader, self._loaded, self._refused)
+            self.watcher = Watcher(loader, self._loaded, self._refused, shared)
         except FreeholdError as exc:
             self._refused(exc)
             self._log.close()
             raise
         self.inference = Inference(self._log, self.metrics, clock)
         self.application = Application(
-            self.watcher, self.inference, self._log, self.metrics, self.identity, settings.limits
+            self.watcher,
+            self.inference,
+            self._log,
+            self.metrics,
+            self.identity,
+            settings.limits,
+            kin,
         )
 
     @property
@@ -72,7 +88,8 @@ class Endpoint:
         try:
             return self._log.close()
         finally:
-            self._replica.end()
+            if self._replica is not None:
+                self._replica.end()
             state = self._log.state
             lost = state.dropped + state.waiting
             self.events.tell("endpoint.stopped", rows=state.written, dropped=lost)
@@ -86,7 +103,8 @@ class Endpoint:
             routing=table.version,
             variants=[variant.as_json() for variant in table.variants],
         )
-        self._replica.serves(table)
+        if self._replica is not None:
+            self._replica.serves(table)
 
     def _refused(self, error: FreeholdError) -> None:
         self.metrics.refused.labels(error.code).inc()

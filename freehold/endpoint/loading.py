@@ -6,7 +6,7 @@ digest that table and admission name. The model then has to answer a row of miss
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
@@ -53,6 +53,11 @@ class LoadedTable:
     kinds: Kinds
     """Of every column that some variant takes."""
 
+    def start(self) -> None:
+        """What was loaded to be shared."""
+        for model in self.models:
+            model.predictor.start()
+
     @cached_property
     def waits(self) -> bool:
         """Whether some model answers from elsewhere: a thread has to wait for it."""
@@ -95,6 +100,8 @@ class Loader:
     runtime: ModelRuntime
     signing: ModelSigning
     batching: Batching = field(default_factory=Batching)
+    is_started: bool = True
+    """Whether models are ready for large batches when they are loaded."""
 
     def load(self, before: LoadedTable | None) -> LoadedTable:
         """What `routing.json` names: `before` itself if that says the same. Models that `before`
@@ -129,10 +136,23 @@ class Loader:
         models = tuple(self._model(table, variant, known) for variant in table.variants)
         return LoadedTable(table, Division(table), models, _kinds(table, models))
 
+    def load_to_share(self) -> LoadedTable | None:
+        """For processes that are to be forked; each has to `start` it. None where not all models
+        survive that, or nothing is served. Raises as `load`."""
+        document = read(self.folder / ROUTING)
+        if is_withdrawal(document, self.key):
+            return None
+        payloads = [
+            self._folder(one) / PAYLOAD for one in read_routing(document, self.key).variants
+        ]
+        if not all(self.runtime.survives_fork(payload) for payload in payloads):
+            return None
+        return replace(self, is_started=False).load(None)
+
     def _model(
         self, table: RoutingTable, variant: Variant, known: Mapping[str, LoadedModel]
     ) -> LoadedModel:
-        folder = self.folder / MODELS / variant.digest.removeprefix("sha256:")
+        folder = self._folder(variant)
         admission = check_admission(read(folder / ADMISSION), self.key, variant.digest)
         if (admission.model, admission.version) != (table.model, variant.version):
             raise IntegrityError(
@@ -147,7 +167,12 @@ class Loader:
         columns = _columns(payload)
         predictor = self._predictor(payload, f"{table.model}@{variant.version}")
         answering = _answering(predictor, columns, table, variant)
+        if self.is_started:
+            answering.start()
         return LoadedModel(variant.digest, columns, self.batching.of(answering, columns))
+
+    def _folder(self, variant: Variant) -> Path:
+        return self.folder / MODELS / variant.digest.removeprefix("sha256:")
 
     def _verify(self, payload: Path, variant: Variant) -> None:
         signature = payload.parent / SIGNATURE

@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 from freehold.domain.errors import FreeholdError
 from freehold.endpoint.connection import IDLE, Connection
+from freehold.endpoint.idleness import Idle
+from freehold.endpoint.listening import BACKLOG
 from freehold.endpoint.message import Answer, Asking
 from freehold.endpoint.waiting_room import AT_ONCE, WaitingRoom, call
 from freehold.serving.admission import AdmissionSettings, sent_away
@@ -23,6 +25,8 @@ from freehold.serving.request import Limits
 
 LOOK = 0.5
 """Seconds between two looks at who takes too long."""
+FRESH = 0.5
+"""Seconds for the first request of a connection to come while the server stops."""
 
 
 class Answering(Protocol):
@@ -67,6 +71,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._held = 0
         self._stop = Event()
+        self._idle: Idle | None = None
         self._beside = beside
         self._wake: Callable[[], None] = lambda: None
         self.limits = limits
@@ -89,10 +94,19 @@ class Server:
         """`host:port` of what answers beside it, once it has started."""
         return None if self._beside is None else self._beside.address
 
-    def run(self, listener: socket.socket, on_started: Callable[[], None] = lambda: None) -> None:
-        """Until `stop`, from any thread. Raises what keeps it from starting."""
+    def run(
+        self,
+        *listeners: socket.socket,
+        on_started: Callable[[], None] = lambda: None,
+        idle: Idle | None = None,
+    ) -> None:
+        """Until `stop`, from any thread. Raises what keeps it from starting.
+
+        `idle`: told when nothing was to be scored for its seconds, and when something is again.
+        """
+        self._idle = idle
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(self._serve(listener, on_started))
+            runner.run(self._serve(listeners, on_started))
 
     def stop(self) -> None:
         """Safe from a signal's handler and from any thread."""
@@ -100,7 +114,9 @@ class Server:
         self._stop.set()
         self._wake()
 
-    async def _serve(self, listener: socket.socket, on_started: Callable[[], None]) -> None:
+    async def _serve(
+        self, listeners: tuple[socket.socket, ...], on_started: Callable[[], None]
+    ) -> None:
         if self._beside is not None:
             await self._beside.start()
         on_started()
@@ -109,11 +125,15 @@ class Server:
         self._room.open()
         woken = asyncio.Event()
         self._wake = lambda: call(loop, woken.set)
-        server = await loop.create_server(lambda: Connection(self), sock=listener, backlog=2048)
+        servers = [
+            await loop.create_server(lambda: Connection(self), sock=one, backlog=BACKLOG)
+            for one in listeners
+        ]
         looking = loop.create_task(self._keep_looking())
         if not self._stop.is_set():
             await woken.wait()
-        server.close()
+        for server in servers:
+            server.close()
         if self._beside is None:
             await self._drain()
         else:
@@ -121,6 +141,7 @@ class Server:
         looking.cancel()
 
     async def _drain(self) -> None:
+        await self._listen_out()
         for one in tuple(self._connections):
             one.drain()
         until = monotonic() + self._grace
@@ -130,6 +151,12 @@ class Server:
             one.abort()
         # A turn of the loop for what was aborted.
         await asyncio.sleep(0)
+
+    async def _listen_out(self) -> None:
+        """What has connected, and said nothing yet, has a moment to: nobody else hears it."""
+        until = monotonic() + FRESH
+        while monotonic() < until and any(one.is_fresh for one in self._connections):
+            await asyncio.sleep(0.01)
 
     async def _keep_looking(self) -> None:
         while True:
@@ -144,6 +171,8 @@ class Server:
         times = (settings.head_seconds, self.limits.body_seconds, settings.idle_seconds)
         for one in tuple(self._connections):
             one.look(self.now, *times)
+        if self._idle is not None:
+            self._idle.look(self.now, self.waiting)
 
     # What connections call
 
@@ -170,6 +199,8 @@ class Server:
 
     def enter(self, connection: Connection, asking: Asking) -> None:
         if self._application.waits(asking):
+            if self._idle is not None:
+                self._idle.asked(self.now)
             self._room.enter(connection, asking.headers, asking.peer)
         else:
             connection.answer()

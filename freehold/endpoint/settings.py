@@ -5,12 +5,11 @@ from pathlib import Path
 
 from freehold.domain.embedded import EMBEDDED
 from freehold.endpoint.batching import DELAY
+from freehold.endpoint.listening import HOST, PORT
 from freehold.endpoint.request_log import LogSettings
 from freehold.serving.admission import AdmissionSettings
 from freehold.serving.request import Limits
 
-HOST = "127.0.0.1"
-PORT = 8100
 RUNTIME = EMBEDDED["model_runtime"]
 
 
@@ -25,6 +24,8 @@ class EndpointSettings:
     """Name of a `freehold.model_runtime` adapter."""
     grpc_port: int | None = None
     """None: no gRPC; 0: any free one."""
+    processes: int = 1
+    """That answer at the ports."""
     batch_delay: float = DELAY
     """Seconds that sharing a batch may add to an answer; 0: no batches."""
     limits: Limits = field(default_factory=Limits)

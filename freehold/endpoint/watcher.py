@@ -22,8 +22,10 @@ class Watcher:
         loader: Loader,
         on_loaded: Callable[[LoadedTable], None],
         on_refused: Callable[[FreeholdError], None],
+        before: LoadedTable | None = None,
     ) -> None:
-        """Loads the first table. Raises FreeholdError if it does not verify."""
+        """Loads the first table, or takes `before` if it is that. Raises FreeholdError if it does
+        not verify."""
         self._loader, self._on_loaded, self._on_refused = loader, on_loaded, on_refused
         self._stop = Event()
         self._turn = Lock()
@@ -32,7 +34,7 @@ class Watcher:
         """Why the newest table is not in force; None if it is."""
         self.withdrawn: FreeholdError | None = None
         """Why nothing is to be answered; None while `table` is in force."""
-        self.table = _loaded(loader, None)
+        self.table = _loaded(loader, before)
         """Replaced whole: whoever reads it once has a consistent one."""
         on_loaded(self.table)
         self._thread = Thread(target=self._run, name="routing watcher", daemon=True)

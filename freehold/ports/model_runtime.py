@@ -7,6 +7,8 @@ Laws
 - `predict` gives the numbers of the framework's own, which ONNX may round (`TOLERANCE`). It may be
   called from many threads at once and gives each the same answers as alone.
 - A batch of at most `SMALL` rows is answered on the caller's thread.
+- Where `survives_fork` is true, `load` and answering small batches start no thread, and a process
+  that is forked afterwards may answer by the predictor too, sharing its memory.
 - Errors: IntegrityError (`package.incomplete`, `package.unreadable`) from `load`;
   RequestInvalid (`request.wrong-width`) for a matrix of the wrong shape.
 """
@@ -31,6 +33,11 @@ class Predictor(ABC):
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probabilities of the positive class [n] for rows [n, width]."""
 
+    def start(self) -> None:
+        """Makes what large batches need, threads of its own for instance: in the process that
+        answers, before it does. Else the first large batch does it."""
+        return
+
     def require_width(self, matrix: NDArray[np.float32]) -> None:
         """Raises RequestInvalid `request.wrong-width`."""
         if matrix.ndim != 2 or matrix.shape[1] != self.width:
@@ -54,6 +61,10 @@ class ModelRuntime(ABC):
     @abstractmethod
     def load(self, folder: Path) -> Predictor:
         """The model of the package that lies in the folder."""
+
+    def survives_fork(self, folder: Path) -> bool:  # noqa: ARG002 - most do not look at the package
+        """Whether processes that are forked after loading the package may answer by it."""
+        return False
 
 
 class FileRuntime(ModelRuntime):

@@ -30,8 +30,8 @@ from freehold.domain.fact import Draft
 from freehold.domain.package import Admission
 from freehold.domain.project import ReleaseSpec
 from freehold.domain.verdict import Verdict
+from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.endpoint.loading import LoadedTable, Loader
-from freehold.endpoint.process import EndpointProcess
 from freehold.ports.contracts.kept_logs import copy_all
 from freehold.ports.contracts.signer import TransientSigner
 

@@ -24,24 +24,31 @@ class AutoRuntime(ModelRuntime):
 
     def load(self, folder: Path) -> Predictor:
         """Raises AdapterMissing if none of the runtimes is installed."""
-        wanted = suited(_flavors(folder))
-        installed = entry_points(group="freehold.model_runtime")
-        absent: list[str] = []
-        for name in wanted:
-            if name not in installed.names:
-                continue
-            try:
-                runtime = installed[name].load()()
-            except ImportError as exc:
-                absent.append(f"{name}: {exc}")
-                continue
-            made: Predictor = runtime.load(folder)
-            return made
-        raise AdapterMissing(
-            f"no runtime for the package in {folder} is installed",
-            why="; ".join(absent) or f"it has the flavors {', '.join(wanted) or 'none'}",
-            hint=f"pip install 'freehold[{wanted[0]}]'" if wanted else "",
-        )
+        return _runtime(folder).load(folder)
+
+    def survives_fork(self, folder: Path) -> bool:
+        """Raises AdapterMissing, as `load`."""
+        return _runtime(folder).survives_fork(folder)
+
+
+def _runtime(folder: Path) -> ModelRuntime:
+    wanted = suited(_flavors(folder))
+    installed = entry_points(group="freehold.model_runtime")
+    absent: list[str] = []
+    for name in wanted:
+        if name not in installed.names:
+            continue
+        try:
+            made: ModelRuntime = installed[name].load()()
+        except ImportError as exc:
+            absent.append(f"{name}: {exc}")
+            continue
+        return made
+    raise AdapterMissing(
+        f"no runtime for the package in {folder} is installed",
+        why="; ".join(absent) or f"it has the flavors {', '.join(wanted) or 'none'}",
+        hint=f"pip install 'freehold[{wanted[0]}]'" if wanted else "",
+    )
 
 
 def suited(flavors: Mapping[str, Any]) -> tuple[str, ...]:

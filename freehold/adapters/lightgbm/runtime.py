@@ -6,6 +6,7 @@ around them takes longer than the rows themselves.
 """
 
 import ctypes
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -127,6 +128,9 @@ class _SingleRow:
 class LightGBMRuntime(FileRuntime):
     name = "lightgbm"
     file = MODEL_FILE
+
+    def survives_fork(self, _folder: Path) -> bool:
+        return True
 
     def read(self, data: bytes) -> Predictor:
         return LightGBMPredictor(booster_of(data))

@@ -21,23 +21,35 @@ _ERRORS_ONLY = 3
 
 class OnnxPredictor(Predictor):
     def __init__(self, data: bytes) -> None:
+        self._data = data
         self._alone = _session(data, threads=1)
-        self._many = _session(data, threads=0)
+        self._many: onnxruntime.InferenceSession | None = None
         entry = self._alone.get_inputs()[0]
         self.width = int(entry.shape[1])
         self._input = entry.name
         self._outputs = [self._alone.get_outputs()[0].name]
 
+    def start(self) -> None:
+        if self._many is None:
+            self._many = _session(self._data, threads=0)
+
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         self.require_width(matrix)
         rows = np.ascontiguousarray(matrix, dtype=np.float32)
-        session = self._alone if len(rows) <= SMALL else self._many
+        session = self._alone
+        if len(rows) > SMALL:
+            self.start()
+            assert self._many is not None
+            session = self._many
         (answer,) = session.run(self._outputs, {self._input: rows})
         return np.asarray(answer, dtype=np.float64)
 
 
 class OnnxRuntime(ModelRuntime):
     name = "onnx"
+
+    def survives_fork(self, _folder: Path) -> bool:
+        return True
 
     def load(self, folder: Path) -> Predictor:
         path = folder / ONNX_MODEL

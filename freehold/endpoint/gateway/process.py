@@ -7,7 +7,8 @@ from threading import Thread
 
 from freehold.endpoint.gateway.application import Gateway
 from freehold.endpoint.gateway.relay import Relay
-from freehold.endpoint.process import GRACE, bound, until_told, url_of
+from freehold.endpoint.listening import GRACE, bound, url_of
+from freehold.endpoint.process import until_told
 from freehold.endpoint.server import Server
 from freehold.endpoint.waiting_room import WaitingRoom
 from freehold.serving.admission import AdmissionSettings

@@ -15,7 +15,7 @@ from time import monotonic
 
 from freehold.domain.errors import Failed, FreeholdError, Refused, Unreachable
 from freehold.domain.project import SiteSpec
-from freehold.endpoint.gateway.exchange import Exchanges, Told
+from freehold.endpoint.exchange import Exchanges, Told
 from freehold.replication.travel import barred
 from freehold.serving.admission import DEADLINE
 from freehold.serving.upstreams import (

@@ -53,7 +53,7 @@ class GrpcServer:
     async def start(self) -> None:
         """Raises Refused `endpoint.port`."""
         options = [
-            ("grpc.so_reuseport", 0),
+            ("grpc.so_reuseport", int(self._endpoint.settings.processes > 1)),
             ("grpc.max_receive_message_length", self._endpoint.settings.limits.body_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.max_concurrent_streams", STREAMS),

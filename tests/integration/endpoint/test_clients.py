@@ -20,7 +20,7 @@ from freehold.adapters.lightgbm.framework import MODEL_FILE
 from freehold.adapters.signing.model_signing import OpenSSFModelSigning
 from freehold.domain.canonical import canonical
 from freehold.domain.columns import Column, Columns
-from freehold.endpoint.process import EndpointProcess
+from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.serving.inference_messages import FILE, SERVICE
 
 with warnings.catch_warnings():

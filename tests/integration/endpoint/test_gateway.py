@@ -19,9 +19,10 @@ import pytest
 from freehold.domain.errors import FreeholdError, ProjectInvalid, Refused
 from freehold.domain.project import SiteSpec, StoreSpec
 from freehold.endpoint.client import Client
+from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.endpoint.gateway.process import GatewayThread
 from freehold.endpoint.gateway.relay import Relay, RelaySettings
-from freehold.endpoint.process import EndpointProcess, EndpointThread, wall_clock
+from freehold.endpoint.process import EndpointThread, wall_clock
 from freehold.endpoint.settings import EndpointSettings
 from freehold.serving.upstreams import UpstreamSettings
 

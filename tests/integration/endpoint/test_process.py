@@ -17,7 +17,8 @@ import polars as pl
 import pytest
 
 from freehold.domain.errors import FreeholdError
-from freehold.endpoint.process import EndpointProcess, EndpointThread
+from freehold.endpoint.endpoint_process import EndpointProcess
+from freehold.endpoint.process import EndpointThread
 from freehold.endpoint.request_log import LogSettings
 from freehold.endpoint.settings import EndpointSettings
 
@@ -87,7 +88,7 @@ def test_the_process_says_whose_it_is(real: Any) -> None:
 PARENT = """
 import sys, time
 from pathlib import Path
-from freehold.endpoint.process import EndpointProcess
+from freehold.endpoint.endpoint_process import EndpointProcess
 endpoint = EndpointProcess.start(Path(sys.argv[1]))
 print(endpoint.url, endpoint.pid, flush=True)
 time.sleep(3600)

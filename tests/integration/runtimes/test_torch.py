@@ -15,7 +15,7 @@ from torch_environment import HERE, python
 from freehold.app.project.init import init
 from freehold.domain.errors import AdapterMissing, IntegrityError
 from freehold.endpoint.adapters import model_runtime
-from freehold.endpoint.process import EndpointProcess
+from freehold.endpoint.endpoint_process import EndpointProcess
 
 PROJECT = """\
 project: shop

@@ -1,0 +1,115 @@
+"""An endpoint in a process of its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from freehold.domain.errors import Failed
+from freehold.endpoint.listening import GRACE, HOST
+from freehold.endpoint.settings import RUNTIME
+from freehold.serving.response import Identity
+
+
+class EndpointProcess:
+    """`python -m freehold.endpoint`, and whatever processes that starts.
+
+    It stops as on SIGTERM when this process ends, in whatever way: then the pipe that is its
+    standard input has no other end.
+    """
+
+    def __init__(
+        self,
+        process: "subprocess.Popen[str]",
+        url: str,
+        identity: Identity,
+        grpc: str | None = None,
+    ) -> None:
+        self._process, self.url, self.identity = process, url, identity
+        self.grpc = grpc
+        """`host:port`, if it was asked for."""
+
+    @classmethod
+    def start(
+        cls,
+        folder: Path,
+        host: str = HOST,
+        port: int = 0,
+        runtime: str = RUNTIME,
+        grpc_port: int | None = None,
+        processes: int = 1,
+        sleep_after: float = 0.0,
+    ) -> "EndpointProcess":
+        """Returns when it answers. `sleep_after`: seconds without a request to score after which it
+        ends, to be started by the next one; 0: never.
+
+        Raises Failed with the code and the reason if it does not answer.
+        """
+        command = [sys.executable, "-m", "freehold.endpoint", str(folder)]
+        command += ["--host", host, "--port", str(port), "--runtime", runtime]
+        command += ["--processes", str(processes), "--sleep-after", str(sleep_after)]
+        if grpc_port is not None:
+            command += ["--grpc-port", str(grpc_port)]
+        command.append("--until-stdin-ends")
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        said = json.loads(line) if line.startswith("{") else {}
+        if "url" in said:
+            return cls(
+                process, said["url"], Identity(said["key"], said["folder"]), said.get("grpc")
+            )
+        process.wait()
+        _close_pipes(process)
+        raise not_started(said, f"its process ended with {process.returncode}")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait(self) -> int:
+        """Until it ends; its exit code. A second call gives the same."""
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """Ends what is under way, writes the log. Raises Failed `endpoint.not-stopped`."""
+        self._process.terminate()
+        try:
+            code = self._process.wait(timeout=3 * GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        finally:
+            _close_pipes(self._process)
+        if code != 0:
+            raise Failed(
+                "the endpoint did not stop as it should",
+                why=f"its process ended with {code}; rows of its log may be lost",
+                code="endpoint.not-stopped",
+            )
+
+    def __enter__(self) -> "EndpointProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def not_started(said: Mapping[str, Any], why: str) -> Failed:
+    """`said`: by the process, an error as JSON if it could. `why`: where it said nothing."""
+    error = said.get("error", {})
+    return Failed(
+        error.get("what", "the endpoint did not start"),
+        why=error.get("because", why),
+        hint=error.get("hint", ""),
+        code=error.get("code", "endpoint.not-started"),
+    )
+
+
+def _close_pipes(process: "subprocess.Popen[str]") -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
