@@ -126,9 +126,18 @@ def run(name: str, arguments: Sequence[str], *, state: Path, timeout: float = 60
 
     `state` is where the peer's home and all of its files go. Raises PeerFailed.
     """
-    command = [str(interpreter(name)), "-m", f"benchmarks.peers.{name}_runner", *arguments]
-    output = _call(command, state=state, timeout=timeout)
+    output = prepared(
+        name, f"benchmarks.peers.{name}_runner", arguments, state=state, timeout=timeout
+    )
     return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+
+
+def prepared(
+    name: str, module: str, arguments: Sequence[str], *, state: Path, timeout: float = 600
+) -> str:
+    """What a module prints in the peer's environment. Raises PeerFailed."""
+    command = [str(interpreter(name)), "-m", module, *arguments]
+    return _call(command, state=state, timeout=timeout)
 
 
 def environment(state: Path) -> dict[str, str]:
@@ -140,14 +149,17 @@ def environment(state: Path) -> dict[str, str]:
         "TMPDIR": str(state),
         "XDG_CONFIG_HOME": str(state),
         "DO_NOT_TRACK": "1",
+        "BENTOML_DO_NOT_TRACK": "True",
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "GX_ANALYTICS_ENABLED": "false",
         "HAMILTON_TELEMETRY_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
         "PREFECT_HOME": str(state / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "RAY_USAGE_STATS_ENABLED": "0",
         "ZENML_ANALYTICS_OPT_IN": "false",
         "ZENML_CONFIG_PATH": str(state / "zenml"),
         "ZENML_LOGGING_VERBOSITY": "CRITICAL",

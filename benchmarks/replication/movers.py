@@ -13,7 +13,7 @@ from benchmarks.peers.copying import MANY, Dvc, Rclone
 from benchmarks.peers.setup import PeerFailed, installed_version, interpreter
 from benchmarks.replication.counts import Counts
 from benchmarks.replication.files import Freehold, Kept
-from benchmarks.replication.outcome import Outcome, tell
+from benchmarks.outcome import Outcome, tell
 from benchmarks.replication.stores import Store
 from freehold.ports.object_store import StoreSettings
 
