@@ -14,7 +14,7 @@ class Api(litserve.LitAPI):  # type: ignore[misc]
         super().__init__()
         self._file = model
 
-    def setup(self, device: str) -> None:
+    def setup(self, device: str) -> None:  # noqa: ARG002 (its name is LitServe's)
         self._booster = lightgbm.Booster(model_file=self._file)
 
     def decode_request(self, request: dict[str, Any]) -> NDArray[np.float64]:

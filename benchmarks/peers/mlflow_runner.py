@@ -1,4 +1,4 @@
-"""`mlflow models serve` with one worker, of what mlflow_model saved: `… mlflow_runner FOLDER PORT`."""
+"""`mlflow models serve` with one worker, of what mlflow_model saved: `… FOLDER PORT`."""
 
 import os
 import sys

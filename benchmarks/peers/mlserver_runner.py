@@ -1,4 +1,4 @@
-"""MLServer by its own command: `… mlserver_runner MODEL PORT WORKERS`; 0 workers: in its own process.
+"""MLServer by its own command: `… mlserver_runner MODEL PORT WORKERS`; 0: in its own process.
 
 It also listens for gRPC and for metrics, on the two ports that follow.
 """

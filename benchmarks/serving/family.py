@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 TICKS = os.sysconf("SC_CLK_TCK")
-GRACE = 15.0
-"""Seconds from SIGTERM on."""
+GRACE = 20.0
+"""Seconds that each word of three gets."""
+PAUSE = 0.05
 
 
 class Status(NamedTuple):
@@ -94,21 +95,19 @@ def _share(pid: int) -> int:
 
 
 def stop(pid: int) -> None:
-    """Ends it and whatever it leaves behind. For a process of ours, which stays to be waited for."""
+    """Ends it, then whatever it leaves behind. Whoever started it has still to wait for it."""
     members = family(pid)
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    until = time.monotonic() + GRACE
-    while left := _left(members):
-        if time.monotonic() > until:
-            for one in left:
-                with suppress(ProcessLookupError):
-                    os.kill(one.pid, signal.SIGKILL)
-            return
-        time.sleep(0.05)
-        if pid not in {one.pid for one in left} and time.monotonic() > until - GRACE / 2:
-            # It is gone, and has told them whatever it had to tell.
-            until = time.monotonic()
+    for told, word in (
+        (members[:1], signal.SIGTERM),
+        (members, signal.SIGTERM),
+        (members, signal.SIGKILL),
+    ):
+        for one in _left(told):
+            with suppress(ProcessLookupError):
+                os.kill(one.pid, word)
+        until = time.monotonic() + GRACE
+        while _left(told) and time.monotonic() < until:
+            time.sleep(PAUSE)
 
 
 def _left(members: Sequence[Member]) -> list[Member]:

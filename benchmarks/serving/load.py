@@ -81,7 +81,10 @@ def found(said: str, spent: float) -> Found:
 def median(rounds: Sequence[Found]) -> Found:
     """Of each figure by itself; failed requests are added up."""
 
-    def of(name: str) -> float:
-        return statistics.median(getattr(one, name) for one in rounds)
-
-    return Found(of("rate"), of("p50"), of("p99"), sum(one.bad for one in rounds), of("cpu"))
+    return Found(
+        rate=statistics.median(one.rate for one in rounds),
+        p50=statistics.median(one.p50 for one in rounds),
+        p99=statistics.median(one.p99 for one in rounds),
+        bad=sum(one.bad for one in rounds),
+        cpu=statistics.median(one.cpu for one in rounds),
+    )

@@ -29,14 +29,9 @@ def _tensor(rows: Rows) -> dict[str, Any]:
     return {"inputs": [{**tensor, "data": rows.ravel().tolist()}]}
 
 
-def _split(rows: Rows) -> dict[str, Any]:
-    """MLflow's `dataframe_split`."""
-    return {"dataframe_split": {"columns": list(NAMES), "data": rows.tolist()}}
-
-
 FORMS: Mapping[str, Callable[[Rows], dict[str, Any]]] = {
     "tensor": _tensor,
-    "split": _split,
+    "matrix": lambda rows: {"inputs": rows.tolist()},
     "rows": lambda rows: {"rows": rows.tolist()},
 }
 

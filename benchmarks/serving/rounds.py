@@ -68,6 +68,13 @@ def warmed(server: Standing, root: Path, seconds: int) -> float:
     return most
 
 
+def refuse_failed(medians: Medians) -> None:
+    """Raises RuntimeError: rates of requests that failed say nothing."""
+    for (name, rows), one in medians.items():
+        if one.bad:
+            raise RuntimeError(f"{name}, {plural(rows)}: {one.bad} requests failed")
+
+
 def note(outcome: Outcome, medians: Medians) -> None:
     for (name, rows), one in medians.items():
         what = f"{name}, {plural(rows)}"

@@ -5,19 +5,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.peers.setup import ENVIRONMENTS, installed_version, interpreter, prepared
+from benchmarks.peers import setup
+from benchmarks.peers.setup import installed_version, interpreter, prepared
 from benchmarks.serving import environment
 from benchmarks.serving.standing import Server
 
 INFER = "/v2/models/m/infer"
 LIMIT, CONSTANT, OURS = "limit", "constant", "freehold"
+UNLOGGED = f"{OURS} without its log"
+BESIDE = f"{OURS} beside pandas and scikit-learn"
+WITH_ONNX = f"{OURS} with ONNX Runtime"
 MODEL = "model.txt"
 
 
-def limit(root: Path) -> Server:
-    """In the environment that ours has."""
+def limit(root: Path, python: Path | None = None) -> Server:
+    """In the environment that ours has, unless `python` is another one's."""
     arguments = ("-m", "benchmarks.serving.limit", str(root / MODEL), "{port}")
-    return Server(LIMIT, environment.interpreter("lightgbm"), arguments, "/predict")
+    return Server(LIMIT, python or environment.interpreter("lightgbm"), arguments, "/predict")
 
 
 def ours(
@@ -27,7 +31,7 @@ def ours(
     python: Path | None = None,
     module: str = "freehold.endpoint",
 ) -> Server:
-    """`python`: of another environment than the one that has what the runtime needs, and no more."""
+    """`python`: another one than of the environment that has what the runtime needs and no more."""
     arguments = ("-m", module, str(folder), "--port", "{port}", "--runtime", runtime)
     chosen = python or environment.interpreter(runtime)
     return Server(name, chosen, (*arguments, "--until-stdin-ends"), INFER)
@@ -35,11 +39,11 @@ def ours(
 
 def in_this_environment(folder: Path) -> Server:
     """Beside pandas, scikit-learn and all else that development needs."""
-    return ours(folder, f"{OURS} beside pandas and scikit-learn", python=Path(sys.executable))
+    return ours(folder, BESIDE, python=Path(sys.executable))
 
 
 def without_log(folder: Path) -> Server:
-    return ours(folder, f"{OURS} without its log", module="benchmarks.serving.unlogged")
+    return ours(folder, UNLOGGED, module="benchmarks.serving.unlogged")
 
 
 @dataclass(frozen=True)
@@ -65,12 +69,12 @@ class Peer:
         return Server(self.label, python, arguments, self.route, self.form, self.variables)
 
     @property
-    def version(self) -> str:
-        return installed_version(self.runner)
+    def package(self) -> str:
+        return setup.PEERS[self.runner].package
 
     @property
-    def is_installed(self) -> bool:
-        return (ENVIRONMENTS / self.runner / "bin" / "python").exists()
+    def version(self) -> str:
+        return installed_version(self.runner)
 
 
 def _mlflow_model(model: Path, state: Path) -> Path:
@@ -85,7 +89,7 @@ PEERS: Mapping[str, Peer] = {
     "mlserver": Peer("MLServer", "mlserver", INFER, "tensor", ("1",)),
     "mlserver-in-process": Peer("MLServer in process", "mlserver", INFER, "tensor", ("0",)),
     "litserve": Peer("LitServe", "litserve"),
-    "mlflow": Peer("MLflow", "mlflow", "/invocations", "split", prepare=_mlflow_model),
+    "mlflow": Peer("MLflow", "mlflow", "/invocations", "matrix", prepare=_mlflow_model),
     "bentoml": Peer("BentoML", "bentoml"),
     "ray": Peer("Ray Serve", "ray", variables={"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}),
 }

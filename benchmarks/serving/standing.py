@@ -47,7 +47,9 @@ class Standing:
 
 
 @contextmanager
-def standing(server: Server, state: Path, expected: Mapping[int, Sequence[float]]) -> Iterator[Standing]:
+def standing(
+    server: Server, state: Path, expected: Mapping[int, Sequence[float]]
+) -> Iterator[Standing]:
     """`state`: a folder for its files and what it says; `expected`: by rows, LightGBM's scores.
 
     Raises PeerFailed if it ends, does not answer in time, or answers otherwise.
