@@ -42,8 +42,8 @@ def in_this_environment(folder: Path) -> Server:
     return ours(folder, BESIDE, python=Path(sys.executable))
 
 
-def without_log(folder: Path) -> Server:
-    return ours(folder, UNLOGGED, module="benchmarks.serving.unlogged")
+def without_log(folder: Path, python: Path | None = None) -> Server:
+    return ours(folder, UNLOGGED, python=python, module="benchmarks.serving.unlogged")
 
 
 @dataclass(frozen=True)

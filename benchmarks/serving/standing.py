@@ -103,8 +103,8 @@ def free_port() -> int:
         return port
 
 
-def asked(url: str, data: bytes) -> bytes:
-    """Raises OSError; HTTPError, with what it said in the message."""
+def asked(url: str, data: bytes | None) -> bytes:
+    """None: nothing is sent. Raises OSError, HTTPError among them."""
     with urlopen(Request(url, data, {"content-type": "application/json"}), timeout=30) as answer:
         told: bytes = answer.read()
     return told
