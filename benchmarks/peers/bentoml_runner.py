@@ -1,4 +1,7 @@
-"""BentoML with one worker, by its own command: `… bentoml_runner MODEL PORT`."""
+"""BentoML with one worker, by its own command: `… bentoml_runner MODEL PORT`.
+
+The function is `async`: as a plain one it would be run by a thread, and answer less.
+"""
 
 import os
 import sys
@@ -17,7 +20,7 @@ class Service:
         self._booster = lightgbm.Booster(model_file=os.environ[MODEL])
 
     @bentoml.api
-    def predict(self, rows: np.ndarray) -> np.ndarray:
+    async def predict(self, rows: np.ndarray) -> np.ndarray:
         return self._booster.predict(rows)
 
 

@@ -12,7 +12,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from benchmarks.peers.setup import PeerFailed, environment
-from benchmarks.serving.family import memory, stop
+from benchmarks.serving.family import memory, spent_together, stop
 from benchmarks.serving.questions import SHAPES, agrees, body
 
 START = 180.0
@@ -42,6 +42,8 @@ class Standing:
     pid: int
     ready: float
     """Seconds from the start of its process to the first correct answer."""
+    spent: float
+    """Seconds of the processor until then, of all its processes."""
     idle: float
     """Megabytes of memory then, of all its processes."""
 
@@ -72,11 +74,12 @@ def standing(
             url = f"http://127.0.0.1:{port}{server.route}"
             answer = _first_answer(process, url, body(1, server.form), server.name, state)
             ready = time.perf_counter() - begun
+            used = spent_together(process.pid)
             _check(server.name, answer, expected[1])
             idle = memory(process.pid)
             for rows, _ in SHAPES:
                 _check(server.name, asked(url, body(rows, server.form)), expected[rows])
-            yield Standing(server.name, url, server.form, process.pid, ready, idle)
+            yield Standing(server.name, url, server.form, process.pid, ready, used, idle)
         finally:
             stop(process.pid)
             process.wait()

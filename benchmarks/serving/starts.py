@@ -21,6 +21,10 @@ def ready(name: str) -> str:
     return f"{name}, first correct answer after s"
 
 
+def spent(name: str) -> str:
+    return f"{name}, first correct answer after processor s"
+
+
 def idle(name: str) -> str:
     return f"{name}, memory before it is loaded, MB"
 
@@ -57,16 +61,18 @@ def note(
 
     `then`: what else is done while it stands for the last time.
     """
-    seconds, before = [], []
+    seconds, used, before = [], [], []
     for number in range(place.counts.starts):
         tell(f"{server.name}, start {number + 1}")
         with place.standing(server) as one:
             seconds.append(one.ready)
+            used.append(one.spent)
             before.append(one.idle)
             if number < place.counts.starts - 1:
                 continue
             most = warmed(one, place.root, place.counts.seconds)
             outcome.figures[ready(server.name)] = statistics.median(seconds)
+            outcome.figures[spent(server.name)] = statistics.median(used)
             outcome.figures[idle(server.name)] = statistics.median(before)
             outcome.figures[loaded(server.name)] = most
             then(one)

@@ -22,7 +22,7 @@ NAMES = ("limit", "freehold", "another")
 
 
 def standing(name: str) -> Standing:
-    return Standing(name, "http://127.0.0.1:1", "tensor", 1, 1.0, 1.0)
+    return Standing(name, "http://127.0.0.1:1", "tensor", 1, 1.0, 1.0, 1.0)
 
 
 def test_what_wrk_says() -> None:
