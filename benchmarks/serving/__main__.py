@@ -9,6 +9,7 @@ import argparse
 from benchmarks.outcome import Outcome
 from benchmarks.report import versions_of
 from benchmarks.serving import comparison, costs, limits, releases, starts
+from benchmarks.serving.load import program
 from benchmarks.serving.place import place
 from benchmarks.serving.rounds import SHORT, WHOLE
 from benchmarks.serving.servers import PEERS
@@ -35,6 +36,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     given = arguments()
+    program()
     libraries = ("uvloop", "httptools", "uvicorn", "lightgbm", "onnxruntime")
     outcome = Outcome(versions=versions_of("freehold", *libraries))
     with place(SHORT if given.short else WHOLE) as here:

@@ -1,9 +1,11 @@
 """Each of the others beside ours: loaded in turns, started as often, and its memory."""
 
+import re
+import tempfile
 from collections.abc import Mapping, Sequence
 
 from benchmarks.outcome import Outcome, tell
-from benchmarks.peers.setup import PeerFailed
+from benchmarks.peers.setup import ROOT, PeerFailed
 from benchmarks.serving import servers, starts
 from benchmarks.serving.load import Found
 from benchmarks.serving.place import Place
@@ -18,6 +20,9 @@ from benchmarks.serving.rounds import (
 )
 from benchmarks.serving.servers import OURS, PEERS
 from benchmarks.serving.standing import Server, Standing
+
+HALF = 200
+"""Characters of a reason, from its beginning and from its end."""
 
 
 def measure(place: Place, outcome: Outcome, names: Sequence[str]) -> None:
@@ -72,10 +77,17 @@ def compared(label: str, medians: Mapping[tuple[str, int], Found], outcome: Outc
             outcome.figures[f"{label}, {plural(rows)}, failed requests"] = bad
 
 
+def reason(why: str) -> str:
+    """In a few words that say nothing of this machine's folders, nor where packages come from."""
+    text = re.sub(r"\w+://\S+", "…", " ".join(why.split()))
+    text = re.sub(rf"{re.escape(str(ROOT))}/|{re.escape(tempfile.gettempdir())}/\S+/", "", text)
+    return text if len(text) <= 2 * HALF else f"{text[:HALF]} … {text[-HALF:]}"
+
+
 def not_measured(label: str, why: str, outcome: Outcome) -> None:
     """It is named in the outcome all the same."""
     tell(f"{label} is not measured: {why}")
-    outcome.not_measured[label] = why
+    outcome.not_measured[label] = reason(why)
     for rows, _ in SHAPES:
         outcome.figures[f"{label}, {plural(rows)}, requests/s"] = None
         outcome.ratios[f"{OURS} / {label}, {plural(rows)}, requests/s"] = None

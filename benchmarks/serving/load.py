@@ -43,18 +43,23 @@ class Found:
     """Microseconds of the server's own time for one request."""
 
 
+def program() -> str:
+    """Raises FileNotFoundError where there is no wrk."""
+    found = shutil.which("wrk")
+    if found is None:
+        raise FileNotFoundError("wrk: install the package of that name")
+    return found
+
+
 def load(url: str, body: Path, pid: int, connections: int, seconds: int) -> Found:
     """`pid`: of the server; what it has started counts with it.
 
     Raises FileNotFoundError where there is no wrk.
     """
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        raise FileNotFoundError("wrk: install the package of that name")
     script = body.with_name("post.lua")
     script.write_text(SCRIPT)
     before = spent_together(pid)
-    command = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", f"{PATIENCE}s"]
+    command = [program(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", f"{PATIENCE}s"]
     done = subprocess.run(
         [*command, "-s", str(script), url],
         check=True,

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.outcome import Outcome
-from benchmarks.serving.comparison import compared, not_measured
+from benchmarks.peers.setup import ROOT
+from benchmarks.serving.comparison import HALF, compared, not_measured, reason
 from benchmarks.serving.load import Found, found, median
 from benchmarks.serving.rounds import compare, refuse_failed, turns
 from benchmarks.serving.standing import Standing
@@ -103,3 +104,13 @@ def test_who_is_not_measured_is_named_with_the_reason() -> None:
     assert told["not_measured"] == {"another": "not to be had"}
     assert told["figures"]["another, 1 row, requests/s"] is None
     assert told["ratios"]["freehold / another, 64 rows, requests/s"] is None
+
+
+def test_a_reason_is_short_and_names_no_place() -> None:
+    end = "from https://host/simple/ no"
+    why = f"{ROOT}/.environments/x/bin/uv ended with 1:\n  {'so ' * 300}\n {end}"
+    told = reason(why)
+    assert told.startswith(".environments/x/bin/uv ended with 1: so so")
+    assert told.endswith("so from … no")
+    assert len(told) <= 2 * HALF + 3
+    assert reason("ended  with\n1") == "ended with 1"
