@@ -46,7 +46,9 @@ def interpreter(runtime: str) -> Path:
     lock = locked(runtime)
     asked = ["--require-hashes", "-r", str(lock)]
     ours = ["--no-deps", "-e", str(ROOT)]
-    python, _ = made(f"serving-{runtime}", lock.read_text(), asked, ours)
+    # Which adapters there are is written down when ours is installed.
+    pins = lock.read_text() + (ROOT / "pyproject.toml").read_text()
+    python, _ = made(f"serving-{runtime}", pins, asked, ours)
     question = f"from importlib.util import find_spec; print(*filter(find_spec, {BARRED!r}))"
     found = subprocess.run([python, "-c", question], check=True, capture_output=True, text=True)
     if found.stdout.strip():
