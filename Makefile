@@ -106,6 +106,8 @@ lock: .venv/uv ## choose versions anew
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -o requirements/clients.txt
 	@$(BIN)/uv pip compile pyproject.toml tests/torch_environment/packages.txt --extra=signing --extra=bom --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -o requirements/torch.txt
+	@$(BIN)/python -m benchmarks.serving.environment --lock
+	@$(BIN)/python -m benchmarks.peers.setup --lock
 
 clean: ## remove what was made here, the environment too
 	@rm -rf .venv .environments .mypy_cache .ruff_cache .import_linter_cache demo-flights

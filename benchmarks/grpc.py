@@ -20,8 +20,9 @@ import grpc
 import numpy as np
 
 from benchmarks.report import report, versions_of
-from benchmarks.serving.folder import WIDTH, ServingFolder, model
-from benchmarks.serving.load import spent
+from benchmarks.serving.family import spent
+from benchmarks.serving.folder import ServingFolder, model
+from benchmarks.serving.questions import WIDTH
 from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.serving.inference_messages import SERVICE, ModelInferRequest
 

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.outcome import Outcome, tell
 from benchmarks.replication import catching, files, lag, merging, movers
 from benchmarks.replication.counts import FILE_BYTES, FULL, SHORT, WHOLE, Counts
-from benchmarks.replication.outcome import Outcome, tell
 from benchmarks.replication.stores import KINDS, refuse_other_folder, server_versions, serving
 from benchmarks.report import versions_of
 

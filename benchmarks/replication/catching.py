@@ -6,10 +6,10 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.outcome import Outcome
 from benchmarks.replication import history
 from benchmarks.replication.counts import Counts
 from benchmarks.replication.files import Kept
-from benchmarks.replication.outcome import Outcome
 from benchmarks.replication.stores import Store, opened
 from freehold.adapters.disk.object_store import DiskObjectStore
 from freehold.app.site.opening import PROJECTIONS

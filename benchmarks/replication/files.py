@@ -9,9 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.outcome import Outcome, tell
 from benchmarks.replication import memory
 from benchmarks.replication.counts import TINY_BYTES, Counts
-from benchmarks.replication.outcome import Outcome, tell
 from benchmarks.replication.stores import opened
 from freehold.adapters.disk.object_store import DiskObjectStore
 from freehold.domain.artifact import object_key

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.outcome import Outcome
 from benchmarks.replication.counts import Counts
-from benchmarks.replication.outcome import Outcome
 from benchmarks.replication.stores import Store, opened, variables
 from freehold.app.site.exchange import exchange
 from freehold.app.site.opening import Site, open_site

@@ -13,10 +13,10 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.outcome import Outcome, tell
 from benchmarks.peak import peak_bytes
 from benchmarks.replication import history
 from benchmarks.replication.counts import Counts
-from benchmarks.replication.outcome import Outcome, tell
 from freehold.adapters.disk.object_store import DiskObjectStore
 from freehold.app.site.opening import PROJECTIONS
 from freehold.ports.ledger import Stretch

@@ -9,11 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
+from benchmarks.outcome import Outcome, tell
 from benchmarks.peers.copying import MANY, Dvc, Rclone
 from benchmarks.peers.setup import PeerFailed, installed_version, interpreter
 from benchmarks.replication.counts import Counts
 from benchmarks.replication.files import Freehold, Kept
-from benchmarks.replication.outcome import Outcome, tell
 from benchmarks.replication.stores import Store
 from freehold.ports.object_store import StoreSettings
 

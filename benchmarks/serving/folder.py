@@ -1,11 +1,12 @@
-"""A serving folder of one LightGBM model, and the requests that it is asked."""
+"""A serving folder of one LightGBM model under several versions."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import lightgbm
 import numpy as np
-import orjson
 
+from benchmarks.serving.questions import NAMES, WIDTH
 from freehold.adapters.keys.signer import FileSigner
 from freehold.adapters.lightgbm.framework import MODEL_FILE
 from freehold.adapters.onnx.converter import OnnxConverter
@@ -14,11 +15,16 @@ from freehold.catalog.package import admit, pack
 from freehold.domain.canonical import canonical
 from freehold.domain.columns import Column, Columns
 from freehold.domain.package import Admission
-from freehold.domain.routing import RoutingTable, Variant, routing_document, signed_bytes
+from freehold.domain.routing import (
+    RoutingTable,
+    Shadow,
+    Variant,
+    routing_document,
+    signed_bytes,
+)
 from freehold.domain.verdict import Verdict
 
-WIDTH = 20
-COLUMNS = Columns(tuple(Column(f"f{place}", "number") for place in range(WIDTH)))
+COLUMNS = Columns(tuple(Column(name, "number") for name in NAMES))
 
 
 def model() -> str:
@@ -32,9 +38,11 @@ def model() -> str:
 
 
 class ServingFolder:
-    """Two versions of the same model, admitted and signed."""
+    """Versions of the same model, admitted and signed, from 1 on."""
 
-    def __init__(self, root: Path, text: str) -> None:
+    def __init__(self, root: Path, text: str, versions: int = 2) -> None:
+        """`text`: of the model."""
+        root.mkdir(parents=True, exist_ok=True)
         self.path, self._key = root / "serving", root / "site.key"
         self._signer = FileSigner.create(self._key)
         self.path.mkdir()
@@ -46,7 +54,8 @@ class ServingFolder:
             MODEL_FILE: data,
             "model.onnx": OnnxConverter().convert(data, WIDTH),
         }
-        self._digests = {version: self._package(version, files) for version in (1, 2)}
+        numbers = range(1, versions + 1)
+        self._digests = {version: self._package(version, files) for version in numbers}
 
     def _package(self, version: int, files: dict[str, bytes]) -> str:
         files = {**files, "version.txt": str(version).encode()}
@@ -61,24 +70,28 @@ class ServingFolder:
         (home / "admission.json").write_bytes(admit(admission, self._signer))
         return packed.digest
 
-    def route(self, *weights: float) -> None:
-        """Put a table in force: the first version as champion, the second as its challenger."""
+    def route(
+        self,
+        *weights: float,
+        versions: Sequence[int] = (1, 2),
+        shadow: float | None = None,
+    ) -> int:
+        """Puts a table in force: the first of the versions as champion, the second, if it has a
+        weight too, as its challenger. `shadow`: percent of keys whose rows that one scores.
+
+        Gives the table's number.
+        """
         self._tables += 1
         names = ("champion", "challenger")
         variants = tuple(
             Variant(version, self._digests[version], weight, alias)
-            for version, weight, alias in zip((1, 2), weights, names, strict=False)
+            for version, weight, alias in zip(versions, weights, names, strict=False)
         )
-        reference = 1 if len(variants) > 1 else None
-        table = RoutingTable(self._tables, "m", "salt", variants, reference)
+        reference = versions[0] if len(variants) > 1 else None
+        shadowing = None if shadow is None else Shadow(versions[1], shadow)
+        table = RoutingTable(self._tables, "m", "salt", variants, reference, shadowing)
         document = routing_document(table, self._signer.sign(signed_bytes(table)))
         beside = self.path / "routing.json.tmp"
         beside.write_bytes(document)
         beside.replace(self.path / "routing.json")
-
-
-def body(rows: int) -> bytes:
-    """All columns as one tensor."""
-    values = np.random.default_rng(1).normal(size=(rows, WIDTH)).round(4)
-    tensor = {"name": "x", "shape": [rows, WIDTH], "datatype": "FP64"}
-    return orjson.dumps({"inputs": [{**tensor, "data": values.ravel().tolist()}]})
+        return self._tables

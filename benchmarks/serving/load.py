@@ -1,11 +1,15 @@
-"""Load by wrk (Debian's package of that name), and what a process took for it."""
+"""Load by wrk (Debian's package of that name), and what a server took for it."""
 
 import json
 import os
 import shutil
+import statistics
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.serving.family import spent_together
 
 SCRIPT = """
 wrk.method = "POST"
@@ -22,7 +26,8 @@ done = function(summary, latency, requests)
     latency:percentile(50) / 1000, latency:percentile(99) / 1000))
 end
 """
-TICKS = os.sysconf("SC_CLK_TCK")
+PATIENCE = 10
+"""Seconds after which an answer counts as failed."""
 
 
 @dataclass(frozen=True)
@@ -33,47 +38,58 @@ class Found:
     """Milliseconds."""
     p99: float
     bad: int
+    """Requests that failed."""
     cpu: float
     """Microseconds of the server's own time for one request."""
 
 
-def load(url: str, body: Path, pid: int, connections: int, seconds: float) -> Found:
+def program() -> str:
     """Raises FileNotFoundError where there is no wrk."""
-    wrk = shutil.which("wrk")
-    if wrk is None:
+    found = shutil.which("wrk")
+    if found is None:
         raise FileNotFoundError("wrk: install the package of that name")
+    return found
+
+
+def load(url: str, body: Path, pid: int, connections: int, seconds: int) -> Found:
+    """`pid`: of the server; what it has started counts with it.
+
+    Raises FileNotFoundError where there is no wrk.
+    """
     script = body.with_name("post.lua")
     script.write_text(SCRIPT)
-    before = spent(pid)
+    before = spent_together(pid)
+    command = [program(), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", f"{PATIENCE}s"]
     done = subprocess.run(
-        [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url],
+        [*command, "-s", str(script), url],
         check=True,
         capture_output=True,
         text=True,
         env={**os.environ, "BODY": str(body)},
     )
-    took = spent(pid) - before
-    (line,) = [one for one in done.stdout.splitlines() if one.startswith("FOUND ")]
-    found = json.loads(line.removeprefix("FOUND "))
-    requests = max(1, found["requests"])
+    return found(done.stdout, spent_together(pid) - before)
+
+
+def found(said: str, spent: float) -> Found:
+    """`said`: by wrk, on its standard output; `spent`: seconds of the server."""
+    (line,) = [one for one in said.splitlines() if one.startswith("FOUND ")]
+    told = json.loads(line.removeprefix("FOUND "))
     return Found(
-        rate=requests / found["us"] * 1e6,
-        p50=found["p50"],
-        p99=found["p99"],
-        bad=found["bad"],
-        cpu=took / requests * 1e6,
+        rate=told["requests"] / told["us"] * 1e6,
+        p50=told["p50"],
+        p99=told["p99"],
+        bad=told["bad"],
+        cpu=spent / max(1, told["requests"]) * 1e6,
     )
 
 
-def spent(pid: int) -> float:
-    """Seconds of processor time, of all threads."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def median(rounds: Sequence[Found]) -> Found:
+    """Of each figure by itself; failed requests are added up."""
 
-
-def memory(pid: int) -> float:
-    """Megabytes that are its share (PSS)."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise ValueError("the kernel tells no PSS")
+    return Found(
+        rate=statistics.median(one.rate for one in rounds),
+        p50=statistics.median(one.p50 for one in rounds),
+        p99=statistics.median(one.p99 for one in rounds),
+        bad=sum(one.bad for one in rounds),
+        cpu=statistics.median(one.cpu for one in rounds),
+    )
