@@ -91,6 +91,10 @@ class LoadedTable:
         return None
 
 
+class _NotShared(Exception):
+    """A model cannot be loaded for several processes."""
+
+
 @dataclass(frozen=True)
 class Loader:
     folder: Path
@@ -100,8 +104,8 @@ class Loader:
     runtime: ModelRuntime
     signing: ModelSigning
     batching: Batching = field(default_factory=Batching)
-    is_started: bool = True
-    """Whether models are ready for large batches when they are loaded."""
+    is_shared: bool = False
+    """Whether models are loaded for processes that are forked afterwards."""
 
     def load(self, before: LoadedTable | None) -> LoadedTable:
         """What `routing.json` names: `before` itself if that says the same. Models that `before`
@@ -138,16 +142,13 @@ class Loader:
 
     def load_to_share(self) -> LoadedTable | None:
         """For processes that are to be forked; each has to `start` it. None where not all models
-        survive that, or nothing is served. Raises as `load`."""
-        document = read(self.folder / ROUTING)
-        if is_withdrawal(document, self.key):
+        can be shared so, or nothing is served. Raises as `load`."""
+        if is_withdrawal(read(self.folder / ROUTING), self.key):
             return None
-        payloads = [
-            self._folder(one) / PAYLOAD for one in read_routing(document, self.key).variants
-        ]
-        if not all(self.runtime.survives_fork(payload) for payload in payloads):
+        try:
+            return replace(self, is_shared=True).load(None)
+        except _NotShared:
             return None
-        return replace(self, is_started=False).load(None)
 
     def _model(
         self, table: RoutingTable, variant: Variant, known: Mapping[str, LoadedModel]
@@ -167,7 +168,7 @@ class Loader:
         columns = _columns(payload)
         predictor = self._predictor(payload, f"{table.model}@{variant.version}")
         answering = _answering(predictor, columns, table, variant)
-        if self.is_started:
+        if not self.is_shared:
             answering.start()
         return LoadedModel(variant.digest, columns, self.batching.of(answering, columns))
 
@@ -189,8 +190,12 @@ class Loader:
 
     def _predictor(self, payload: Path, name: str) -> Predictor:
         try:
-            return self.runtime.load(payload)
-        except FreeholdError:
+            if not self.is_shared:
+                return self.runtime.load(payload)
+            if (shared := self.runtime.load_to_share(payload)) is not None:
+                return shared
+            raise _NotShared
+        except (FreeholdError, _NotShared):
             raise
         except Exception as exc:
             raise unusable(name, f"it does not load: {exc!r:.200}") from exc

@@ -7,8 +7,8 @@ Laws
 - `predict` gives the numbers of the framework's own, which ONNX may round (`TOLERANCE`). It may be
   called from many threads at once and gives each the same answers as alone.
 - A batch of at most `SMALL` rows is answered on the caller's thread.
-- Where `survives_fork` is true, `load` and answering small batches start no thread, and a process
-  that is forked afterwards may answer by the predictor too, sharing its memory.
+- What `load_to_share` gives has started no thread, nor does it for small batches: a process that is
+  forked afterwards answers by it too, sharing its memory, once it has called `start`.
 - Errors: IntegrityError (`package.incomplete`, `package.unreadable`) from `load`;
   RequestInvalid (`request.wrong-width`) for a matrix of the wrong shape.
 """
@@ -62,9 +62,9 @@ class ModelRuntime(ABC):
     def load(self, folder: Path) -> Predictor:
         """The model of the package that lies in the folder."""
 
-    def survives_fork(self, folder: Path) -> bool:  # noqa: ARG002 - most do not look at the package
-        """Whether processes that are forked after loading the package may answer by it."""
-        return False
+    def load_to_share(self, folder: Path) -> Predictor | None:  # noqa: ARG002 - most cannot
+        """As `load`, for processes that are forked afterwards; None where that is not possible."""
+        return None
 
 
 class FileRuntime(ModelRuntime):

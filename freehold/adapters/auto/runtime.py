@@ -26,9 +26,9 @@ class AutoRuntime(ModelRuntime):
         """Raises AdapterMissing if none of the runtimes is installed."""
         return _runtime(folder).load(folder)
 
-    def survives_fork(self, folder: Path) -> bool:
+    def load_to_share(self, folder: Path) -> Predictor | None:
         """Raises AdapterMissing, as `load`."""
-        return _runtime(folder).survives_fork(folder)
+        return _runtime(folder).load_to_share(folder)
 
 
 def _runtime(folder: Path) -> ModelRuntime:

@@ -23,7 +23,7 @@ _FLOAT32 = 0
 _ROW_MAJOR = 1
 _NORMAL = 0
 """Kind of prediction: the objective's transformation of the raw score."""
-_ALL_TREES = -1
+_ALL_TREES = _ALL_THREADS = -1
 _ALONE = b"num_threads=1"
 _LIBRARY: Any = vars(lightgbm.basic)["_LIB"]
 """LightGBM's own handle of its C functions."""
@@ -36,6 +36,10 @@ class LightGBMPredictor(Predictor):
         # The C functions write as many scores as there are classes.
         self._is_plain = booster.num_model_per_iteration() == 1
         self._row = _SingleRow(booster, self.width) if self._is_plain else None
+
+    def start(self) -> None:
+        if hasattr(_LIBRARY, "LGBM_SetMaxThreads"):
+            _LIBRARY.LGBM_SetMaxThreads(ctypes.c_int(_ALL_THREADS))
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         self.require_width(matrix)
@@ -129,8 +133,13 @@ class LightGBMRuntime(FileRuntime):
     name = "lightgbm"
     file = MODEL_FILE
 
-    def survives_fork(self, _folder: Path) -> bool:
-        return True
+    def load_to_share(self, folder: Path) -> Predictor | None:
+        """By one thread: the pool of OpenMP, once there, is lost in a forked process, which then
+        waits for it for ever."""
+        if not hasattr(_LIBRARY, "LGBM_SetMaxThreads"):
+            return None
+        _LIBRARY.LGBM_SetMaxThreads(ctypes.c_int(1))
+        return self.load(folder)
 
     def read(self, data: bytes) -> Predictor:
         return LightGBMPredictor(booster_of(data))

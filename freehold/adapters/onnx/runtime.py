@@ -48,8 +48,8 @@ class OnnxPredictor(Predictor):
 class OnnxRuntime(ModelRuntime):
     name = "onnx"
 
-    def survives_fork(self, _folder: Path) -> bool:
-        return True
+    def load_to_share(self, folder: Path) -> Predictor:
+        return self.load(folder)
 
     def load(self, folder: Path) -> Predictor:
         path = folder / ONNX_MODEL
