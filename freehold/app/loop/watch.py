@@ -25,7 +25,7 @@ from freehold.monitoring.drift import drift
 from freehold.monitoring.proposals import made, proposals_of, propose, raised, signals_of
 from freehold.monitoring.quality import quality
 from freehold.monitoring.signals import Observation, assess, fresh
-from freehold.serving.prediction_log import inputs_of
+from freehold.serving.prediction_log import inputs_of, personal_in
 
 DAY = timedelta(days=1)
 
@@ -92,6 +92,7 @@ def _measure(
             profile_of(site, version),
             inputs_of(rows),
             scores=rows["score"].to_numpy(),
+            personal=personal_in(rows),
             minimum_rows=settings.minimum_rows,
         ),
         quality=_labelled(site, version.model, rows, since),
