@@ -79,7 +79,10 @@ def _key(path: Path, name: str) -> TokenKey:
         key = TokenKey.parse(text)
     except ValueError as exc:
         raise IntegrityError(
-            f"{path} is no key for tokens", why=str(exc), code="key.unreadable"
+            f"{path} is no key for tokens",
+            why=str(exc),
+            code="key.unreadable",
+            hint="put it back; or remove it: `freehold release` or `freehold serve` makes another",
         ) from exc
     if key.name != name:
         raise IntegrityError(

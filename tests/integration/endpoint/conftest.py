@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -225,6 +226,19 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return new_site(tmp_path)
+
+
+@pytest.fixture
+def site_of(tmp_path: Path) -> Callable[[], Site]:
+    """Another one each time."""
+    numbers = count()
+
+    def made() -> Site:
+        place = tmp_path / f"site-{next(numbers)}"
+        place.mkdir()
+        return new_site(place)
+
+    return made
 
 
 @pytest.fixture(scope="module")
