@@ -169,16 +169,20 @@ class Inference:
     def _log_answered(self, call: _Call, batch: Batch, rows: list[int] | None) -> None:
         sampling = call.loaded.keeping.sampling
         if sampling is not None:
-            self._sample(batch, sampling)
+            self._sample(call, batch, sampling)
         elif call.loaded.table.shadow is None or call.pinned:
             self._keep(batch)
         else:
             self.shadows.offer(batch, call.loaded, call.request, rows)
 
-    def _sample(self, batch: Batch, sampling: Sampling) -> None:
+    def _sample(self, call: _Call, batch: Batch, sampling: Sampling) -> None:
         """Answered rows, of which the log keeps those of some keys."""
         self._metrics.counted(batch)
-        kept = sampling.kept(batch.prediction_ids)
+        kept: Sequence[int] = ()
+        if call.request.ids is not None:
+            kept = sampling.kept(batch.prediction_ids)
+        elif sampling.keeps(call.request_id):
+            kept = range(batch.rows)
         left = batch.rows - len(kept)
         if left:
             seconds = 0.0 if kept else (batch.latency_us or 0.0) / 1e6

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 
 from freehold.app.site.opening import Site
+from freehold.app.traffic.log_settings import as_opened, log_settings, project_now
 from freehold.app.traffic.token_key import token_key
 from freehold.catalog.package import unpack
 from freehold.catalog.versions import versions_of
@@ -18,15 +19,20 @@ from freehold.domain.routing import LogRule
 CODE = "endpoint.log-columns"
 
 
-def log_rule(site: Site, release: Release, taken: Collection[str]) -> LogRule:
-    """Of a table of this release, whose versions take these columns.
+def log_rule(
+    site: Site, release: Release, taken: Collection[str], standing: LogRule | None
+) -> LogRule:
+    """Of a table of this release, whose versions take these columns, as freehold.yaml says now; or
+    as `standing` has it, the rule in force, while the file cannot be read.
 
     While it runs, all rows are kept: its guardrails hold those that failed, which are always kept,
     against the others. A name that no version of the model takes may be a column's that is written
     wrongly: then every column is taken to be personal, since a table must not wait for a spelling
     where something has to leave traffic. Raises what keeps the key for tokens from being used.
     """
-    spec = _spec(site, release.model)
+    spec = log_settings(site, release.model)
+    if spec is None:
+        spec = as_opened(site) if standing is None else _as_settings(standing)
     absent = [name for name in spec.personal if name not in taken]
     personal = tuple(name for name in spec.personal if name in taken)
     if absent and _known_of(site, release.model, absent) < set(absent):
@@ -54,7 +60,8 @@ def require_log_columns(site: Site, model: str) -> None:
 
 def log_faults(site: Site, model: str) -> list[Fault]:
     """None where there is no version here to compare the names with."""
-    names = _spec(site, model).personal
+    project = project_now(site) or site.project
+    names = (log_settings(site, model) or as_opened(site)).personal
     known = _known_of(site, model, names)
     columns = sorted(set().union(*_columns(site, model))) if known < set(names) else []
     found = []
@@ -62,14 +69,13 @@ def log_faults(site: Site, model: str) -> list[Fault]:
         if columns and name not in known:
             close = get_close_matches(name, columns, n=1)
             hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(columns)}"
-            where = site.project.where("endpoint", "log", "personal", str(place))
+            where = project.where("endpoint", "log", "personal", str(place))
             found.append(Fault(CODE, f"no version of {model} takes a column '{name}'", where, hint))
     return found
 
 
-def _spec(site: Site, model: str) -> LogSpec:
-    endpoint = site.project.spec.endpoint
-    return LogSpec() if endpoint is None or endpoint.model != model else endpoint.log
+def _as_settings(rule: LogRule) -> LogSpec:
+    return LogSpec(rule.sample, rule.personal, rule.ids)
 
 
 def _known_of(site: Site, model: str, names: Collection[str]) -> set[str]:

@@ -120,7 +120,7 @@ def _take_effect(site: Site, releases: list[Release]) -> RoutingTable | None:
         return None
     try:
         _place(site, table, versions)
-        table = _logging(site, release, table)
+        table = _logging(site, release, table, standing)
     except (FreeholdError, OSError):
         if standing.table is not None and must_leave(site.state, standing.table):
             _retreat(site, release, number, standing)
@@ -128,7 +128,9 @@ def _take_effect(site: Site, releases: list[Release]) -> RoutingTable | None:
     return _put_in_force(site, table, standing)
 
 
-def _logging(site: Site, release: Release, table: RoutingTable) -> RoutingTable:
+def _logging(
+    site: Site, release: Release, table: RoutingTable, standing: _Standing
+) -> RoutingTable:
     """The table, with what its log keeps. Its packages are in place."""
     taken: set[str] = set()
     for variant in table.variants:
@@ -138,7 +140,8 @@ def _logging(site: Site, release: Release, table: RoutingTable) -> RoutingTable:
         except (OSError, ValueError, ProjectInvalid):
             # Somebody changed it: the endpoint, which verifies it, will not load it.
             continue
-    return replace(table, log=log_rule(site, release, taken))
+    rule = None if standing.table is None else standing.table.log
+    return replace(table, log=log_rule(site, release, taken, rule))
 
 
 def _place(site: Site, table: RoutingTable, versions: Mapping[int, ModelVersion]) -> None:
@@ -174,7 +177,7 @@ def _retreat(site: Site, release: Release, number: int, standing: _Standing) -> 
         table = RoutingTable(number, release.model, release.id, only)
         try:
             _place(site, table, {candidate: version})
-            table = _logging(site, release, table)
+            table = _logging(site, release, table, standing)
         except (FreeholdError, OSError):
             # The caller raises why the version that is wanted is not there.
             continue

@@ -12,6 +12,7 @@ from typing import Self
 import polars as pl
 
 from freehold.app.site.opening import Site
+from freehold.app.traffic.log_settings import as_opened, log_settings
 from freehold.app.traffic.token_key import token_key
 from freehold.serving.prediction_log import TOKEN_IDS, TOKENS
 from freehold.serving.tokens import PREDICTION, REQUEST, TokenKey
@@ -25,9 +26,8 @@ class Identities:
     @classmethod
     def of(cls, site: Site) -> Self:
         """Raises what keeps the key for tokens from being used."""
-        endpoint = site.project.spec.endpoint
-        is_personal = endpoint is not None and endpoint.log.personal_ids
-        return cls(token_key(site) if is_personal else None)
+        settings = log_settings(site) or as_opened(site)
+        return cls(token_key(site) if settings.personal_ids else None)
 
     def written(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Of ids in clear."""

@@ -79,6 +79,21 @@ def test_the_rows_of_a_tenth_of_the_keys_and_counts_of_the_others(
     assert 'freehold_rows_total{model="delay",version="1"} 500.0' in text
 
 
+def test_rows_without_ids_are_in_or_out_with_their_request(
+    sampled: Any, client_of: Any, request_of: Any
+) -> None:
+    client = client_of()
+    names = keys(200, start=1)
+    for name in names:
+        client.infer(request_of(*range(5), id=name))
+    flush(client)
+    kept = [name for name in names if Sampling("delay", 0.1).keeps(name)]
+    found = rows(sampled)
+    assert found["request_id"].to_list() == [name for name in kept for _ in range(5)]
+    (one,) = left_out(sampled)
+    assert (one.requests, one.rows) == (200 - len(kept), 1000 - 5 * len(kept))
+
+
 def test_one_tensor_of_all_columns_is_sampled_too(site: Any, client_of: Any) -> None:
     site.model(1)
     site.route(CHAMPION, log=TENTH)

@@ -122,6 +122,23 @@ def test_a_table_says_what_the_log_keeps_and_changes_with_the_file(reopened: Any
     assert loop.table().log.key == key_of(loop).name != first.log.key
 
 
+def test_a_process_that_was_there_before_follows_the_file(loop: Any) -> None:
+    loop.turn()
+    log_of(loop, sample=0.5, personal=["carrier"])
+    loop.turn()
+    rule = loop.table().log
+    assert (rule.sample, rule.personal) == (0.5, ("carrier",))
+    path = loop.site.project.root / "freehold.yaml"
+    text = path.read_text()
+    path.write_text(text[: text.index("log:") + 6])
+    loop.turn()
+    assert loop.table().log == rule
+    path.write_text(text)
+    log_of(loop)
+    loop.turn()
+    assert loop.table().log == WHOLE
+
+
 def test_all_is_kept_while_a_release_runs(reopened: Any) -> None:
     loop = reopened(sample=0.25)
     loop.release(2)

@@ -39,7 +39,9 @@ def test_a_greater_share_keeps_what_a_smaller_one_does(
 def test_it_is_the_hash_that_keys_are_routed_by(keys: list[str], share: float) -> None:
     bound = round(share * 2**64)
     expected = [n for n, key in enumerate(keys) if position(b"log\0m\0", key) < bound]
-    assert Sampling("m", share).kept(keys) == expected
+    sampling = Sampling("m", share)
+    assert sampling.kept(keys) == expected
+    assert [sampling.keeps(key) for key in keys] == [n in expected for n in range(len(keys))]
 
 
 def test_the_share_is_kept() -> None:
