@@ -56,6 +56,8 @@ class LogRule:
 
     sample: float = 1.0
     """Share of the keys, above 0."""
+    whole: bool = False
+    """Whether rows of the other keys are kept too, for now."""
     personal: tuple[str, ...] = ()
     """Columns of which it keeps tokens."""
     ids: bool = False
@@ -66,6 +68,8 @@ class LogRule:
     def __post_init__(self) -> None:
         if not 0 < self.sample <= 1:
             raise ValueError("the share of logged keys is not above 0 and at most 1")
+        if self.whole and self.sample == 1:
+            raise ValueError("a log of all keys keeps no others")
         if len(set(self.personal)) < len(self.personal):
             raise ValueError("a personal column stands twice")
         if bool(self.key) != bool(self.personal or self.ids):
@@ -77,6 +81,7 @@ class LogRule:
             "key": self.key,
             "personal": list(self.personal),
             "sample": self.sample,
+            "whole": self.whole,
         }
 
 
@@ -164,12 +169,14 @@ def _shadow(value: Mapping[str, Any]) -> Shadow:
 
 
 def _log_rule(value: Mapping[str, Any]) -> LogRule:
-    if not isinstance(value["ids"], bool):
-        raise TypeError(f"{value['ids']!r} is not of the type expected")
+    for name in ("ids", "whole"):
+        if not isinstance(value[name], bool):
+            raise TypeError(f"{value[name]!r} is not of the type expected")
     return LogRule(
         sample=_typed(value["sample"], (int, float)),
         personal=tuple(_typed(name, str) for name in _typed(value["personal"], list)),
         ids=value["ids"],
+        whole=value["whole"],
         key=_typed(value["key"], str),
     )
 

@@ -19,7 +19,6 @@ from freehold.serving.prediction_log import Batch
 from freehold.serving.request import InferenceRequest, asked_at
 from freehold.serving.response import Predictions
 from freehold.serving.rows import COLUMN_MISSING, absent, check_columns, logged_inputs, matrix_of
-from freehold.serving.sampling import Sampling
 
 BUSY = "runtime.busy"
 """A model elsewhere has as many to answer as may wait."""
@@ -164,25 +163,23 @@ class Inference:
             kinds=call.loaded.kinds,
             trace=call.trace,
             tokens=call.loaded.keeping.tokens,
+            sampling=call.loaded.keeping.sampling,
+            has_ids=call.request.ids is not None,
         )
 
     def _log_answered(self, call: _Call, batch: Batch, rows: list[int] | None) -> None:
-        sampling = call.loaded.keeping.sampling
-        if sampling is not None:
-            self._sample(call, batch, sampling)
+        if not call.loaded.keeping.whole:
+            self._sample(batch)
         elif call.loaded.table.shadow is None or call.pinned:
             self._keep(batch)
         else:
             self.shadows.offer(batch, call.loaded, call.request, rows)
 
-    def _sample(self, call: _Call, batch: Batch, sampling: Sampling) -> None:
+    def _sample(self, batch: Batch) -> None:
         """Answered rows, of which the log keeps those of some keys."""
         self._metrics.counted(batch)
-        kept: Sequence[int] = ()
-        if call.request.ids is not None:
-            kept = sampling.kept(batch.prediction_ids)
-        elif sampling.keeps(call.request_id):
-            kept = range(batch.rows)
+        sampling, kept = batch.sampling, batch.sampled
+        assert sampling is not None
         left = batch.rows - len(kept)
         if left:
             seconds = 0.0 if kept else (batch.latency_us or 0.0) / 1e6

@@ -23,7 +23,9 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 @dataclass(frozen=True)
 class Keeping:
     sampling: Sampling | None = None
-    """None: all rows are kept."""
+    """None: all keys are kept."""
+    whole: bool = True
+    """Whether rows of other keys are kept, too."""
     tokens: Tokens | None = None
     """None: nothing is personal."""
 
@@ -47,9 +49,9 @@ def keeping_of(folder: Path, table: RoutingTable, kinds: Mapping[str, str]) -> K
             code="endpoint.log-columns",
             hint="mend `endpoint.log.personal` in freehold.yaml, then release again",
         )
-    is_whole = rule.sample >= 1 or len(table.variants) > 1 or table.shadow is not None
     return Keeping(
-        None if is_whole else Sampling(table.model, rule.sample),
+        None if rule.sample >= 1 else Sampling(table.model, rule.sample),
+        rule.whole or rule.sample >= 1 or len(table.variants) > 1 or table.shadow is not None,
         Tokens(_key(folder / TOKEN_KEY, rule.key), frozenset(rule.personal), rule.ids)
         if rule.key
         else None,

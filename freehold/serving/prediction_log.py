@@ -16,6 +16,8 @@ Columns
   shadow_score,               null where none did; its score, the time that it took for all rows of
   shadow_latency_us,          the request that it scored, and the code if it failed
   shadow_error
+  sampled                     where the log keeps a share of the keys: whether the row's is one of
+                              them; else it is here for another reason, and no share of anything
   input_*                     each column that a loaded model takes, as sent
   token_*                     instead of it, where the column is personal: see `tokens`; the two ids
                               are tokens too where they are personal
@@ -39,6 +41,7 @@ import numpy as np
 import polars as pl
 
 from freehold.serving.left_out import Tally
+from freehold.serving.sampling import Sampling
 from freehold.serving.tensor import NumberMatrix
 from freehold.serving.tokens import PREDICTION, REQUEST, Tokens
 
@@ -50,6 +53,7 @@ SLICE = 2000
 at the interpreter, and answers must not wait for it."""
 FORMAT = "1"
 
+SAMPLED = "sampled"
 SCHEMA: Mapping[str, Any] = {
     "prediction_id": pl.String,
     "request_id": pl.String,
@@ -69,6 +73,7 @@ SCHEMA: Mapping[str, Any] = {
     "shadow_score": pl.Float64,
     "shadow_latency_us": pl.Float64,
     "shadow_error": pl.String,
+    SAMPLED: pl.Boolean,
 }
 _OF_ROWS = ("score", "reference_score", "shadow_version", "shadow_score")
 """Of which a batch has a list; the others have one value for all its rows."""
@@ -105,10 +110,23 @@ class Batch(NamedTuple):
     shadow_error: str | None = None
     tokens: Tokens | None = None
     """What of it is personal; the values themselves are never written."""
+    sampling: Sampling | None = None
+    """Where the log keeps a share of the keys."""
+    has_ids: bool = False
+    """Whether the ids are the rows' own."""
 
     @property
     def rows(self) -> int:
         return len(self.prediction_ids)
+
+    @property
+    def sampled(self) -> Sequence[int]:
+        """Places of rows whose key is one of the share."""
+        if self.sampling is None:
+            return range(self.rows)
+        if self.has_ids:
+            return self.sampling.kept(self.prediction_ids)
+        return range(self.rows if self.sampling.keeps(self.request_id) else 0)
 
     def take(self, rows: Sequence[int]) -> "Batch":
         """These rows only, of a batch that no shadow has scored."""
@@ -173,6 +191,8 @@ def _table(batches: Sequence[Batch], kinds: Kinds) -> pl.DataFrame:
             if ids is not None:
                 named = ids.tokens(PREDICTION, named, numbers=False)
             found = pl.Series(name, named, dtype)
+        elif name == SAMPLED:
+            found = pl.Series(name, list(chain.from_iterable(map(_sampled, batches))), dtype)
         elif name in _OF_ROWS:
             scores = zip(values[name], counts, strict=True)
             of_rows = chain.from_iterable(one or repeat(None, count) for one, count in scores)
@@ -245,6 +265,21 @@ def personal_in(log: pl.DataFrame) -> frozenset[str]:
     """Columns, under the names that the models know, of which some row has a token."""
     names = [name for name in log.columns if name.startswith(TOKEN)]
     return frozenset(name.removeprefix(TOKEN) for name in names)
+
+
+def of_the_share(log: pl.DataFrame) -> pl.DataFrame:
+    """Rows that are a share of all keys, or all: without those that are there because they failed,
+    or since a release ran, which would weigh more than others."""
+    return log.filter(pl.col(SAMPLED).fill_null(True)) if SAMPLED in log.columns else log
+
+
+def _sampled(batch: Batch) -> Sequence[bool | None]:
+    if batch.sampling is None:
+        return [None] * batch.rows
+    found: list[bool | None] = [False] * batch.rows
+    for place in batch.sampled:
+        found[place] = True
+    return found
 
 
 def _of(values: Sequence[Any], rows: Sequence[int]) -> list[Any]:

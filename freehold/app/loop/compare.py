@@ -14,7 +14,7 @@ from freehold.domain.errors import NotFound, Refused
 from freehold.domain.statistics.estimate import Estimate
 from freehold.domain.statistics.ranking import auc, compare
 from freehold.domain.statistics.rows import scored
-from freehold.serving.prediction_log import inputs_of, personal_in
+from freehold.serving.prediction_log import inputs_of, of_the_share, personal_in
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ def compare_months(site: Site, name: str) -> list[Month]:
             code="labels.none",
         )
     rows = (
-        log.drop_nulls("score")
+        of_the_share(log)
+        .drop_nulls("score")
         .unique("prediction_id", keep="first", maintain_order=True)
         .join(known, on="prediction_id", how="inner")
         .with_columns(month=pl.col("asked_at").dt.strftime("%Y-%m"))

@@ -38,7 +38,8 @@ def log_rule(
     if absent and _known_of(site, release.model, absent) < set(absent):
         personal = tuple(sorted(taken))
     return LogRule(
-        sample=1.0 if release.status == "running" else spec.sample,
+        sample=spec.sample,
+        whole=release.status == "running" and spec.sample < 1,
         personal=personal,
         ids=spec.personal_ids,
         key=token_key(site).name if personal or spec.personal_ids else "",

@@ -19,7 +19,7 @@ from freehold.endpoint import request_log
 from freehold.endpoint.process import EndpointProcess
 from freehold.endpoint.request_log import LogSettings, RequestLog
 from freehold.serving.left_out import LeftOut, left_out_of
-from freehold.serving.prediction_log import Batch
+from freehold.serving.prediction_log import Batch, of_the_share
 from freehold.serving.request import InferenceRequest, Limits, made_request
 from freehold.serving.sampling import Sampling
 from freehold.serving.tensor import NumberMatrix, Tensor
@@ -119,6 +119,8 @@ def test_a_row_that_failed_is_never_left_out(site: Any, client_of: Any, request_
         assert client.infer(request_of(1.0, ids=keys(1, number))).status == 200
     flush(client)
     failed = rows(site).filter(pl.col("error").is_not_null())
+    share = Sampling("delay", 0.001).kept(keys(50))
+    assert of_the_share(failed)["prediction_id"].to_list() == [keys(50)[place] for place in share]
     assert failed["prediction_id"].to_list() == keys(50)
     assert rows(site).height + sum(one.rows for one in left_out(site)) == 100
 
@@ -140,13 +142,23 @@ def test_a_canary_and_a_shadow_need_every_row(site: Any, client_of: Any, request
     assert look()
     client.infer(request_of(*range(100), ids=keys(100)))
     flush(client)
-    assert rows(site).height == 300 and left_out(site) == []
+    found = rows(site)
+    assert found.height == 300 and left_out(site) == []
+    share = {keys(100)[place] for place in Sampling("delay", 0.1).kept(keys(100))}
+    assert set(found.filter("sampled")["prediction_id"]) == share
+    assert of_the_share(found).height == 3 * len(share)
+    assert found["sampled"].null_count() == 0
+    site.route(CHAMPION, log=LogRule(sample=0.1, whole=True))
+    assert look()
+    client.infer(request_of(*range(100), ids=keys(100, 100)))
+    flush(client)
+    assert rows(site).height == 400 and left_out(site) == []
     site.route((2, 100.0, "champion"), log=TENTH)
     assert look()
     client.infer(request_of(*range(100), ids=keys(100)))
     flush(client)
     (one,) = left_out(site)
-    assert (one.version, rows(site).height + one.rows) == (2, 400)
+    assert (one.version, rows(site).height + one.rows) == (2, 500)
 
 
 def test_counts_stand_in_a_part_within_the_window_though_no_row_is_kept(
@@ -241,7 +253,7 @@ def test_a_killed_process_loses_no_row_and_no_count_of_before_its_window(
     real: Any, request_of: Any
 ) -> None:
     real.token_key()
-    rule = LogRule(0.3, ("carrier",), True, real.token_key().name)
+    rule = LogRule(0.3, False, ("carrier",), True, real.token_key().name)
     real.route(CHAMPION, log=rule)
     endpoint = EndpointProcess.start(real.folder)
     client = EndpointClient(endpoint.url)
@@ -272,7 +284,7 @@ def test_a_killed_process_loses_no_row_and_no_count_of_before_its_window(
 def test_of_what_no_part_can_be_made_no_value_is_told(tmp_path: Path, site: Any) -> None:
     site.token_key()
     site.model(1)
-    rule = LogRule(1.0, ("distance",), False, site.token_key().name)
+    rule = LogRule(1.0, False, ("distance",), False, site.token_key().name)
     site.route(CHAMPION, log=rule)
     endpoint = site.endpoint()
     spoilt = Batch(

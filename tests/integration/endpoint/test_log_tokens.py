@@ -41,7 +41,7 @@ def holds_marker(folder: Path) -> list[str]:
 
 def personal(site: Any, secret: bytes = b"k" * 32) -> LogRule:
     key = site.token_key(secret)
-    return LogRule(1.0, ("carrier", "distance"), True, key.name)
+    return LogRule(1.0, False, ("carrier", "distance"), True, key.name)
 
 
 def tensors(**more: Any) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def test_without_its_key_a_table_is_not_loaded(site: Any) -> None:
 def test_a_column_that_no_model_takes_is_refused_with_all_the_others(site: Any) -> None:
     site.model(1)
     key = site.token_key()
-    site.route(CHAMPION, log=LogRule(1.0, ("carier", "distance", "age"), False, key.name))
+    site.route(CHAMPION, log=LogRule(1.0, False, ("carier", "distance", "age"), False, key.name))
     with pytest.raises(FreeholdError) as caught:
         site.endpoint()
     assert caught.value.code == "endpoint.log-columns"

@@ -111,7 +111,7 @@ def test_a_table_says_what_the_log_keeps_and_changes_with_the_file(reopened: Any
     assert loop.table().log == WHOLE
     loop.turn()
     first = loop.table()
-    assert first.log == LogRule(0.25, ("carrier",), False, key_of(loop).name)
+    assert first.log == LogRule(0.25, False, ("carrier",), False, key_of(loop).name)
     path = loop.site.serving / "tokens.key"
     assert path.stat().st_mode & 0o777 == 0o600
     loop.turn()
@@ -142,7 +142,7 @@ def test_a_process_that_was_there_before_follows_the_file(loop: Any) -> None:
 def test_all_is_kept_while_a_release_runs(reopened: Any) -> None:
     loop = reopened(sample=0.25)
     loop.release(2)
-    assert loop.table().log == WHOLE
+    assert loop.table().log == LogRule(sample=0.25, whole=True)
     revoke(loop.site, version_of(loop.site.state, "delay", 2))
     assert loop.table().log == LogRule(sample=0.25)
     assert not (loop.site.serving / "tokens.key").exists()
@@ -226,6 +226,18 @@ def test_a_personal_feature_is_named_as_not_watched(reopened: Any, world: Any) -
     with pytest.raises(FreeholdError) as caught:
         compare_months(loop.site, "delay@1")
     assert (caught.value.code, "carrier" in caught.value.why) == ("compare.personal", True)
+
+
+def test_a_day_of_which_all_was_kept_weighs_no_more_than_others(reopened: Any) -> None:
+    loop = reopened(sample=0.5)
+    loop.days(range(7))
+    for number, part in enumerate(sorted((loop.site.serving / "log").glob("*.parquet"))):
+        rows = pl.read_parquet(part)
+        half = pl.int_range(rows.height) % 2 == 0
+        rows.with_columns(sampled=half if number == 3 else True).write_parquet(part)
+    loop.turn()
+    (assessed,) = loop.facts("monitoring.assessed")
+    assert assessed["body"]["rows"] == 6 * 300 + 150
 
 
 def _tokenise(loop: Any) -> None:

@@ -104,7 +104,7 @@ def test_a_table_cannot_contradict_itself(variants: tuple[Variant, ...]) -> None
 
 
 def test_what_the_log_keeps_is_signed_too() -> None:
-    rule = LogRule(0.1, ("postcode", "customer"), True, "ab12")
+    rule = LogRule(0.1, True, ("postcode", "customer"), True, "ab12")
     table = replace(TABLE, log=rule)
     signature = KEY.sign(signed_bytes(table), ec.ECDSA(hashes.SHA256()))
     assert read_routing(routing_document(table, signature), public(KEY)) == table
@@ -126,6 +126,7 @@ def test_a_table_that_keeps_all_is_signed_as_tables_were_before() -> None:
     [
         {"sample": 0.0},
         {"sample": 1.5},
+        {"whole": True},
         {"sample": float("nan")},
         {"personal": ("a", "a"), "key": "k"},
         {"personal": ("a",)},
