@@ -94,8 +94,11 @@ def _log_faults(project: OpenProject) -> list[Fault]:
     endpoint = project.spec.endpoint
     if endpoint is None or not endpoint.log.personal or not (project.state / LEDGER).exists():
         return []
-    with open_site(project.root) as site:
-        return log_faults(site, endpoint.model)
+    try:
+        with open_site(project.root) as site:
+            return log_faults(site, endpoint.model)
+    except FreeholdError as error:
+        return list(error.faults) or [Fault(error.code, error.what, hint=error.hint)]
 
 
 def _adapter_faults(project: OpenProject) -> list[Fault]:

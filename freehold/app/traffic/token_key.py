@@ -6,6 +6,7 @@ meaningless; the next publication makes another key, and a table that names it.
 """
 
 import os
+import tempfile
 from pathlib import Path
 
 from freehold.app.site.opening import Site
@@ -40,16 +41,16 @@ def token_key(site: Site) -> TokenKey:
 
 def _make(path: Path, key: TokenKey) -> None:
     """Whole, on the disk, and never in place of one that another process made meanwhile."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    beside.unlink(missing_ok=True)
+    # Readable by nobody else from the first moment.
+    opened, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    beside = Path(name)
     try:
-        opened = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         with os.fdopen(opened, "wb") as file:
             file.write(key.as_text())
             file.flush()
             os.fsync(file.fileno())
         try:
-            os.link(beside, path)
+            path.hardlink_to(beside)
         except FileExistsError:
             return
         folder = os.open(path.parent, os.O_RDONLY)

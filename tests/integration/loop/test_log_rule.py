@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from freehold.app.site.opening import open_site
 from freehold.app.traffic.client import EndpointClient
 from freehold.app.traffic.labels import add_labels, labels
 from freehold.app.traffic.requests import collect, requests
+from freehold.app.traffic.token_key import token_key
 from freehold.catalog.versions import version_of
 from freehold.domain.errors import FreeholdError
 from freehold.domain.routing import WHOLE, LogRule
@@ -120,6 +122,17 @@ def test_a_table_says_what_the_log_keeps_and_changes_with_the_file(reopened: Any
     loop.turn()
     assert loop.table().version > first.version
     assert loop.table().log.key == key_of(loop).name != first.log.key
+
+
+def test_of_many_that_make_the_key_at_once_one_does(loop: Any) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: token_key(loop.site), range(32)))
+    assert found == {key_of(loop)}
+    assert [path.name for path in loop.site.serving.glob("*tokens.key*")] == ["tokens.key"]
+    (loop.site.serving / "tokens.key").write_bytes(b"spoilt")
+    with pytest.raises(FreeholdError) as caught:
+        token_key(loop.site)
+    assert caught.value.code == "key.unreadable"
 
 
 def test_a_process_that_was_there_before_follows_the_file(loop: Any) -> None:
