@@ -10,7 +10,7 @@ Laws
 - Rows of which no part can be made are dropped and counted, and cost no other row its place.
 - Rows that were left out, since only a share of the keys is kept, are counted with the same window,
   in `sampled_out` and in the next part's metadata; a part without rows says it if none are kept.
-- Every row that was offered or left out is written, waiting, dropped or left out, and but one.
+- Of every row exactly one is true: it is written, it waits, it was dropped, it was left out.
 - Every failure is counted, told once until it has passed, and raised by the next `flush`.
 """
 
