@@ -16,7 +16,7 @@ from freehold.app.traffic.client import EndpointClient
 from freehold.domain.errors import StorageFailed
 from freehold.domain.routing import LogRule, Shadow
 from freehold.endpoint import request_log
-from freehold.endpoint.process import EndpointProcess
+from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.endpoint.request_log import LogSettings, RequestLog
 from freehold.serving.left_out import LeftOut, left_out_of
 from freehold.serving.prediction_log import Batch, of_the_share
