@@ -15,8 +15,10 @@ from freehold.app.project.loading import (
     traced,
 )
 from freehold.app.project.reading import OpenProject, find_root, read_project
+from freehold.app.release.log_rule import log_faults
 from freehold.app.run.placement.ground import ground_of, is_placed
 from freehold.app.run.world import codecs
+from freehold.app.site.opening import LEDGER, open_site
 from freehold.domain.errors import Fault, FreeholdError, PipelineInvalid, ProjectInvalid
 from freehold.domain.graph import Graph
 
@@ -70,6 +72,7 @@ def check_project(start: Path) -> CheckedProject:
         modules = read_policies(project).modules
     except ProjectInvalid as error:
         faults += error.faults
+    faults += _log_faults(project)
     if faults:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise ProjectInvalid(
@@ -84,6 +87,18 @@ def check_project(start: Path) -> CheckedProject:
         expectations=sum(len(suite.expectations) for suite in suites),
         policies=sum(1 for name in modules if not name.endswith("_test.rego")),
     )
+
+
+def _log_faults(project: OpenProject) -> list[Fault]:
+    """Of `endpoint.log`, where there is a history that knows the model's columns."""
+    endpoint = project.spec.endpoint
+    if endpoint is None or not endpoint.log.personal or not (project.state / LEDGER).exists():
+        return []
+    try:
+        with open_site(project.root) as site:
+            return log_faults(site, endpoint.model)
+    except FreeholdError as error:
+        return list(error.faults) or [Fault(error.code, error.what, hint=error.hint)]
 
 
 def _adapter_faults(project: OpenProject) -> list[Fault]:

@@ -165,13 +165,13 @@ def _covered(fact: Fact, state: State, writers: Iterable[str]) -> Iterator[Chang
 
 def _consumes(fact: Fact) -> bool:
     if fact.type == "log.recorded":
-        return bool(fact.body["rows"])
+        return bool(fact.body["rows"] or fact.body.get("sampled_out"))
     return not fact.body.get("cached") and fact.body.get("microseconds", 0) > 0
 
 
 projection = Projection(
     name="metering",
-    version=1,
+    version=2,
     types=frozenset({*KEPT, "usage.metered", "log.continued", "key.replaced"}),
     fold=_fold,
 )

@@ -1,14 +1,16 @@
 """What was asked and what came true: files of the request log, and labels that arrived.
 
 Facts
-  log.recorded {model, file, digest, rows, first, last, answered,
+  log.recorded {model, file, digest, rows, sampled_out, first, last, answered,
                 variants: [{version, requests, rows, failed}]}
   labels.added {model, artifact, rows, first, last}
 
 Each site has its own request log and labels, which only it can read; rows stand by site.
 Times are microseconds since 1970 UTC. `first` and `last` are by the time that a request was asked
-at, which in a replay is the recorded one; `answered` is by the endpoint's clock. `variants` is
-lacking in facts of earlier releases; its `rows` were answered, its `failed` ones were not.
+at, which in a replay is the recorded one; `answered` is by the endpoint's clock. `rows` are in the
+file; `sampled_out` were answered, and left out where the log keeps a share of the keys. `variants`
+has what was asked, whether it is in the file or not: its `rows` were answered, its `failed` ones
+were not. Facts of earlier releases lack it, and `sampled_out`, which then is 0.
 """
 
 from collections.abc import Iterable, Iterator
@@ -44,6 +46,8 @@ class LogFile:
     last: int
     answered: int
     """When its last request was answered."""
+    sampled_out: int = 0
+    """Rows that were answered beside those in it."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
     if fact.type == "labels.added":
         key = f"{log}/{fact.time.wall:020d}/{fact.writer}/{fact.sequence:012d}"
         return [Change(LABELS, key, body)]
-    body = {one.name: body[one.name] for one in fields(LogFile)}
+    body = {one.name: body.get(one.name, 0) for one in fields(LogFile)}
     before = state.get(NEWEST, log) or {}
     newest = {
         "answered": max(body["answered"], before.get("answered", 0)),
@@ -119,7 +123,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
 
 projection = Projection(
     name="traffic",
-    version=3,
+    version=4,
     types=frozenset({"log.recorded", "labels.added"}),
     fold=_fold,
 )

@@ -11,6 +11,7 @@ import click
 from freehold.app.loop.advance import advance
 from freehold.app.loop.status import ADDRESS
 from freehold.app.loop.turns import LoopBusy
+from freehold.app.release.log_rule import require_log_columns
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site, open_site
 from freehold.cli import output
@@ -75,7 +76,8 @@ def command(
 
 
 def ready_to_serve(site: Site) -> EndpointSpec:
-    """The endpoint's settings, with its serving folder written. Raises WrongUsage, NotFound."""
+    """The endpoint's settings, with its serving folder written. Raises WrongUsage, NotFound,
+    Refused `endpoint.log-columns`."""
     spec = site.project.spec.endpoint
     if spec is None:
         raise WrongUsage(
@@ -84,6 +86,7 @@ def ready_to_serve(site: Site) -> EndpointSpec:
             hint="add `endpoint: {model: NAME}`",
             code="usage.no-endpoint",
         )
+    require_log_columns(site, spec.model)
     if publish(site, spec.model) is None:
         raise NotFound(
             f"no version of {spec.model} is released",

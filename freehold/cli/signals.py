@@ -8,6 +8,7 @@ from freehold.app.loop.signals import signals
 from freehold.app.site.opening import open_site
 from freehold.cli import drawing, output
 from freehold.domain.signal import OF_MONEY
+from freehold.domain.statistics.estimate import REASONS
 
 SHOWN = 14
 """Newest assessments that people see; `--json` has all."""
@@ -39,6 +40,9 @@ def command(model: str, as_json: bool) -> None:
         ["week to", "version", "rows>", "score PSI>", "AUC>", "net accuracy>", "most drifted"],
         [_cells(row) for row in rows[-SHOWN:]],
     )
+    for name, reason in rows[-1].get("not_watched", {}).items():
+        if reason == "personal":
+            click.echo(f"{name} of {rows[-1]['model']} is not watched: {REASONS[reason]}")
     for signal in found["signals"]:
         click.echo(_signal(signal))
     for proposal in found["proposals"]:

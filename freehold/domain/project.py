@@ -28,6 +28,20 @@ class ModelSpec:
 
 
 @dataclass(frozen=True)
+class LogSpec:
+    """What the request log keeps, and how."""
+
+    sample: float = 1.0
+    """Share of the keys whose rows are kept; the others are counted. All rows are kept that a
+    version failed to answer, and all while a release runs."""
+    personal: tuple[str, ...] = ()
+    """Columns of which the log has a token instead of the value."""
+    personal_ids: bool = False
+    """Whether ids that clients give are personal too: the log and the labels then have tokens of
+    all prediction and request ids."""
+
+
+@dataclass(frozen=True)
 class EndpointSpec:
     model: str
     host: str = "127.0.0.1"
@@ -35,6 +49,7 @@ class EndpointSpec:
     runtime: str = EMBEDDED["model_runtime"]
     """The runtime adapter that answers predictions; `auto` takes the one that the package asks for.
     All give the same numbers."""
+    log: LogSpec = LogSpec()
 
 
 @dataclass(frozen=True)

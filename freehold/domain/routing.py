@@ -50,6 +50,46 @@ class Shadow:
 
 
 @dataclass(frozen=True)
+class LogRule:
+    """What an endpoint's log keeps of rows that are answered by a table. Raises ValueError if it
+    contradicts itself."""
+
+    sample: float = 1.0
+    """Share of the keys, above 0."""
+    whole: bool = False
+    """Whether rows of the other keys are kept too, for now."""
+    personal: tuple[str, ...] = ()
+    """Columns of which it keeps tokens."""
+    ids: bool = False
+    """Whether it keeps tokens of prediction and request ids."""
+    key: str = ""
+    """Name of the key that tokens are made with; empty where none are."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.sample <= 1:
+            raise ValueError("the share of logged keys is not above 0 and at most 1")
+        if self.whole and self.sample == 1:
+            raise ValueError("a log of all keys keeps no others")
+        if len(set(self.personal)) < len(self.personal):
+            raise ValueError("a personal column stands twice")
+        if bool(self.key) != bool(self.personal or self.ids):
+            raise ValueError("tokens and the name of their key go together")
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "ids": self.ids,
+            "key": self.key,
+            "personal": list(self.personal),
+            "sample": self.sample,
+            "whole": self.whole,
+        }
+
+
+WHOLE = LogRule()
+"""Every row, as sent."""
+
+
+@dataclass(frozen=True)
 class RoutingTable:
     """Frozen; an endpoint replaces it whole. Raises ValueError if it contradicts itself."""
 
@@ -62,6 +102,7 @@ class RoutingTable:
     reference: int | None = None
     """Version whose model also scores the rows of the other variants, for comparison."""
     shadow: Shadow | None = None
+    log: LogRule = WHOLE
 
     def __post_init__(self) -> None:
         versions = [variant.version for variant in self.variants]
@@ -83,10 +124,13 @@ class RoutingTable:
                 raise ValueError("the shadow's share is not above 0 and at most 100")
 
     def as_json(self) -> dict[str, Any]:
-        """Without a member for a shadow where there is none, as tables were signed before."""
+        """Without a member for a shadow, or for the log's rule, where there is none, as tables were
+        signed before."""
         shadow = {} if self.shadow is None else {"shadow": self.shadow.as_json()}
+        log = {} if self.log == WHOLE else {"log": self.log.as_json()}
         return {
             **shadow,
+            **log,
             "model": self.model,
             "reference": self.reference,
             "salt": self.salt,
@@ -98,7 +142,7 @@ class RoutingTable:
     def from_json(cls, value: Mapping[str, Any]) -> "RoutingTable":
         """Raises ValueError on a missing field, a wrong type, or a contradiction."""
         try:
-            reference, shadow = value["reference"], value.get("shadow")
+            reference, shadow, log = value["reference"], value.get("shadow"), value.get("log")
             return cls(
                 version=_typed(value["version"], int),
                 model=_typed(value["model"], str),
@@ -114,6 +158,7 @@ class RoutingTable:
                 ),
                 reference=None if reference is None else _typed(reference, int),
                 shadow=None if shadow is None else _shadow(shadow),
+                log=WHOLE if log is None else _log_rule(log),
             )
         except (KeyError, TypeError, AttributeError) as exc:
             raise ValueError(f"not a routing table: {exc!r}") from exc
@@ -121,6 +166,19 @@ class RoutingTable:
 
 def _shadow(value: Mapping[str, Any]) -> Shadow:
     return Shadow(_typed(value["version"], int), _typed(value["share"], (int, float)))
+
+
+def _log_rule(value: Mapping[str, Any]) -> LogRule:
+    for name in ("ids", "whole"):
+        if not isinstance(value[name], bool):
+            raise TypeError(f"{value[name]!r} is not of the type expected")
+    return LogRule(
+        sample=_typed(value["sample"], (int, float)),
+        personal=tuple(_typed(name, str) for name in _typed(value["personal"], list)),
+        ids=value["ids"],
+        whole=value["whole"],
+        key=_typed(value["key"], str),
+    )
 
 
 def signed_bytes(table: RoutingTable) -> bytes:

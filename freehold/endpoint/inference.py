@@ -14,6 +14,7 @@ from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.request_log import RequestLog
 from freehold.endpoint.shadow import Shadowing, Shadows
 from freehold.ports.clock import Clock
+from freehold.serving.left_out import LeftOut
 from freehold.serving.prediction_log import Batch
 from freehold.serving.request import InferenceRequest, asked_at
 from freehold.serving.response import Predictions
@@ -161,13 +162,34 @@ class Inference:
             inputs=logged_inputs(call.request, call.loaded.kinds, rows),
             kinds=call.loaded.kinds,
             trace=call.trace,
+            tokens=call.loaded.keeping.tokens,
+            sampling=call.loaded.keeping.sampling,
+            has_ids=call.request.ids is not None,
         )
 
     def _log_answered(self, call: _Call, batch: Batch, rows: list[int] | None) -> None:
-        if call.loaded.table.shadow is None or call.pinned:
+        if not call.loaded.keeping.whole:
+            self._sample(batch)
+        elif call.loaded.table.shadow is None or call.pinned:
             self._keep(batch)
         else:
             self.shadows.offer(batch, call.loaded, call.request, rows)
+
+    def _sample(self, batch: Batch) -> None:
+        """Answered rows, of which the log keeps those of some keys."""
+        self._metrics.counted(batch)
+        sampling, kept = batch.sampling, batch.sampled
+        assert sampling is not None
+        left = batch.rows - len(kept)
+        if left:
+            seconds = 0.0 if kept else (batch.latency_us or 0.0) / 1e6
+            times = batch.asked_at, batch.asked_at, batch.at
+            counts = LeftOut(
+                batch.model, batch.version, 0 if kept else 1, left, *times, seconds, seconds**2
+            )
+            self._log.leave_out(counts, sampling.share)
+        if kept:
+            self._log.offer(batch.take(kept) if left else batch)
 
     def _keep(self, batch: Batch) -> None:
         self._metrics.counted(batch)

@@ -22,6 +22,7 @@ from freehold.domain.package import ADMISSION, COLUMNS, SIGNATURE, check_admissi
 from freehold.domain.routing import RoutingTable, Variant, is_withdrawal, read_routing
 from freehold.domain.signature import PublicKey
 from freehold.endpoint.batching import Batching
+from freehold.endpoint.keeping import EVERYTHING, Keeping, keeping_of
 from freehold.ports.model_runtime import Elsewhere, ModelRuntime, Predictor
 from freehold.ports.model_signing import ModelSigning
 from freehold.serving.prediction_log import Kinds
@@ -52,6 +53,8 @@ class LoadedTable:
     """In the order of the table's variants."""
     kinds: Kinds
     """Of every column that some variant takes."""
+    keeping: Keeping = EVERYTHING
+    """What the log keeps of its rows."""
 
     def start(self) -> None:
         """What was loaded to be shared."""
@@ -138,7 +141,9 @@ class Loader:
             )
         known = {} if before is None else {model.digest: model for model in before.models}
         models = tuple(self._model(table, variant, known) for variant in table.variants)
-        return LoadedTable(table, Division(table), models, _kinds(table, models))
+        kinds = _kinds(table, models)
+        keeping = keeping_of(self.folder, table, kinds)
+        return LoadedTable(table, Division(table), models, kinds, keeping)
 
     def load_to_share(self) -> LoadedTable | None:
         """For processes that are to be forked; each has to `start` it. None where not all models

@@ -129,6 +129,11 @@ class _LogCollector(Collector):
             value=state.dropped,
         )
         yield CounterMetricFamily(
+            "freehold_log_rows_sampled_out",
+            "Rows of keys that are not kept, since only a share of them is.",
+            value=state.sampled_out,
+        )
+        yield CounterMetricFamily(
             "freehold_log_write_failures", "Parts not written.", value=state.failures
         )
         yield GaugeMetricFamily(

@@ -8,6 +8,9 @@ Laws
 - A part appears whole or not at all. Its name sorts by time of writing.
 - A part that the disk does not take is tried again; its rows count towards `capacity`.
 - Rows of which no part can be made are dropped and counted, and cost no other row its place.
+- Rows that were left out, since only a share of the keys is kept, are counted with the same window,
+  in `sampled_out` and in the next part's metadata; a part without rows says it if none are kept.
+- Of every row exactly one is true: it is written, it waits, it was dropped, it was left out.
 - Every failure is counted, told once until it has passed, and raised by the next `flush`.
 """
 
@@ -22,6 +25,7 @@ from polars.exceptions import PanicException
 
 from freehold.domain.errors import StorageFailed
 from freehold.ports.clock import Clock
+from freehold.serving.left_out import LeftOut, Tally
 from freehold.serving.prediction_log import Batch, agreeing, log_part
 
 UNWRITABLE = "endpoint.log-unwritable"
@@ -54,6 +58,8 @@ class LogState:
     """Why the last part was not taken, or rows were lost since the last flush; else empty."""
     alive: bool
     """Whether the thread that writes has not ended; True after a stop, too."""
+    sampled_out: int
+    """Rows that were answered and not kept."""
 
 
 class RequestLog:
@@ -73,7 +79,9 @@ class RequestLog:
         self._changed = Condition()
         self._queue: deque[Batch] = deque()
         self._waiting = self._written = self._dropped = self._parts = self._declared = 0
-        self._failures = self._lost = 0
+        self._failures = self._lost = self._sampled_out = 0
+        self._left_out = Tally()
+        """Of which no part says anything yet."""
         self._asked = self._answered = 0
         self._closing = self._ended = False
         self._faults: dict[str, str] = {}
@@ -97,6 +105,16 @@ class RequestLog:
             if self._waiting >= self._settings.part_rows:
                 self._changed.notify_all()
             return True
+
+    def leave_out(self, one: LeftOut, share: float) -> None:
+        """Counts rows of keys that are not kept; `share` of the keys is."""
+        with self._changed:
+            if self._closing:
+                self._dropped += one.rows
+                return
+            self._left_out.share = share
+            self._left_out.add(one)
+            self._sampled_out += one.rows
 
     @property
     def state(self) -> LogState:
@@ -131,7 +149,7 @@ class RequestLog:
         alive = ENDED not in self._faults
         failure = "; ".join(self._faults.values())
         counts = (self._written, self._dropped, self._parts, self._waiting, self._failures)
-        return LogState(*counts, failure, alive)
+        return LogState(*counts, failure, alive, self._sampled_out)
 
     def _raise(self) -> None:
         if ENDED in self._faults:
@@ -166,7 +184,8 @@ class RequestLog:
             self._changed.wait_for(self._is_due, timeout=self._settings.window)
             asked, closing = self._asked, self._closing
             batches, self._queue = list(self._queue), deque()
-        self._write(batches)
+            left_out, self._left_out = self._left_out, Tally()
+        self._write(batches, left_out)
         self._tell()
         with self._changed:
             self._answered = asked
@@ -177,27 +196,32 @@ class RequestLog:
         full = self._waiting >= self._settings.part_rows and UNWRITABLE not in self._faults
         return self._closing or full or self._asked > self._answered
 
-    def _write(self, batches: list[Batch]) -> None:
-        """A part of all, as a rule; of which none can be made is halved until it can be."""
+    def _write(self, batches: list[Batch], left_out: Tally) -> None:
+        """A part of all, as a rule; of which none can be made is halved until it can be. The first
+        part says what was left out; one without rows does where there is no other."""
         runs = deque(agreeing(batches))
-        while runs:
-            run = runs.popleft()
+        while runs or left_out:
+            run = runs.popleft() if runs else ()
             dropped = self._dropped
             try:
-                part = log_part(run, dropped - self._declared)
+                part = log_part(run, dropped - self._declared, left_out or None)
             except (Exception, PanicException) as exc:  # noqa: BLE001 (counted, told, raised)
                 half = len(run) // 2
                 if half:
                     runs.extendleft((run[half:], run[:half]))
-                else:
+                elif run:
                     self._set_aside(run[0], exc)
+                else:
+                    self._put_back([], left_out, exc)
+                    return
                 continue
             try:
                 store(self._folder / self._name(), part)
             except Exception as exc:  # noqa: BLE001 (whatever it was, the rows are still to hand)
-                self._put_back([batch for one in (run, *runs) for batch in one], exc)
+                self._put_back([batch for one in (run, *runs) for batch in one], left_out, exc)
                 return
             self._taken(run, dropped)
+            left_out = Tally()
 
     def _name(self) -> str:
         return f"part-{self._clock():016d}-{os.getpid()}-{self._parts:06d}.parquet"
@@ -216,18 +240,21 @@ class RequestLog:
             self._waiting -= batch.rows
             self._dropped += batch.rows
             self._lost += batch.rows
-            self._failed(ROWS_LOST, exc)
+            # What it says may hold a value of the row.
+            self._failed(ROWS_LOST, _spoken(exc) if batch.tokens is None else type(exc).__name__)
 
-    def _put_back(self, batches: list[Batch], exc: Exception) -> None:
+    def _put_back(self, batches: list[Batch], left_out: Tally, exc: BaseException) -> None:
         with self._changed:
             self._queue.extendleft(reversed(batches))
-            self._failed(UNWRITABLE, exc)
+            left_out.join(self._left_out)
+            self._left_out = left_out
+            self._failed(UNWRITABLE, _spoken(exc))
 
-    def _failed(self, code: str, exc: BaseException) -> None:
+    def _failed(self, code: str, why: str) -> None:
         self._failures += 1
         if code not in self._faults and code not in self._untold:
             self._untold.append(code)
-        self._faults[code] = str(exc) if isinstance(exc, OSError) else f"{exc!r:.200}"
+        self._faults[code] = why
 
     def _tell(self) -> None:
         """Each fault once until it has passed, and again if nobody took it."""
@@ -240,6 +267,10 @@ class RequestLog:
                 self._failures += 1
             if not is_told:
                 self._untold.append(code)
+
+
+def _spoken(exc: BaseException) -> str:
+    return str(exc) if isinstance(exc, OSError) else f"{exc!r:.200}"
 
 
 def store(path: Path, data: bytes) -> None:

@@ -3,8 +3,10 @@
 Fact
   monitoring.assessed {model, version, window_start, window_end, rows, labelled, score_psi,
                        score_ks, score_js, auc, accuracy, baseline_accuracy, net_accuracy,
-                       features: {name: psi}, report}
-Figures that cannot be had are null. `report` is the digest of the whole report, a JSON artifact.
+                       features: {name: psi}, not_watched: {name: reason}, report}
+Figures that cannot be had are null. `not_watched` says why a feature's is: `personal` where the log
+has tokens of it; earlier releases did not say it. `report` is the digest of the whole report, a
+JSON artifact.
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,6 +41,11 @@ def assessed(seen: Observation, report: str) -> Draft:
             "score_ks": _value(score.kolmogorov_smirnov) if score else None,
             "score_js": score.shift.distance if score else None,
             "features": {column.name: _value(column.shift.psi) for column in columns},
+            "not_watched": {
+                column.name: column.shift.psi.reason
+                for column in columns
+                if column.shift.psi.value is None
+            },
             "report": report,
             **figures,
         },

@@ -1,5 +1,6 @@
 """Recent rows held against the baseline profile."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from freehold.domain.statistics.rows import Floats
 from freehold.monitoring.profile import ascending, binned, category_counts, is_number, numbers
 
 MINIMUM_ROWS = 500
+PERSONAL = "personal"
+"""Why a column is not watched of which the log has tokens: the baseline has values."""
 SCORE = "score"
 
 
@@ -69,16 +72,22 @@ def drift(
     table: pl.DataFrame,
     *,
     scores: npt.ArrayLike | None = None,
+    personal: Collection[str] = (),
     minimum_rows: int = MINIMUM_ROWS,
     level: float = LEVEL,
 ) -> DriftReport:
     """Of every column of the baseline, and of `scores` [n], in the window's rows.
 
     A missing column, one of another type and one with fewer than `minimum_rows` rows are reported
-    with that reason. Columns that the baseline does not know are not looked at.
+    with that reason, and so are `personal` ones, of which some row has no value but a token: the
+    other rows alone would be another selection. Columns that the baseline does not know are not
+    looked at.
     """
     columns = tuple(
-        _column(name, known, table, minimum_rows, level) for name, known in baseline.columns.items()
+        _unknown(name, known, 0, PERSONAL, level)
+        if name in personal
+        else _column(name, known, table, minimum_rows, level)
+        for name, known in baseline.columns.items()
     )
     score = None
     if scores is not None and baseline.score is not None:

@@ -160,7 +160,16 @@ def _server_schemas() -> dict[str, Any]:
             routing=reference("Routing"),
         ),
         "Routing": _object(
+            optional=("log", "shadow"),
             model=TEXT,
+            log=_object(
+                ids=_FLAG,
+                key=TEXT,
+                personal=_list(TEXT),
+                sample={"type": "number"},
+                whole=_FLAG,
+            ),
+            shadow=_object(share={"type": "number"}, version={"type": "integer"}),
             reference={"type": ["integer", "null"]},
             salt=TEXT,
             variants=_list(variant, least=1),

@@ -16,7 +16,20 @@ Columns
   shadow_score,               null where none did; its score, the time that it took for all rows of
   shadow_latency_us,          the request that it scored, and the code if it failed
   shadow_error
+  sampled                     where the log keeps a share of the keys: whether the row's is one of
+                              them; else it is here for another reason, and no share of anything
   input_*                     each column that a loaded model takes, as sent
+  token_*                     instead of it, where the column is personal: see `tokens`; the two ids
+                              are tokens too where they are personal
+
+Metadata of a part
+  freehold.log                its format
+  freehold.dropped            rows that were dropped since the part before
+  freehold.sampled_out        rows of keys that are not kept, since the part before: see `left_out`
+  freehold.sample             the share of the keys that is kept; absent where nothing was left out
+  freehold.left_out           the counts by version; absent where nothing was left out
+  freehold.tokens             name of the key that tokens are made with; absent if there are none
+  freehold.token_ids          `true` where the two ids are tokens
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,14 +40,20 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import polars as pl
 
+from freehold.serving.left_out import Tally
+from freehold.serving.sampling import Sampling
 from freehold.serving.tensor import NumberMatrix
+from freehold.serving.tokens import PREDICTION, REQUEST, Tokens
 
 INPUT = "input_"
+TOKEN = "token_"
+TOKENS, TOKEN_IDS = "freehold.tokens", "freehold.token_ids"
 SLICE = 2000
 """Batches of which columns are made at a time: each column is made without letting another thread
 at the interpreter, and answers must not wait for it."""
 FORMAT = "1"
 
+SAMPLED = "sampled"
 SCHEMA: Mapping[str, Any] = {
     "prediction_id": pl.String,
     "request_id": pl.String,
@@ -54,6 +73,7 @@ SCHEMA: Mapping[str, Any] = {
     "shadow_score": pl.Float64,
     "shadow_latency_us": pl.Float64,
     "shadow_error": pl.String,
+    SAMPLED: pl.Boolean,
 }
 _OF_ROWS = ("score", "reference_score", "shadow_version", "shadow_score")
 """Of which a batch has a list; the others have one value for all its rows."""
@@ -88,19 +108,54 @@ class Batch(NamedTuple):
     shadow_score: Sequence[float | None] | None = None
     shadow_latency_us: float | None = None
     shadow_error: str | None = None
+    tokens: Tokens | None = None
+    """What of it is personal; the values themselves are never written."""
+    sampling: Sampling | None = None
+    """Where the log keeps a share of the keys."""
+    has_ids: bool = False
+    """Whether the ids are the rows' own."""
 
     @property
     def rows(self) -> int:
         return len(self.prediction_ids)
 
+    @property
+    def sampled(self) -> Sequence[int]:
+        """Places of rows whose key is one of the share."""
+        if self.sampling is None:
+            return range(self.rows)
+        if self.has_ids:
+            return self.sampling.kept(self.prediction_ids)
+        return range(self.rows if self.sampling.keeps(self.request_id) else 0)
+
+    def take(self, rows: Sequence[int]) -> "Batch":
+        """These rows only, of a batch that no shadow has scored."""
+        inputs: Inputs
+        if isinstance(self.inputs, NumberMatrix):
+            inputs = self.inputs.take(rows)
+        else:
+            inputs = {name: _of(values, rows) for name, values in self.inputs.items()}
+        return self._replace(
+            prediction_ids=_of(self.prediction_ids, rows),
+            score=None if self.score is None else _of(self.score, rows),
+            reference_score=None
+            if self.reference_score is None
+            else _of(self.reference_score, rows),
+            inputs=inputs,
+        )
+
 
 def agreeing(batches: Sequence[Batch]) -> list[Sequence[Batch]]:
-    """Runs of batches, in order, within which no column has two kinds: a table each."""
+    """Runs of batches, in order, within which no column has two kinds, and the same things are
+    personal under one key: a table each."""
     runs: list[Sequence[Batch]] = []
     start = 0
     kinds: dict[str, str] = {}
     for place, batch in enumerate(batches):
-        if any(kinds.get(name, kind) != kind for name, kind in batch.kinds.items()):
+        tokens = batches[start].tokens
+        if (batch.tokens is not tokens and batch.tokens != tokens) or any(
+            kinds.get(name, kind) != kind for name, kind in batch.kinds.items()
+        ):
             runs.append(batches[start:place])
             start, kinds = place, {}
         kinds.update(batch.kinds)
@@ -108,23 +163,36 @@ def agreeing(batches: Sequence[Batch]) -> list[Sequence[Batch]]:
 
 
 def log_table(batches: Sequence[Batch]) -> pl.DataFrame:
-    """Columns of SCHEMA, then the inputs by name. The batches agree on the kinds of columns.
+    """Columns of SCHEMA, then the inputs by name. The batches agree on the kinds of columns, and on
+    what is personal.
 
     Raises ValueError or TypeError for an input that is not of its kind.
     """
+    if not batches:
+        return pl.DataFrame(schema=SCHEMA)
     kinds = {name: kind for batch in batches for name, kind in batch.kinds.items()}
     starts = range(0, len(batches), SLICE)
     return pl.concat([_table(batches[at : at + SLICE], kinds) for at in starts], rechunk=True)
 
 
 def _table(batches: Sequence[Batch], kinds: Kinds) -> pl.DataFrame:
-    values = dict(zip(Batch._fields, zip(*batches, strict=True), strict=True))
+    columns: Iterator[Sequence[Any]] = zip(*batches, strict=True)
+    values = dict(zip(Batch._fields, columns, strict=True))
     counts = [batch.rows for batch in batches]
     many = None if max(counts) == 1 else np.repeat(np.arange(len(batches)), counts)
+    tokens = batches[0].tokens
+    ids = tokens.key if tokens is not None and tokens.ids else None
+    if ids is not None:
+        values[REQUEST] = ids.tokens(REQUEST, values[REQUEST], numbers=False)
     series = []
     for name, dtype in SCHEMA.items():
-        if name == "prediction_id":
-            found = pl.Series(name, list(chain.from_iterable(values["prediction_ids"])), dtype)
+        if name == PREDICTION:
+            named: list[Any] = list(chain.from_iterable(values["prediction_ids"]))
+            if ids is not None:
+                named = ids.tokens(PREDICTION, named, numbers=False)
+            found = pl.Series(name, named, dtype)
+        elif name == SAMPLED:
+            found = pl.Series(name, list(chain.from_iterable(map(_sampled, batches))), dtype)
         elif name in _OF_ROWS:
             scores = zip(values[name], counts, strict=True)
             of_rows = chain.from_iterable(one or repeat(None, count) for one, count in scores)
@@ -134,11 +202,14 @@ def _table(batches: Sequence[Batch], kinds: Kinds) -> pl.DataFrame:
             if many is not None:
                 found = found.gather(many)
         series.append(found)
-    series += _inputs(values["inputs"], counts, kinds)
+    series += _inputs(values["inputs"], counts, kinds, tokens)
     return pl.DataFrame(series)
 
 
-def _inputs(inputs: Sequence[Inputs], counts: Sequence[int], kinds: Kinds) -> Iterator[pl.Series]:
+def _inputs(
+    inputs: Sequence[Inputs], counts: Sequence[int], kinds: Kinds, tokens: Tokens | None
+) -> Iterator[pl.Series]:
+    personal = frozenset() if tokens is None else tokens.columns
     names = inputs[0].names if isinstance(inputs[0], NumberMatrix) else None
     if names is not None and all(
         isinstance(one, NumberMatrix) and one.names == names for one in inputs
@@ -148,13 +219,16 @@ def _inputs(inputs: Sequence[Inputs], counts: Sequence[int], kinds: Kinds) -> It
     else:
         columns = {}
     for name in sorted(kinds):
-        if name in columns and kinds[name] == "number":
+        if name in columns and kinds[name] == "number" and name not in personal:
             yield pl.Series(INPUT + name, columns[name], pl.Float64).fill_nan(None)
         else:
             values: list[Any] = []
             for one, count in zip(inputs, counts, strict=True):
                 values.extend(_values(one, name) or repeat(None, count))
-            yield _input(name, values, kinds[name])
+            if tokens is not None and name in personal:
+                yield _tokens(tokens, name, values, kinds[name])
+            else:
+                yield _input(name, values, kinds[name])
 
 
 def _values(inputs: Inputs, name: str) -> Sequence[Any] | None:
@@ -163,14 +237,20 @@ def _values(inputs: Inputs, name: str) -> Sequence[Any] | None:
     return inputs.get(name)
 
 
-def log_part(batches: Sequence[Batch], dropped: int) -> bytes:
-    """A Parquet file; its metadata say how many rows were dropped since the part before."""
+def log_part(batches: Sequence[Batch], dropped: int, left_out: Tally | None = None) -> bytes:
+    """A Parquet file; its metadata say how many rows were dropped, and left out, since the part
+    before. Of no batches it has no rows, and says only that."""
+    metadata = {"freehold.log": FORMAT, "freehold.dropped": str(dropped)}
+    metadata |= {"freehold.sampled_out": "0"} if left_out is None else left_out.metadata()
+    tokens = batches[0].tokens if batches else None
+    if tokens is not None:
+        metadata |= {TOKENS: tokens.key.name, TOKEN_IDS: "true" if tokens.ids else "false"}
     written = BytesIO()
     log_table(batches).write_parquet(
         written,
         compression="zstd",
         compression_level=1,
-        metadata={"freehold.log": FORMAT, "freehold.dropped": str(dropped)},
+        metadata=metadata,
     )
     return written.getvalue()
 
@@ -179,6 +259,36 @@ def inputs_of(log: pl.DataFrame) -> pl.DataFrame:
     """The input columns under the names that the models know."""
     names = [name for name in log.columns if name.startswith(INPUT)]
     return log.select(names).rename({name: name.removeprefix(INPUT) for name in names})
+
+
+def personal_in(log: pl.DataFrame) -> frozenset[str]:
+    """Columns, under the names that the models know, of which some row has a token."""
+    names = [name for name in log.columns if name.startswith(TOKEN)]
+    return frozenset(name.removeprefix(TOKEN) for name in names)
+
+
+def of_the_share(log: pl.DataFrame) -> pl.DataFrame:
+    """Rows that are a share of all keys, or all: without those that are there because they failed,
+    or since a release ran, which would weigh more than others."""
+    return log.filter(pl.col(SAMPLED).fill_null(True)) if SAMPLED in log.columns else log
+
+
+def _sampled(batch: Batch) -> Sequence[bool | None]:
+    if batch.sampling is None:
+        return [None] * batch.rows
+    found: list[bool | None] = [False] * batch.rows
+    for place in batch.sampled:
+        found[place] = True
+    return found
+
+
+def _of(values: Sequence[Any], rows: Sequence[int]) -> list[Any]:
+    return [values[row] for row in rows]
+
+
+def _tokens(tokens: Tokens, name: str, values: list[Any], kind: str) -> pl.Series:
+    made = tokens.key.tokens(INPUT + name, values, numbers=kind == "number")
+    return pl.Series(TOKEN + name, made, dtype=pl.String)
 
 
 def _input(name: str, values: list[Any], kind: str) -> pl.Series:

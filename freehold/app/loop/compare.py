@@ -10,11 +10,11 @@ from freehold.app.model.scoring import PackagedModel
 from freehold.app.site.opening import Site
 from freehold.app.traffic.labels import labels
 from freehold.app.traffic.requests import requests
-from freehold.domain.errors import NotFound
+from freehold.domain.errors import NotFound, Refused
 from freehold.domain.statistics.estimate import Estimate
 from freehold.domain.statistics.ranking import auc, compare
 from freehold.domain.statistics.rows import scored
-from freehold.serving.prediction_log import inputs_of
+from freehold.serving.prediction_log import inputs_of, of_the_share, personal_in
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Month:
 
 
 def compare_months(site: Site, name: str) -> list[Month]:
-    """Raises NotFound when nothing was answered and labelled yet."""
+    """Raises NotFound when nothing was answered and labelled yet, Refused `compare.personal` where
+    the log has not what the version would need."""
     version = resolve(site, name)
     log = requests(site, version.model)
     known = labels(site, version.model).unique("prediction_id", keep="last", maintain_order=True)
@@ -53,13 +54,23 @@ def compare_months(site: Site, name: str) -> list[Month]:
             code="labels.none",
         )
     rows = (
-        log.drop_nulls("score")
+        of_the_share(log)
+        .drop_nulls("score")
         .unique("prediction_id", keep="first", maintain_order=True)
         .join(known, on="prediction_id", how="inner")
         .with_columns(month=pl.col("asked_at").dt.strftime("%Y-%m"))
         .sort("asked_at")
     )
-    frozen = PackagedModel(site, version).scores(inputs_of(rows))
+    model = PackagedModel(site, version)
+    hidden = sorted(personal_in(log) & set(model.columns.names))
+    if hidden:
+        raise Refused(
+            f"{version.name} cannot be asked what it would have answered",
+            why=f"the request log has tokens, and no values, of {', '.join(hidden)}",
+            hint="compare a version that takes none of these columns",
+            code="compare.personal",
+        )
+    frozen = model.scores(inputs_of(rows))
     whole = rows.select("month", "score", "label").with_columns(frozen=pl.Series(frozen))
     return [
         _month(str(month), part) for (month,), part in whole.group_by("month", maintain_order=True)

@@ -25,7 +25,7 @@ from freehold.monitoring.drift import drift
 from freehold.monitoring.proposals import made, proposals_of, propose, raised, signals_of
 from freehold.monitoring.quality import quality
 from freehold.monitoring.signals import Observation, assess, fresh
-from freehold.serving.prediction_log import inputs_of
+from freehold.serving.prediction_log import inputs_of, of_the_share, personal_in
 
 DAY = timedelta(days=1)
 
@@ -76,7 +76,7 @@ def _measure(
     rows = requests(site, version.model, since)
     if rows is None:
         return None
-    routed = rows.filter(
+    routed = of_the_share(rows).filter(
         pl.col("routing").is_not_null() & (pl.col("asked_at") < start + settings.window_days * DAY)
     )
     champions = routed.filter((pl.col("alias") == "champion") & pl.col("score").is_not_null())
@@ -92,6 +92,7 @@ def _measure(
             profile_of(site, version),
             inputs_of(rows),
             scores=rows["score"].to_numpy(),
+            personal=personal_in(rows),
             minimum_rows=settings.minimum_rows,
         ),
         quality=_labelled(site, version.model, rows, since),

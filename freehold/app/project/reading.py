@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from freehold.app.project.log_faults import odd_log
 from freehold.app.project.money import odd_money
 from freehold.app.project.release_faults import odd_release
 from freehold.app.project.schema import Reader, invalid
@@ -183,6 +184,8 @@ def _odd_numbers(project: OpenProject) -> list[Fault]:
     if not spec.project.replace("-", "").replace("_", "").isalnum():
         what = "'project' may have letters, digits, '-' and '_' only"
         faults.append(Fault("project.wrong-value", what, project.where("project")))
+    if spec.endpoint:
+        faults += odd_log(spec.endpoint.log, project.where)
     if spec.endpoint and not 0 <= spec.endpoint.port <= 65535:
         what = "'endpoint.port' must be between 0 and 65535"
         faults.append(Fault("project.wrong-value", what, project.where("endpoint", "port")))

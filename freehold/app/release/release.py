@@ -5,6 +5,7 @@ from typing import Any
 
 from freehold.app.model.naming import resolve
 from freehold.app.release.freezing import require_no_freeze
+from freehold.app.release.log_rule import require_log_columns
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site
 from freehold.catalog.traffic import log_files
@@ -82,6 +83,7 @@ def plan_release(
     if not despite_freeze:
         require_no_freeze(site, version.model)
     require_metric(site.project.spec.release, strategy)
+    require_log_columns(site, version.model)
     places = _known_sites(site, sites) or (site.name,)
     if strategy == "rolling" and site.project.spec.release.rolling.order == "traffic":
         places = by_traffic(site, version.model, places)
@@ -118,11 +120,14 @@ def require_metric(settings: ReleaseSpec, strategy: Strategy) -> None:
 
 
 def by_traffic(site: Site, model: str, sites: tuple[str, ...]) -> tuple[str, ...]:
-    """Sites with the fewest rows of a week first, as far as this site knows; else as they are
-    named."""
+    """Sites that answered the fewest rows in a week first, as far as this site knows; else as they
+    are named."""
     since = site.clock() - WEEK
     rows = {
-        name: sum(file.rows for file in log_files(site.state, name, model, answered_since=since))
+        name: sum(
+            file.rows + file.sampled_out
+            for file in log_files(site.state, name, model, answered_since=since)
+        )
         for name in sites
     }
     return tuple(sorted(sites, key=rows.__getitem__))

@@ -9,20 +9,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from freehold.app.files import write_files
+from freehold.app.release.log_rule import log_rule
 from freehold.app.release.vouching import vouched
 from freehold.app.site.opening import Site
 from freehold.catalog.package import unpack
 from freehold.catalog.versions import ModelVersion, version_of
 from freehold.delivery.releases import releases_of, served_before
 from freehold.delivery.traffic import must_leave, traffic
+from freehold.domain.columns import Columns
 from freehold.domain.errors import (
     Conflict,
     FreeholdError,
     IntegrityError,
     PolicyDenied,
+    ProjectInvalid,
     StorageFailed,
 )
-from freehold.domain.package import ADMISSION, check_admission
+from freehold.domain.package import ADMISSION, COLUMNS, check_admission
 from freehold.domain.release import Release
 from freehold.domain.routing import (
     RoutingTable,
@@ -117,11 +120,28 @@ def _take_effect(site: Site, releases: list[Release]) -> RoutingTable | None:
         return None
     try:
         _place(site, table, versions)
+        table = _logging(site, release, table, standing)
     except (FreeholdError, OSError):
         if standing.table is not None and must_leave(site.state, standing.table):
             _retreat(site, release, number, standing)
         raise
     return _put_in_force(site, table, standing)
+
+
+def _logging(
+    site: Site, release: Release, table: RoutingTable, standing: _Standing
+) -> RoutingTable:
+    """The table, with what its log keeps. Its packages are in place."""
+    taken: set[str] = set()
+    for variant in table.variants:
+        path = package_folder(site.serving, variant.digest) / "payload" / COLUMNS
+        try:
+            taken.update(Columns.from_json(json.loads(path.read_bytes())).names)
+        except (OSError, ValueError, ProjectInvalid):
+            # Somebody changed it: the endpoint, which verifies it, will not load it.
+            continue
+    rule = None if standing.table is None else standing.table.log
+    return replace(table, log=log_rule(site, release, taken, rule))
 
 
 def _place(site: Site, table: RoutingTable, versions: Mapping[int, ModelVersion]) -> None:
@@ -157,6 +177,7 @@ def _retreat(site: Site, release: Release, number: int, standing: _Standing) -> 
         table = RoutingTable(number, release.model, release.id, only)
         try:
             _place(site, table, {candidate: version})
+            table = _logging(site, release, table, standing)
         except (FreeholdError, OSError):
             # The caller raises why the version that is wanted is not there.
             continue

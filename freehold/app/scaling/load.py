@@ -12,6 +12,7 @@ from freehold.app.site.opening import Site
 from freehold.app.traffic.client import EndpointClient
 from freehold.app.traffic.requests import collect, logged
 from freehold.domain.errors import Failed, Unreachable
+from freehold.serving.left_out import LeftOut
 from freehold.serving.scaling import Sample
 from freehold.serving.traffic_forecast import MOST
 from freehold.serving.use import Answered, sample_of
@@ -121,10 +122,10 @@ def _seen(
 
 def _minutes(site: Site, model: str, since: int) -> dict[int, Answered]:
     """By minute since 1970 UTC of the arrival. A part at a time: a log may be large."""
-    parts = [
-        _answered(rows.filter(pl.col("model") == model), since)
-        for rows in logged(site, model, answered_since=since, columns=COLUMNS)
-    ]
+    parts = []
+    for part in logged(site, model, answered_since=since, columns=COLUMNS):
+        parts.append(_answered(part.rows.filter(pl.col("model") == model), since))
+        parts.append(_left_out([one for one in part.left_out if one.model == model], since))
     if not parts:
         return {}
     summed = pl.concat(parts).group_by("minute").sum().sort("minute")
@@ -151,6 +152,26 @@ def _answered(rows: pl.DataFrame, since: int) -> pl.DataFrame:
             pl.col("seconds").sum().alias("busy"),
             (pl.col("seconds") ** 2).sum().alias("squares"),
         )
+    )
+
+
+def _left_out(counts: Sequence[LeftOut], since: int) -> pl.DataFrame:
+    """The same of requests that the log only counts, in the minute of the last one: they came
+    within the log's window of it."""
+    known = [one for one in counts if one.answered >= since and one.requests]
+    return pl.DataFrame(
+        {
+            "minute": [one.answered // MINUTE for one in known],
+            "requests": [one.requests for one in known],
+            "busy": [one.seconds for one in known],
+            "squares": [one.squares for one in known],
+        },
+        schema={
+            "minute": pl.Int64,
+            "requests": pl.UInt32,
+            "busy": pl.Float64,
+            "squares": pl.Float64,
+        },
     )
 
 

@@ -51,6 +51,8 @@ PROJECTIONS = (
 )
 
 
+LEDGER = "ledger.db"
+"""In a site's folder."""
 CLOCK_VARIABLE = "FREEHOLD_CLOCK_FILE"
 
 
@@ -138,7 +140,7 @@ def open_site(start: Path | None = None, clock: Clock = wall_clock, site: str = 
     _require_moved(project)
     key = key_path(folder)
     signer_class = adapters.embedded("signer")
-    begun = (folder / "ledger.db").exists()
+    begun = (folder / LEDGER).exists()
     if begun and not key.exists():
         raise IntegrityError(
             "this site's key is gone",
@@ -169,7 +171,7 @@ def _require_moved(project: OpenProject) -> None:
     """Raises Conflict where the project had one site before it had several: its history must not
     be passed over in silence."""
     before = project.root / ".freehold"
-    if project.spec.sites and (before / "ledger.db").exists():
+    if project.spec.sites and (before / LEDGER).exists():
         kept = f".freehold/sites/{project.spec.site}"
         raise Conflict(
             "this project's history lies where it was when it had one site",
@@ -185,7 +187,7 @@ def _signer_and_ledger(
     signer_class: Any, project: OpenProject, clock: Clock
 ) -> tuple[Signer, MergingLedger]:
     """Ends the replacement of a key that was interrupted after the ledger went on with it."""
-    path = project.state / "ledger.db"
+    path = project.state / LEDGER
     for _ in range(2):
         signer = _signer(signer_class, key_path(project.state))
         try:

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from freehold.app.site.opening import Site
+from freehold.app.traffic.identities import Identities
 from freehold.catalog.traffic import label_files
 from freehold.domain.errors import Fault, Refused
 from freehold.domain.fact import Draft
@@ -75,7 +76,8 @@ def keep_labels(site: Site, model: str, read: ReadLabels) -> int:
     if read.rows.is_empty():
         return 0
     buffer = BytesIO()
-    read.rows.write_parquet(buffer)
+    identities = Identities.of(site)
+    identities.written(read.rows).write_parquet(buffer, metadata=identities.metadata)
     times = read.rows["labelled_at"].dt.epoch("us")
     body = {
         "model": model,
@@ -95,11 +97,12 @@ def add_labels(site: Site, model: str, table: pl.DataFrame) -> int:
 
 def labels(site: Site, model: str, since: int = 0) -> pl.DataFrame:
     """Labels known at or after `since`, in the order of their arrival, with every metric that came
-    beside any of them."""
-    parts = [
-        pl.read_parquet(BytesIO(site.artifacts.get(file.artifact)))
-        for file in label_files(site.state, site.name, model, since)
-    ]
+    beside any of them. Ids are as the log's are."""
+    identities, parts = Identities.of(site), []
+    for file in label_files(site.state, site.name, model, since):
+        data = site.artifacts.get(file.artifact)
+        metadata = pl.read_parquet_metadata(BytesIO(data))
+        parts.append(identities.read(pl.read_parquet(BytesIO(data)), metadata))
     return pl.concat(parts, how="diagonal") if parts else pl.DataFrame(schema=SCHEMA)
 
 

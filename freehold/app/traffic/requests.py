@@ -2,15 +2,27 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from freehold.app.site.opening import Site
+from freehold.app.traffic.identities import Identities
 from freehold.catalog.traffic import is_recorded, log_files
 from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Draft
 from freehold.domain.projection import State
+from freehold.serving.left_out import LeftOut, left_out_of
+
+
+class Part(NamedTuple):
+    """A file of the request log."""
+
+    rows: pl.DataFrame
+    left_out: tuple[LeftOut, ...]
+    """Of every model."""
 
 
 def log_folder(site: Site) -> Path:
@@ -56,7 +68,7 @@ def requests(
 
     Raises IntegrityError for a file that is gone or is not what was recorded.
     """
-    parts = list(logged(site, model, since, answered_since))
+    parts = [part.rows for part in logged(site, model, since, answered_since)]
     if not parts:
         return None
     rows = pl.concat(parts, how="diagonal_relaxed").filter(
@@ -73,11 +85,13 @@ def logged(
     since: int = 0,
     answered_since: int = 0,
     columns: Sequence[str] | None = None,
-) -> Iterator[pl.DataFrame]:
-    """Parts that have a row asked, and one answered, so late; whole, one after the other.
+) -> Iterator[Part]:
+    """Parts that have a row asked, and one answered, so late; whole, one after the other. Ids are
+    tokens where the project has them so, also those that were logged in clear before.
 
     Raises IntegrityError for a file that is gone or is not what was recorded.
     """
+    identities = Identities.of(site)
     for file in log_files(site.state, site.name, model, since, answered_since):
         path = log_folder(site) / file.file
         try:
@@ -91,44 +105,62 @@ def logged(
                 hint="put it back from a backup",
                 code="log.altered",
             )
-        yield pl.read_parquet(data, columns=None if columns is None else list(columns))
+        rows = pl.read_parquet(data, columns=None if columns is None else list(columns))
+        metadata = pl.read_parquet_metadata(BytesIO(data))
+        yield Part(identities.read(rows, metadata), left_out_of(metadata))
 
 
 def _describe(path: Path, model: str) -> dict[str, object] | None:
-    """None for a file of another model."""
+    """None for a file that says nothing of the model."""
     data = path.read_bytes()
     columns = ["model", "at", "asked_at", "version", "request_id", "error"]
     try:
         rows = pl.read_parquet(data, columns=columns).filter(pl.col("model") == model)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as exc:
+        counted = left_out_of(pl.read_parquet_metadata(BytesIO(data)))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as exc:
         raise IntegrityError(
             f"the request log's file {path.name} cannot be read",
             why=str(exc),
             hint=f"bring it back whole, or move it away: {path}",
             code="log.unreadable",
         ) from exc
-    if rows.is_empty():
+    left_out = [one for one in counted if one.model == model]
+    if rows.is_empty() and not left_out:
         return None
+    asked, at = (rows[name].dt.epoch("us").to_list() for name in ("asked_at", "at"))
     return {
         "model": model,
         "file": path.name,
         "digest": "sha256:" + sha256(data).hexdigest(),
         "rows": rows.height,
-        "first": rows["asked_at"].dt.epoch("us").min(),
-        "last": rows["asked_at"].dt.epoch("us").max(),
-        "answered": rows["at"].dt.epoch("us").max(),
-        "variants": _variants(rows),
+        "sampled_out": sum(one.rows for one in left_out),
+        "first": min([*asked, *(one.first for one in left_out)]),
+        "last": max([*asked, *(one.last for one in left_out)]),
+        "answered": max([*at, *(one.answered for one in left_out)]),
+        "variants": _variants(rows, left_out),
     }
 
 
-def _variants(rows: pl.DataFrame) -> list[dict[str, object]]:
-    """By version: requests, rows that were answered, rows that failed."""
+def _variants(rows: pl.DataFrame, left_out: Sequence[LeftOut]) -> list[dict[str, Any]]:
+    """By version: requests, rows that were answered, rows that failed; of those that are not in
+    the file, too."""
     counts = rows.group_by("version").agg(
         pl.col("request_id").n_unique().alias("requests"),
         pl.col("error").is_null().sum().alias("rows"),
         pl.col("error").is_not_null().sum().alias("failed"),
     )
-    return counts.sort("version").to_dicts()
+    beside = [
+        {"version": one.version, "requests": one.requests, "rows": one.rows, "failed": 0}
+        for one in left_out
+    ]
+    found: dict[int, dict[str, Any]] = {}
+    for told in sorted([*counts.to_dicts(), *beside], key=lambda one: one["version"]):
+        before = found.setdefault(told["version"], dict.fromkeys(told, 0))
+        found[told["version"]] = {
+            name: value if name == "version" else value + before[name]
+            for name, value in told.items()
+        }
+    return list(found.values())
 
 
 def _time(microseconds: int) -> pl.Expr:

@@ -22,6 +22,7 @@ REASONS = {
     "not-binary": "labels are not 0 and 1",
     "not-finite": "NaN or infinity among the values",
     "one-class": "all labels are the same",
+    "personal": "the request log has tokens instead of its values",
     "separable": "the scores separate the labels: no finite fit",
     "too-few-rows": "fewer rows than the declared minimum",
     "type-changed": "the column has another type than in the baseline",

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -27,7 +28,15 @@ from freehold.domain.canonical import canonical
 from freehold.domain.columns import Column, Columns
 from freehold.domain.errors import IntegrityError
 from freehold.domain.package import Admission, admission_bytes, admission_document
-from freehold.domain.routing import RoutingTable, Variant, routing_document, signed_bytes
+from freehold.domain.routing import (
+    WHOLE,
+    LogRule,
+    RoutingTable,
+    Shadow,
+    Variant,
+    routing_document,
+    signed_bytes,
+)
 from freehold.domain.signature import PublicKey
 from freehold.domain.verdict import Denial, Verdict
 from freehold.endpoint.connection import Connection
@@ -40,6 +49,7 @@ from freehold.endpoint.settings import EndpointSettings
 from freehold.ports.model_runtime import Elsewhere, ModelRuntime, Predictor
 from freehold.ports.model_signing import ModelSigning
 from freehold.serving.openapi import openapi
+from freehold.serving.tokens import TokenKey
 
 ALGORITHM = ec.ECDSA(hashes.SHA256())
 COLUMNS = Columns((Column("distance", "number"), Column("carrier", "category", ("AA", "UA"))))
@@ -174,13 +184,26 @@ class Site:
         )
         (self.payload(version).parent / "admission.json").write_bytes(document)
 
-    def route(self, *shares: tuple[int, float, str], reference: int | None = None) -> RoutingTable:
+    def route(
+        self,
+        *shares: tuple[int, float, str],
+        reference: int | None = None,
+        shadow: Shadow | None = None,
+        log: LogRule = WHOLE,
+    ) -> RoutingTable:
         """Sign and put a table of (version, weight, alias) in force."""
         self.tables += 1
         variants = tuple(Variant(v, self.digests[v], weight, alias) for v, weight, alias in shares)
-        table = RoutingTable(self.tables, "delay", "salt", variants, reference)
+        table = RoutingTable(self.tables, "delay", "salt", variants, reference, shadow, log)
         self.write(routing_document(table, self.key.sign(signed_bytes(table), ALGORITHM)))
         return table
+
+    def token_key(self, secret: bytes = b"k" * 32) -> TokenKey:
+        """Puts it where the endpoint finds it."""
+        key, path = TokenKey(secret), self.folder / "tokens.key"
+        path.touch(mode=0o600)
+        path.write_bytes(key.as_text())
+        return key
 
     def write(self, document: bytes) -> None:
         beside = self.folder / "routing.json.tmp"
@@ -203,6 +226,19 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return new_site(tmp_path)
+
+
+@pytest.fixture
+def site_of(tmp_path: Path) -> Callable[[], Site]:
+    """Another one each time."""
+    numbers = count()
+
+    def made() -> Site:
+        place = tmp_path / f"site-{next(numbers)}"
+        place.mkdir()
+        return new_site(place)
+
+    return made
 
 
 @pytest.fixture(scope="module")

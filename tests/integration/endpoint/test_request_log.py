@@ -60,6 +60,7 @@ def test_every_row_with_its_inputs(site: Any, client: Any, request_of: Any) -> N
         "shadow_score": None,
         "shadow_latency_us": None,
         "shadow_error": None,
+        "sampled": None,
         "input_carrier": "UA",
         "input_distance": 7.0,
     }

@@ -75,7 +75,7 @@ def test_signals_of_a_week(drifted: Any) -> None:
     (assessed,) = found["assessments"]
     assert assessed.keys() == {
         *("model", "version", "window_start", "window_end", "rows", "labelled", "report", "fact"),
-        *("score_psi", "score_ks", "score_js", "features"),
+        *("score_psi", "score_ks", "score_js", "features", "not_watched"),
         *("auc", "accuracy", "baseline_accuracy", "net_accuracy"),
     }
     assert assessed["features"].keys() == {"distance", "carrier"}

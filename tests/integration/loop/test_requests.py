@@ -30,6 +30,7 @@ def test_a_part_is_recorded_once_with_its_digest_and_times(loop: Any, world: Any
         "first": first,
         "last": first + 2_000_000,
         "answered": loop.clock.now - 1_000_000,
+        "sampled_out": 0,
         "variants": [{"version": 1, "requests": 3, "rows": 3, "failed": 0}],
     }
 

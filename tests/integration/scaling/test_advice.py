@@ -21,6 +21,7 @@ from freehold.domain.scaling import Targets
 from freehold.endpoint.batching import Batching
 from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.request_log import RequestLog
+from freehold.serving.left_out import LeftOut, Tally
 from freehold.serving.prediction_log import Batch, log_part
 
 PROJECT = """\
@@ -66,10 +67,10 @@ class Shop:
         self.folder, self.site = folder, site
         self.parts = 0
 
-    def asked(self, *batches: Batch) -> None:
+    def asked(self, *batches: Batch, left_out: Tally | None = None) -> None:
         log = self.site.serving / "log"
         log.mkdir(parents=True, exist_ok=True)
-        (log / f"{self.parts:04d}.parquet").write_bytes(log_part(batches, 0))
+        (log / f"{self.parts:04d}.parquet").write_bytes(log_part(batches, 0, left_out))
         self.parts += 1
 
     def steady(self, minutes: int, a_minute: int, seconds: float) -> None:
@@ -151,6 +152,25 @@ def test_rows_and_variants_of_a_request_are_one_request(shop: Shop) -> None:
     assert found["measured"]["requests_per_second"] == pytest.approx(1 / 60)
     assert found["measured"]["use"] == pytest.approx(9 / 60)
     assert not found["live"]
+
+
+def test_requests_that_the_log_only_counts_are_load_too(shop: Shop) -> None:
+    """The same as above, of which one key in ten is kept, in parts of a minute."""
+    for minute in range(20):
+        end = NOW - minute * MINUTE
+        tally = Tally(0.1)
+        for n in range(60):
+            at = end - MINUTE + n * SECOND
+            if n % 10:
+                tally.add(LeftOut("Basket_2", 1, 1, 1, at, at, at, 0.5, 0.25))
+        kept = [batch(60 * minute + n, end - MINUTE + n * SECOND, 0.5) for n in range(0, 60, 10)]
+        shop.asked(*kept, left_out=tally)
+    shop.replica("a", NOW - HOUR, NOW)
+    found = advice(shop.site, Targets())
+    assert found["measured"]["use"] == pytest.approx(0.5)
+    assert found["measured"]["queue"] == pytest.approx(0.25)
+    assert found["measured"]["seconds_per_request"] == pytest.approx(0.5)
+    assert found["measured"]["requests_per_second"] == pytest.approx(1.0)
 
 
 def test_a_replica_that_began_this_minute_is_advised_too(shop: Shop) -> None:

@@ -155,3 +155,27 @@ sites:
     codes = [fault.code for fault in caught.value.faults]
     assert codes == [*["project.secret-in-address"] * 3, "project.wrong-value"]
     assert "HIDDEN" not in str(caught.value)
+
+
+def test_what_the_log_keeps_is_read_and_every_odd_value_is_told(tmp_path: Path) -> None:
+    fine = GOOD + "endpoint: {model: flight-delay, log: {sample: 0.1, personal: [a, b]}}\n"
+    endpoint = read_project(write(tmp_path, fine)).spec.endpoint
+    assert endpoint is not None
+    assert (endpoint.log.sample, endpoint.log.personal) == (0.1, ("a", "b"))
+    assert endpoint.log.personal_ids is False
+    odd = """\
+endpoint:
+  model: flight-delay
+  log:
+    sample: 1.5
+    personal:
+      - a
+      - id
+      - ""
+      - a
+"""
+    expected = [("project.wrong-value", f"freehold.yaml:{line}") for line in (11, 14, 15, 16)]
+    assert faults_of(tmp_path, GOOD + odd) == expected
+    for share in (0, -0.1):
+        text = GOOD + f"endpoint: {{model: flight-delay, log: {{sample: {share}}}}}\n"
+        assert faults_of(tmp_path, text) == [("project.wrong-value", "freehold.yaml:8")]

@@ -1,6 +1,8 @@
 """A routing table is consistent, and believed only under the site's signature."""
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -8,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from freehold.domain.errors import IntegrityError
 from freehold.domain.routing import (
+    WHOLE,
+    LogRule,
     RoutingTable,
     Variant,
     read_routing,
@@ -97,3 +101,49 @@ def test_what_is_no_table_is_said_to_be_none(document: bytes) -> None:
 def test_a_table_cannot_contradict_itself(variants: tuple[Variant, ...]) -> None:
     with pytest.raises(ValueError):
         RoutingTable(1, "m", "s", variants)
+
+
+def test_what_the_log_keeps_is_signed_too() -> None:
+    rule = LogRule(0.1, True, ("postcode", "customer"), True, "ab12")
+    table = replace(TABLE, log=rule)
+    signature = KEY.sign(signed_bytes(table), ec.ECDSA(hashes.SHA256()))
+    assert read_routing(routing_document(table, signature), public(KEY)) == table
+    value = json.loads(routing_document(table, signature))
+    value["table"]["log"]["personal"] = []
+    for spoilt in (value, {**value, "table": TABLE.as_json()}):
+        with pytest.raises(IntegrityError) as caught:
+            read_routing(json.dumps(spoilt).encode(), public(KEY))
+        assert caught.value.code == "routing.unsigned"
+
+
+def test_a_table_that_keeps_all_is_signed_as_tables_were_before() -> None:
+    assert TABLE.log == WHOLE
+    assert "log" not in TABLE.as_json()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"sample": 0.0},
+        {"sample": 1.5},
+        {"whole": True},
+        {"sample": float("nan")},
+        {"personal": ("a", "a"), "key": "k"},
+        {"personal": ("a",)},
+        {"ids": True},
+        {"key": "k"},
+    ],
+)
+def test_a_rule_of_the_log_cannot_contradict_itself(rule: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        LogRule(**rule)
+
+
+@pytest.mark.parametrize(
+    "log", [{}, 1, {"sample": 1, "personal": "abc", "ids": False, "key": ""}, {"ids": 1}]
+)
+def test_a_rule_of_another_shape_is_no_table(log: Any) -> None:
+    value = {**json.loads(DOCUMENT), "table": {**TABLE.as_json(), "log": log}}
+    with pytest.raises(IntegrityError) as caught:
+        read_routing(json.dumps(value).encode(), public(KEY))
+    assert caught.value.code == "routing.malformed"

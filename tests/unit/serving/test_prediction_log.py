@@ -3,9 +3,24 @@
 from io import BytesIO
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pytest
 
-from freehold.serving.prediction_log import Batch, agreeing, inputs_of, log_part, log_table
+from freehold.serving.left_out import LeftOut, Tally, left_out_of
+from freehold.serving.prediction_log import (
+    SCHEMA,
+    Batch,
+    agreeing,
+    inputs_of,
+    log_part,
+    log_table,
+    personal_in,
+)
+from freehold.serving.tensor import NumberMatrix
+from freehold.serving.tokens import TokenKey, Tokens
+
+KEY = TokenKey(bytes(range(32)))
 
 
 def batch(**more: Any) -> Batch:
@@ -77,3 +92,78 @@ def test_batches_that_disagree_on_a_kind_do_not_share_a_table() -> None:
     assert [one for run in runs for one in run] == batches
     assert [log_table(run).height for run in runs] == [6, 6, 2]
     assert agreeing([]) == []
+
+
+def test_personal_columns_are_tokens_however_they_came() -> None:
+    tokens = Tokens(KEY, frozenset({"x", "c"}), ids=False)
+    lists = batch(tokens=tokens, inputs={"x": [7, None], "c": ["a", None], "y": [1, 2]})
+    lists = lists._replace(kinds={**lists.kinds, "y": "number"})
+    table = log_table([lists])
+    assert {"token_x", "token_c", "input_y"} <= set(table.columns)
+    assert not {"input_x", "input_c"} & set(table.columns)
+    assert personal_in(table) == {"x", "c"}
+    assert inputs_of(table).columns == ["y"]
+    assert table["token_x"].to_list() == [*KEY.tokens("input_x", [7.0], numbers=True), None]
+    assert table["token_c"].to_list() == [*KEY.tokens("input_c", ["a"], numbers=False), None]
+    matrix = NumberMatrix(("x", "y"), "FP64", np.array([[7.0, 1.0], [np.nan, 2.0]]))
+    kinds = {"x": "number", "y": "number"}
+    one = batch(tokens=Tokens(KEY, frozenset({"x"}), ids=False), inputs=matrix, kinds=kinds)
+    assert log_table([one])["token_x"].to_list() == table["token_x"].to_list()
+    assert log_table([one])["input_y"].to_list() == [1.0, 2.0]
+
+
+def test_ids_are_tokens_where_they_are_personal() -> None:
+    tokens = Tokens(KEY, frozenset(), ids=True)
+    part = log_part([batch(tokens=tokens)], 0)
+    table = pl.read_parquet(BytesIO(part))
+    expected = KEY.tokens("prediction_id", ["p1", "p2"], numbers=False)
+    assert table["prediction_id"].to_list() == expected
+    assert table["request_id"].to_list() == KEY.tokens("request_id", ["r", "r"], numbers=False)
+    assert table["input_x"].to_list() == [1.0, None]
+    metadata = pl.read_parquet_metadata(BytesIO(part))
+    assert metadata["freehold.tokens"] == KEY.name
+    assert metadata["freehold.token_ids"] == "true"
+    assert "freehold.tokens" not in pl.read_parquet_metadata(BytesIO(log_part([batch()], 0)))
+
+
+def test_what_is_personal_under_another_rule_or_key_stands_in_another_part() -> None:
+    one = batch(tokens=Tokens(KEY, frozenset({"x"}), ids=False))
+    same = batch(tokens=Tokens(TokenKey(bytes(range(32))), frozenset({"x"}), ids=False))
+    other_key = batch(tokens=Tokens(TokenKey(b"o" * 32), frozenset({"x"}), ids=False))
+    other_rule = batch(tokens=Tokens(KEY, frozenset({"x"}), ids=True))
+    runs = agreeing([batch(), one, same, other_key, other_rule, other_rule, batch()])
+    assert [len(run) for run in runs] == [1, 2, 1, 2, 1]
+
+
+def test_a_part_says_what_was_left_out() -> None:
+    tally = Tally()
+    tally.share = 0.1
+    for asked in (30, 10, 20):
+        tally.add(LeftOut("m", 1, 1, 2, asked, asked, asked + 5, 0.5, 0.25))
+    tally.add(LeftOut("m", 2, 0, 1, 7, 7, 8))
+    for batches in ([batch()], []):
+        part = log_part(batches, 0, tally)
+        metadata = pl.read_parquet_metadata(BytesIO(part))
+        assert (metadata["freehold.sampled_out"], metadata["freehold.sample"]) == ("7", "0.1")
+        assert left_out_of(metadata) == (
+            LeftOut("m", 1, 3, 6, 10, 30, 35, 1.5, 0.75),
+            LeftOut("m", 2, 0, 1, 7, 7, 8),
+        )
+        assert pl.read_parquet(BytesIO(part)).height == 2 * len(batches)
+    assert dict(log_table([]).schema) == dict(SCHEMA)
+    metadata = pl.read_parquet_metadata(BytesIO(log_part([batch()], 0)))
+    assert metadata["freehold.sampled_out"] == "0"
+    assert left_out_of(metadata) == left_out_of({}) == ()
+    for spoilt in ("[{}]", "5", "{", '{"a": 1}', "[1]"):
+        with pytest.raises(ValueError):
+            left_out_of({"freehold.left_out": spoilt})
+
+
+def test_some_rows_of_a_batch_are_a_batch() -> None:
+    some = batch(reference_score=[0.3, 0.4]).take([1])
+    assert (some.prediction_ids, some.score, some.reference_score) == (["p2"], [0.2], [0.4])
+    assert some.inputs == {"x": [None], "c": [None]}
+    matrix = NumberMatrix(("x",), "FP64", np.array([[1.0], [2.0]]))
+    of_matrix = batch(inputs=matrix, kinds={"x": "number"}, score=None).take([1])
+    assert of_matrix.score is None
+    assert log_table([of_matrix])["input_x"].to_list() == [2.0]
