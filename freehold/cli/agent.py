@@ -1,7 +1,6 @@
 """`freehold agent`"""
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -152,28 +151,16 @@ def _print(event: Event, site: Site, as_json: bool) -> None:
     click.echo(json.dumps(told, ensure_ascii=False, default=str))
 
 
-class _Process:
-    """An endpoint in a process of its own, and whether it still lives."""
-
-    def __init__(self, process: EndpointProcess) -> None:
-        self._process = process
-
-    @property
-    def url(self) -> str:
-        return self._process.url
-
-    @property
-    def is_alive(self) -> bool:
-        # Looks only: whoever started the process takes its exit code.
-        looking = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self._process.pid, looking) is None
-
-    def stop(self) -> None:
-        self._process.stop()
-
-
 def _starter(spec: EndpointSpec, port: int) -> StartEndpoint:
     def start(serving: Path) -> RunningEndpoint:
-        return _Process(EndpointProcess.start(serving, spec.host, port, spec.runtime))
+        return EndpointProcess.start(
+            serving,
+            spec.host,
+            port,
+            spec.runtime,
+            processes=spec.processes,
+            sleep_after=spec.sleep_after,
+            batch_delay=spec.batch_delay,
+        )
 
     return start

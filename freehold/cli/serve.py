@@ -1,10 +1,14 @@
 """`freehold serve`"""
 
 import json
+import signal
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +21,7 @@ from freehold.app.site.opening import Site, open_site
 from freehold.cli import output
 from freehold.domain.errors import FreeholdError, NotFound, WrongUsage
 from freehold.domain.project import EndpointSpec
+from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.endpoint.process import serve
 from freehold.endpoint.settings import EndpointSettings
 
@@ -30,19 +35,32 @@ PATIENCE = 10.0
 @click.option("--port", type=int, help="Instead of the one in freehold.yaml; 0 takes a free one.")
 @click.option("--runtime", help="Instead of the one in freehold.yaml: auto, onnx, lightgbm, …")
 @click.option("--grpc-port", type=int, help="Answer by gRPC too; 0 takes a free port.")
+@click.option("--processes", type=int, help="That answer. Instead of what freehold.yaml says.")
+@click.option(
+    "--sleep-after",
+    type=float,
+    metavar="SECONDS",
+    help="Sleep when nobody asks; the next request wakes it. Instead of what freehold.yaml says.",
+)
 @click.option("--without-loop", is_flag=True, help="Only answer; another process turns the loop.")
 def command(
-    port: int | None, runtime: str | None, grpc_port: int | None, without_loop: bool
+    port: int | None,
+    runtime: str | None,
+    grpc_port: int | None,
+    processes: int | None,
+    sleep_after: float | None,
+    without_loop: bool,
 ) -> None:
     with open_site() as site:
-        spec = ready_to_serve(site)
-        settings = EndpointSettings(
-            folder=site.serving,
-            host=spec.host,
-            port=spec.port if port is None else port,
-            runtime=runtime or spec.runtime,
-            grpc_port=grpc_port,
-        )
+        said = ready_to_serve(site)
+        given: dict[str, Any] = {
+            "port": port,
+            "runtime": runtime,
+            "processes": processes,
+            "sleep_after": sleep_after,
+        }
+        spec = replace(said, **{name: one for name, one in given.items() if one is not None})
+        _check(spec, grpc_port)
         told = site.serving / ADDRESS
         served: list[str] = []
         grpc: list[str] = []
@@ -61,18 +79,79 @@ def command(
                 loop.start()
 
         try:
-            serve(
-                settings,
-                on_ready,
-                lambda log: output.note(f"log: {log.written:,} rows"),
-                on_grpc=grpc.append,
-            )
+            if spec.processes > 1 or spec.sleep_after:
+                _in_processes(site.serving, spec, grpc_port, on_ready, grpc.append)
+            else:
+                _here(site.serving, spec, grpc_port, on_ready, grpc.append)
         finally:
             stopping.set()
             _forget(told, served)
             if loop.is_alive():
                 # A turn that is cut off is gone on with by the next one, wherever it was.
                 loop.join(timeout=PATIENCE)
+
+
+def _check(spec: EndpointSpec, grpc_port: int | None) -> None:
+    """Raises WrongUsage."""
+    faults = [f"{name} {odd}" for name, odd in spec.odd_numbers().items()]
+    if grpc_port is not None and spec.sleep_after:
+        faults.append("an endpoint that sleeps does not answer by gRPC: no request would wake it")
+    if faults:
+        raise WrongUsage(
+            "the endpoint cannot be run so", why="; ".join(faults), code="usage.endpoint"
+        )
+
+
+def _here(
+    folder: Path,
+    spec: EndpointSpec,
+    grpc_port: int | None,
+    on_ready: Callable[[str], None],
+    on_grpc: Callable[[str], None],
+) -> None:
+    settings = EndpointSettings(
+        folder=folder,
+        host=spec.host,
+        port=spec.port,
+        runtime=spec.runtime,
+        grpc_port=grpc_port,
+        batch_delay=spec.batch_delay,
+    )
+    serve(
+        settings,
+        on_ready,
+        lambda log: output.note(f"log: {log.written:,} rows"),
+        on_grpc=on_grpc,
+    )
+
+
+def _in_processes(
+    folder: Path,
+    spec: EndpointSpec,
+    grpc_port: int | None,
+    on_ready: Callable[[str], None],
+    on_grpc: Callable[[str], None],
+) -> None:
+    """Until SIGTERM or SIGINT, as `serve`. Raises Failed if they end by themselves."""
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    process = EndpointProcess.start(
+        folder,
+        spec.host,
+        spec.port,
+        spec.runtime,
+        grpc_port,
+        spec.processes,
+        spec.sleep_after,
+        spec.batch_delay,
+    )
+    with process:
+        if process.grpc is not None:
+            on_grpc(process.grpc)
+        on_ready(process.url)
+        while not told.wait(0.2) and process.is_alive:
+            continue
 
 
 def ready_to_serve(site: Site) -> EndpointSpec:

@@ -41,6 +41,11 @@ class LogSpec:
     all prediction and request ids."""
 
 
+PROCESSES = 64
+"""Of an endpoint, at most: a mistyped port must not become as many."""
+_YEAR = 366 * 86400
+
+
 @dataclass(frozen=True)
 class EndpointSpec:
     model: str
@@ -49,7 +54,31 @@ class EndpointSpec:
     runtime: str = EMBEDDED["model_runtime"]
     """The runtime adapter that answers predictions; `auto` takes the one that the package asks for.
     All give the same numbers."""
+    processes: int = 1
+    """That answer at the port and share the models' memory where that is possible; one that ends is
+    started again."""
+    sleep_after: float = 0.0
+    """Seconds without a request to score after which the endpoint ends; the next one, which waits
+    for it, starts it again. 0: never."""
+    batch_delay: float = 0.002
+    """Seconds that an answer may take longer because it shares a call of its model with others',
+    where the model gains by that. 0: no sharing."""
     log: LogSpec = LogSpec()
+
+    def odd_numbers(self) -> dict[str, str]:
+        """What is wrong with them, by field."""
+        bounds = {
+            "port": (0, 65535),
+            "processes": (1, PROCESSES),
+            "sleep_after": (0, _YEAR),
+            "batch_delay": (0, 1),
+        }
+        values = {name: getattr(self, name) for name in bounds}
+        return {
+            name: f"must be between {low} and {high}, not {values[name]}"
+            for name, (low, high) in bounds.items()
+            if not low <= values[name] <= high
+        }
 
 
 @dataclass(frozen=True)

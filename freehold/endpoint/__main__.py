@@ -47,6 +47,9 @@ def _given() -> argparse.Namespace:
         help="without a request to score; the next one wakes it. 0: never",
     )
     parser.add_argument(
+        "--batch-delay", type=float, default=0.002, metavar="SECONDS", help="0: no batches"
+    )
+    parser.add_argument(
         "--listener", type=int, metavar="DESCRIPTOR", help="of a socket that listens already"
     )
     parser.add_argument(
@@ -62,6 +65,7 @@ def _sleep(given: argparse.Namespace, until: list[int]) -> int:
 
     options = ["--host", given.host, "--port", str(given.port), "--runtime", given.runtime]
     options += ["--processes", str(given.processes), "--sleep-after", str(given.sleep_after)]
+    options += ["--batch-delay", str(given.batch_delay)]
     if given.grpc_port is not None:
         options += ["--grpc-port", str(given.grpc_port)]
     command = command_of([str(given.folder), *options, "--until-stdin-ends"])
@@ -73,7 +77,13 @@ def _answer(given: argparse.Namespace, until: list[int]) -> int:
     from freehold.endpoint.settings import EndpointSettings
 
     settings = EndpointSettings(
-        given.folder, given.host, given.port, given.runtime, given.grpc_port, given.processes
+        given.folder,
+        given.host,
+        given.port,
+        given.runtime,
+        given.grpc_port,
+        given.processes,
+        given.batch_delay,
     )
     said: dict[str, str] = {}
 

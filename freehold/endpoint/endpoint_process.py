@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from freehold.domain.errors import Failed
+from freehold.endpoint.batching import DELAY
 from freehold.endpoint.listening import GRACE, HOST
 from freehold.endpoint.settings import RUNTIME
 from freehold.serving.response import Identity
@@ -41,15 +42,17 @@ class EndpointProcess:
         grpc_port: int | None = None,
         processes: int = 1,
         sleep_after: float = 0.0,
+        batch_delay: float = DELAY,
     ) -> "EndpointProcess":
         """Returns when it answers. `sleep_after`: seconds without a request to score after which it
-        ends, to be started by the next one; 0: never.
+        ends, to be started by the next one; 0: never. `batch_delay`: as in EndpointSettings.
 
         Raises Failed with the code and the reason if it does not answer.
         """
         command = [sys.executable, "-m", "freehold.endpoint", str(folder)]
         command += ["--host", host, "--port", str(port), "--runtime", runtime]
         command += ["--processes", str(processes), "--sleep-after", str(sleep_after)]
+        command += ["--batch-delay", str(batch_delay)]
         if grpc_port is not None:
             command += ["--grpc-port", str(grpc_port)]
         command.append("--until-stdin-ends")
@@ -70,9 +73,9 @@ class EndpointProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def wait(self) -> int:
-        """Until it ends; its exit code. A second call gives the same."""
-        return self._process.wait()
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
 
     def stop(self) -> None:
         """Ends what is under way, writes the log. Raises Failed `endpoint.not-stopped`."""

@@ -186,9 +186,9 @@ def _odd_numbers(project: OpenProject) -> list[Fault]:
         faults.append(Fault("project.wrong-value", what, project.where("project")))
     if spec.endpoint:
         faults += odd_log(spec.endpoint.log, project.where)
-    if spec.endpoint and not 0 <= spec.endpoint.port <= 65535:
-        what = "'endpoint.port' must be between 0 and 65535"
-        faults.append(Fault("project.wrong-value", what, project.where("endpoint", "port")))
+        for name, odd in spec.endpoint.odd_numbers().items():
+            where = project.where("endpoint", name)
+            faults.append(Fault("project.wrong-value", f"'endpoint.{name}' {odd}", where))
     return faults
 
 
