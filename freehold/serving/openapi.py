@@ -70,6 +70,10 @@ _OPERATIONS = {
     "/freehold/log/flush": _Operation(
         "post", "Write the request log, from this machine only", "Flushed"
     ),
+    "/freehold/process/flush": _Operation(
+        "post", "The same, of the process that answers alone", "Flushed"
+    ),
+    "/freehold/process/metrics": _Operation("get", "Metrics of the process that answers alone"),
 }
 
 
