@@ -24,6 +24,7 @@ from freehold.domain.package import (
     PROFILE,
     Admission,
     ModelFlavor,
+    PackagedPart,
     PackedPayload,
     admission_bytes,
     admission_document,
@@ -60,23 +61,33 @@ def assemble(contents: PackageContents) -> PackedPayload:
 
 
 def payload_files(contents: PackageContents) -> dict[str, bytes]:
-    flavor = contents.flavor
+    whole = PackagedPart(contents.model, contents.flavor, contents.columns)
+    files = {
+        **_folder(whole, contents.python, contents.onnx is not None),
+        PROFILE: canonical(dict(contents.profile)),
+    }
+    if contents.onnx is not None:
+        files[ONNX_MODEL] = contents.onnx
+    return files
+
+
+def _folder(part: PackagedPart, python: str, has_onnx: bool = False) -> dict[str, bytes]:
+    """Files of a model, each of its parts in a folder that is a package in MLflow's format too."""
+    flavor = part.flavor
     loader = flavor.loader.encode()
     # MLflow imports the loader by its bare name: two versions in one process must not share it.
     module = f"package_loader_{sha256(loader).hexdigest()[:12]}"
     files = {
-        MANIFEST: manifest(
-            flavor, contents.columns, contents.python, module, contents.onnx is not None
-        ),
-        flavor.model_file: contents.model,
-        COLUMNS: canonical(contents.columns.as_json()),
-        PROFILE: canonical(dict(contents.profile)),
+        MANIFEST: manifest(flavor, part.columns, python, module, has_onnx),
+        COLUMNS: canonical(part.columns.as_json()),
         f"{CODE}/{module}.py": loader,
         f"{CODE}/__pycache__": _GUARD,
-        **environment_files(flavor, contents.python),
+        **environment_files(flavor, python),
+        **(flavor.files or {flavor.model_file: part.model}),
     }
-    if contents.onnx is not None:
-        files[ONNX_MODEL] = contents.onnx
+    for folder, inner in flavor.parts.items():
+        below = _folder(inner, python).items()
+        files |= {f"{folder}/{name}": data for name, data in below}
     return files
 
 

@@ -9,10 +9,11 @@ import json
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from freehold.domain.canonical import canonical
+from freehold.domain.columns import Columns
 from freehold.domain.errors import IntegrityError, PolicyDenied
 from freehold.domain.signature import PublicKey
 from freehold.domain.verdict import Verdict
@@ -49,6 +50,19 @@ class ModelFlavor:
     """Pinned lines of requirements.txt."""
     loader: str
     """Source of a Python module with `_load_pyfunc(folder)`, importing nothing of ours."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """What lies in the package in place of the model's bytes, `model_file` among it, where a model
+    is more than one file."""
+    parts: Mapping[str, "PackagedPart"] = field(default_factory=dict)
+    """Models within the model, by the folders that they lie in."""
+
+
+@dataclass(frozen=True)
+class PackagedPart:
+    model: bytes
+    """As its framework's codec stored it."""
+    flavor: ModelFlavor
+    columns: Columns
 
 
 @dataclass(frozen=True)

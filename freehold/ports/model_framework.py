@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
+from freehold.domain.columns import Columns
 from freehold.domain.package import ModelFlavor
 
 
@@ -38,3 +39,11 @@ class ModelFramework(ABC):
         With a base value that is one for all rows of a call, a row's contributions sum to its raw
         score.
         """
+
+
+class KnowsColumns(ABC):
+    """A framework whose models say themselves what they take."""
+
+    @abstractmethod
+    def columns(self, data: bytes) -> Columns:
+        """Of the model. Raises AdapterFailed (`model.unreadable`)."""

@@ -67,6 +67,15 @@ class ModelRuntime(ABC):
         return None
 
 
+class LoadsWithin(ABC):
+    """A runtime that starts a process of its own for some packages, and can do without: whoever
+    asks it is such a process."""
+
+    @abstractmethod
+    def load_within(self, folder: Path) -> Predictor:
+        """As `ModelRuntime.load`, without starting a process."""
+
+
 class FileRuntime(ModelRuntime):
     """Of packages whose model is one file."""
 

@@ -9,7 +9,7 @@ from freehold.domain.graph import Graph
 from freehold.domain.stored_type import admits, describe, homes, members
 from freehold.ports.codec import Codec
 
-_OF_FORMAT = {"json": "builtins", "parquet": "polars", "file": "pathlib"}
+_OF_FORMAT = {"json": "builtins", "parquet": "polars", "file": "pathlib", "graph": "freehold"}
 """Who reads a format when no type says it; any other format is read by the codec of its name."""
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from freehold.domain.errors import AdapterMissing, IntegrityError
 from freehold.domain.package import MANIFEST, ONNX_MODEL
-from freehold.ports.model_runtime import ModelRuntime, Predictor
+from freehold.ports.model_runtime import LoadsWithin, ModelRuntime, Predictor
 
 _RUNTIMES = {"python_function": "pyfunc"}
 """Flavor of MLflow → runtime, where their names differ."""
@@ -19,12 +19,19 @@ function, at the price of a process. A folder that has nothing but an ONNX model
 """
 
 
-class AutoRuntime(ModelRuntime):
+class AutoRuntime(ModelRuntime, LoadsWithin):
     name = "auto"
 
     def load(self, folder: Path) -> Predictor:
         """Raises AdapterMissing if none of the runtimes is installed."""
         return _runtime(folder).load(folder)
+
+    def load_within(self, folder: Path) -> Predictor:
+        """The same, in a process that is a model's already."""
+        runtime = _runtime(folder)
+        if isinstance(runtime, LoadsWithin):
+            return runtime.load_within(folder)
+        return runtime.load(folder)
 
     def load_to_share(self, folder: Path) -> Predictor | None:
         """Raises AdapterMissing, as `load`."""

@@ -106,7 +106,9 @@ def _told(code: str, exc: BaseException) -> dict[str, str]:
 def adapter(folder: Path, given: dict[str, Any]) -> tuple[Answer, int]:
     """A runtime of Freehold's, found by its name where Freehold is installed."""
     found = entry_points(group="freehold.model_runtime")[given["runtime"]]
-    predictor = found.load()().load(folder)
+    runtime = found.load()()
+    # One that would start a process of its own is in one already.
+    predictor = getattr(runtime, "load_within", runtime.load)(folder)
     return predictor.predict, predictor.width
 
 

@@ -15,7 +15,7 @@ from freehold.domain.artifact import Artifact
 from freehold.domain.candidate import Candidate
 from freehold.domain.columns import Columns
 from freehold.domain.errors import Fault, PipelineInvalid
-from freehold.ports.model_framework import ModelFramework
+from freehold.ports.model_framework import KnowsColumns, ModelFramework
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,9 @@ def read_candidate(site: Site, candidate: Candidate) -> TrainedModel:
         for column in candidate.groups
         if column not in trained.evaluation.columns
     ]
+    if isinstance(framework, KnowsColumns) and framework.columns(trained.data) != trained.columns:
+        what, hint = "the model takes other columns than the candidate has", "give both the same"
+        faults.append(Fault("candidate.columns", what, hint=hint))
     if faults:
         raise PipelineInvalid(
             "the candidate's tables do not fit its model", faults=faults, code="candidate.columns"
