@@ -115,7 +115,8 @@ class _Check:
         self._takes(function.takes, named, part, flow)
         gives = function.gives or {}
         if not gives and not function.faults:
-            self.fault("graph.gives-nothing", f"{named} gives no column", part)
+            hint = "say which: a transformer that gives nothing changes nothing"
+            self.fault("graph.gives-nothing", f"{named} gives no column", part, hint)
         return replace(
             flow,
             kinds={**flow.kinds, **gives},
@@ -175,7 +176,7 @@ class _Check:
     def _ensemble(self, part: Ensemble, flow: _Flow) -> None:
         self.found += part.faults
         if not part.members:
-            self.fault("graph.empty", "an ensemble has no members", part)
+            self.fault("graph.empty", "an ensemble has no members", part, "give it one or more")
         seen: set[str] = set()
         for member in part.members:
             named = f"the member '{member.name}'"
