@@ -236,6 +236,8 @@ class _Carrying:
             return False
         found = sys.modules.get(top)
         path = getattr(found, "__file__", None)
+        if top == "__main__" and path is None:
+            return True
         if found is None:
             try:
                 spec = importlib.util.find_spec(top)

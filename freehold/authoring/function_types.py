@@ -56,6 +56,9 @@ class _Reading:
         self._function, self._named = function, f"{named} '{_name(function)}'"
         self.faults: list[Fault] = []
         self._hints: dict[str, Any] = {}
+        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+            hint = "write a plain function that returns"
+            self.fault("graph.function", "does not return when it is called", hint)
         try:
             self._hints = get_type_hints(function, include_extras=True)
         except (NameError, TypeError, AttributeError) as exc:

@@ -107,7 +107,8 @@ def _function(
         what = f"{name} is a {type(function).__name__}, which has no source that can be carried"
         fault = Fault("graph.function", what, where, "write a function of a module that calls it")
         return Function(name, "", {}, {}, faults=(fault,))
-    carried = source_of(function, requirements)
+    named = [requirements] if isinstance(requirements, str) else list(requirements)
+    carried = source_of(function, named)
     at = place_of(function)
     faults = [
         Fault(code, f"the function '{name}' {what}", at, hint)

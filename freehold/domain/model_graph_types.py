@@ -71,26 +71,25 @@ class _Check:
     def fault(self, code: str, what: str, part: Part, hint: str = "") -> None:
         self.found.append(Fault(code, what, part.where, hint))
 
-    def follow(self, part: Part, flow: _Flow) -> _Flow:
-        """What the part leaves to whatever stands after it."""
+    def follow(self, part: Part, flow: _Flow, path: tuple[str, ...] = ()) -> _Flow:
+        """What the part leaves to whatever stands after it. `path`: as models are called by it."""
         match part:
             case Chain():
                 for step in part.steps:
-                    flow = self.follow(step, flow)
+                    flow = self.follow(step, flow, path)
                 return flow
             case Transformer():
                 return self._transformed(part, flow)
             case Post():
                 return self._after(part, flow)
             case Trained():
-                self._no_scores(part, flow, "a model")
-                self._model(part, flow)
+                self._model(part, flow, f"the model '{'.'.join(path) or 'model'}'")
             case Ensemble():
                 self._no_scores(part, flow, "an ensemble")
-                self._ensemble(part, flow)
+                self._ensemble(part, flow, path)
             case Cascade():
                 self._no_scores(part, flow, "a cascade")
-                self._cascade(part, flow)
+                self._cascade(part, flow, path)
             case Misfit() if part.found:
                 what = f"a {part.found} is no part of a graph"
                 hint = "put a function into transformer(…) or post(…), a model into trained(…)"
@@ -139,19 +138,20 @@ class _Check:
             hint = "put it before what gives the scores, or use post(…)"
             self.fault("graph.scores-into-table", what, part, hint)
 
-    def _model(self, part: Trained, flow: _Flow) -> None:
+    def _model(self, part: Trained, flow: _Flow, named: str) -> None:
+        self._no_scores(part, flow, named)
         kinds = {column.name: column.kind for column in part.columns.columns}
-        self._takes(kinds, "a model", part, flow)
+        self._takes(kinds, named, part, flow)
         for column in part.columns.columns:
             if flow.kinds.get(column.name) == column.kind == "category":
-                self._values(column, part, flow)
+                self._values(column, part, flow, named)
 
-    def _values(self, column: NamedColumn, part: Trained, flow: _Flow) -> None:
+    def _values(self, column: NamedColumn, part: Trained, flow: _Flow, named: str) -> None:
         known = flow.values.get(column.name)
         lost = [] if known is None else sorted(set(column.values) - known)
         if lost:
             shown = ", ".join(map(repr, lost[:3])) + (", …" if len(lost) > 3 else "")
-            what = f"a model knows {shown} of '{column.name}', which the graph's columns do not"
+            what = f"{named} knows {shown} of '{column.name}', which the graph's columns do not"
             hint = "it would be read as missing: give the graph the columns with all values"
             self.fault("graph.values", what, part, hint)
 
@@ -168,12 +168,12 @@ class _Check:
                 hint = f"let a transformer before it give '{name}' as a {kind}"
                 self.fault("graph.column-kind", what, part, hint)
 
-    def _scored(self, inner: Part, flow: _Flow, named: str) -> None:
-        if not self.follow(inner, replace(flow, has_scores=False)).has_scores:
+    def _scored(self, inner: Part, flow: _Flow, path: tuple[str, ...], named: str) -> None:
+        if not self.follow(inner, replace(flow, has_scores=False), path).has_scores:
             hint = "end it with a model"
             self.fault("graph.no-scores", f"{named} gives a table, not scores", inner, hint)
 
-    def _ensemble(self, part: Ensemble, flow: _Flow) -> None:
+    def _ensemble(self, part: Ensemble, flow: _Flow, path: tuple[str, ...]) -> None:
         self.found += part.faults
         if not part.members:
             self.fault("graph.empty", "an ensemble has no members", part, "give it one or more")
@@ -193,16 +193,16 @@ class _Check:
                 what = f"{named} weighs {member.weight!r}"
                 hint = f"a weight is a number from {LIGHTEST:g} to {HEAVIEST:g}"
                 self.fault("graph.weight", what, part, hint)
-            self._scored(member.part, flow, named)
+            self._scored(member.part, flow, (*path, member.name), named)
 
-    def _cascade(self, part: Cascade, flow: _Flow) -> None:
+    def _cascade(self, part: Cascade, flow: _Flow, path: tuple[str, ...]) -> None:
         ends = (part.low, part.high)
         if not all(map(_is_number, ends)) or not 0 <= part.low < part.high <= 1:
             what = f"a cascade is unsure from {part.low!r} to {part.high!r}"
             hint = "give two numbers from 0 to 1, the lower one first: unsure=(0.3, 0.7)"
             self.fault("graph.band", what, part, hint)
-        self._scored(part.first, flow, "the first of a cascade")
-        self._scored(part.second, flow, "the second of a cascade")
+        self._scored(part.first, flow, (*path, "first"), "the first of a cascade")
+        self._scored(part.second, flow, (*path, "second"), "the second of a cascade")
 
 
 def _is_number(value: object) -> bool:

@@ -1,10 +1,10 @@
 """Graphs as one ZIP, each model in it as its own library's codec writes it."""
 
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from freehold.adapters.graph.archive import StoredModel, read, written
+from freehold.adapters.graph.entries import CODECS, FRAMEWORKS, adapter, names
 from freehold.domain.columns import Columns
 from freehold.domain.errors import (
     AdapterFailed,
@@ -18,9 +18,6 @@ from freehold.domain.model_graph import ModelGraph
 from freehold.domain.model_graph_part import Trained
 from freehold.domain.stored_type import describe, homes
 from freehold.ports.codec import Codec
-
-_CODECS = "freehold.codec"
-_FRAMEWORKS = "freehold.model_framework"
 
 
 class GraphCodec(Codec):
@@ -70,21 +67,20 @@ def _stored(trained: Trained) -> StoredModel:
             hint="give the Columns that it was fitted on",
             code="graph.model",
         )
-    known = entry_points(group=_CODECS).names
-    frameworks = sorted(entry_points(group=_FRAMEWORKS).names)
+    frameworks = names(FRAMEWORKS) - {GraphCodec.format}
     for name in homes(type(trained.model)):
-        if name in known:
+        if name in names(CODECS):
             codec = _codec(name)
-            if codec.format in frameworks and codec.format != GraphCodec.format:
+            if codec.format in frameworks:
                 return StoredModel(codec.encode(trained.model), codec.format, trained.columns)
     raise PipelineInvalid(
         f"a {describe(type(trained.model))} is no model of a library that is known",
-        why=f"there are {', '.join(one for one in frameworks if one != GraphCodec.format)}",
+        why=f"there are {', '.join(sorted(frameworks))}",
         hint="give trained(…) the library's own model, and compose graphs of parts",
         code="graph.model",
     )
 
 
 def _codec(name: str) -> Codec:
-    made: Codec = entry_points(group=_CODECS)[name].load()()
+    made: Codec = adapter(CODECS, name)
     return made

@@ -1,7 +1,7 @@
 """What a graph tells of itself: its answers, what moved them, its flavor."""
 
 from functools import lru_cache, partial
-from importlib.metadata import entry_points, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freehold.adapters.graph.archive import StoredGraph, StoredModel, read
+from freehold.adapters.graph.entries import FRAMEWORKS, adapter
 from freehold.adapters.graph.loader import (
     Encoding,
     Evaluation,
@@ -97,7 +98,7 @@ def _scores(framework: ModelFramework, data: bytes, encoding: Encoding, table: T
 
 
 def _framework(model: StoredModel) -> ModelFramework:
-    made: ModelFramework = entry_points(group="freehold.model_framework")[model.format].load()()
+    made: ModelFramework = adapter(FRAMEWORKS, model.format)
     return made
 
 

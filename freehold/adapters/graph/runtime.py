@@ -2,7 +2,6 @@
 of its own if there are functions."""
 
 from functools import partial
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freehold.adapters.graph.archive import StoredGraph, read_folder
+from freehold.adapters.graph.entries import RUNTIMES, adapter
 from freehold.adapters.graph.loader import (
     Encoding,
     Evaluation,
@@ -52,7 +52,7 @@ class GraphRuntime(ModelRuntime, LoadsWithin):
         stored = read_folder(folder)
         if not stored.functions:
             return _predictor(folder, stored)
-        isolated: ModelRuntime = _runtime("isolated")
+        isolated: ModelRuntime = adapter(RUNTIMES, "isolated")
         return isolated.load(folder)
 
     def load_within(self, folder: Path) -> Predictor:
@@ -61,7 +61,7 @@ class GraphRuntime(ModelRuntime, LoadsWithin):
 
 def _predictor(folder: Path, stored: StoredGraph) -> Predictor:
     columns = stored.columns.as_json()["columns"]
-    auto = _runtime("auto")
+    auto: ModelRuntime = adapter(RUNTIMES, "auto")
     predictors: dict[str, Predictor] = {
         name: auto.load(folder / model_folder(name)) for name in stored.models
     }
@@ -99,7 +99,3 @@ def _check_widths(stored: StoredGraph, predictors: dict[str, Predictor]) -> None
         raise IntegrityError(
             "the package's graph does not fit its models", code="package.graph", faults=faults
         )
-
-
-def _runtime(name: str) -> Any:
-    return entry_points(group="freehold.model_runtime")[name].load()()

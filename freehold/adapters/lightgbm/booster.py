@@ -16,7 +16,7 @@ def read_booster(data: bytes) -> lightgbm.Booster:
         raise _unreadable(str(exc)) from exc
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def booster_of(data: bytes) -> lightgbm.Booster:
     """The same, with the last few kept: for answering, not for changing."""
     return read_booster(data)

@@ -12,7 +12,7 @@ from freehold.adapters.sklearn.persistence import read
 from freehold.domain.errors import AdapterFailed, NotSupported
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def classifier_of(data: bytes) -> Any:
     """The last few are kept: for answering, not for changing.
 

@@ -26,7 +26,7 @@ def read_booster(data: bytes) -> xgboost.Booster:
     return booster
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def classifier_of(data: bytes) -> xgboost.Booster:
     """The same of a classifier of two classes, with the last few kept: for answering, not for
     changing. Raises NotSupported (`model.not-binary`) too."""

@@ -12,6 +12,8 @@ import pytest
 import xgboost
 from sklearn.linear_model import LogisticRegression
 
+from freehold import Column, Columns, ModelGraph, ensemble, trained
+from freehold.adapters.graph.codec import GraphCodec
 from freehold.adapters.sklearn.codec import EstimatorCodec
 from freehold.adapters.xgboost.codec import BoosterCodec
 from freehold.app.drill.exit import __path__ as exit_path
@@ -53,6 +55,26 @@ def test_they_are_read(models: dict[str, tuple[str, bytes]], tmp_path: Path) -> 
     code, said = read(tmp_path, models)
     assert (code, said["faults"], said["checks"]) == (0, [], 2)
     assert [one.split()[0] for one in said["read_by"]] == ["XGBoost", "scikit-learn"]
+
+
+def test_a_graph_is_read_with_the_models_in_it(tmp_path: Path) -> None:
+    columns = Columns((Column("a", "number"), Column("b", "number")))
+    rows = np.random.default_rng(1).normal(size=(60, 2))
+    labels = rows[:, 0] > 0
+    trees = xgboost.train(
+        {"objective": "binary:logistic", "nthread": 1}, xgboost.DMatrix(rows, labels), 2
+    )
+    both = {
+        "trees": trained(trees, columns),
+        "line": trained(LogisticRegression().fit(rows, labels), columns),
+    }
+    data = GraphCodec().encode(ModelGraph(columns, ensemble(both)))
+    code, said = read(tmp_path / "whole", {"one": ("graph", data)})
+    assert (code, said["faults"]) == (0, [])
+    (reader,) = said["read_by"]
+    assert "zipfile" in reader and "XGBoost" in reader and "scikit-learn" in reader
+    code, said = read(tmp_path / "cut", {"one": ("graph", data[:-100])})
+    assert code == 1 and len(said["faults"]) == 1
 
 
 def test_what_is_no_such_model_is_a_fault(

@@ -1,6 +1,7 @@
 """Functions of graphs: their types from annotations, their sources as modules of their own."""
 
 import functools
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -203,6 +204,15 @@ def test_what_a_source_does_not_carry_is_refused_by_name(
     assert named in fault.what and fault.hint and fault.where and function.source == ""
 
 
+def test_a_function_that_was_typed_into_a_session_has_no_source() -> None:
+    text = "from freehold import *\nfrom freehold.authoring.graph import post\n" + (
+        "def calmed(scores: Scores) -> Scores:\n    return scores\n"
+        "print(*[fault.code for fault in post(calmed).function.faults])\n"
+    )
+    done = subprocess.run([sys.executable, "-"], input=text, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("graph.no-source\n", "")
+
+
 def test_a_file_that_was_changed_since_it_was_imported(project: Project, tmp_path: Path) -> None:
     module = project(HEAD + PACED % "1")
     path = Path(str(module.__file__))
@@ -259,6 +269,8 @@ def test_a_library_that_is_required_may_be_imported(project: Project) -> None:
         ("def f(*, a: Basket) -> Paced: ...", transformer, "has 1 parameters"),
         ("def f(*a: Basket) -> Paced: ...", transformer, "has 1 parameters"),
         ("def f(table: Lost) -> Paced: ...", transformer, "cannot be resolved"),
+        ("async def f(table: Basket) -> Paced: ...", transformer, "does not return"),
+        ("def f(table: Basket) -> Paced:\n    yield", transformer, "does not return"),
         (
             'Odd = TypedDict("Odd", {"a": int})\ndef f(table: Odd) -> Paced: ...',
             transformer,

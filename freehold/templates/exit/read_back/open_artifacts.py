@@ -4,7 +4,9 @@ import json
 import sys
 from hashlib import sha256
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 
 def parse(data, _):
@@ -35,6 +37,19 @@ def estimator(data, _):
     return f"scikit-learn {import_module('sklearn').__version__} by skops"
 
 
+def graph(data, digest):
+    """One ZIP: graph.json, functions as Python, and each model as its own library writes it."""
+    with ZipFile(BytesIO(data)) as archive:
+        document = json.loads(archive.read("graph.json"))
+        for function in document["functions"].values():
+            compile(archive.read(function["file"]), function["file"], "exec")
+        found = {
+            READERS[model["format"]](archive.read(model["folder"] + "/model"), digest)
+            for model in document["models"].values()
+        }
+    return f"Python's zipfile and {', '.join(sorted(found))}"
+
+
 def plain(data, digest):
     if "sha256:" + sha256(data).hexdigest() != digest:
         raise ValueError("it has another digest")
@@ -46,6 +61,7 @@ READERS = {
     "lightgbm": booster,
     "xgboost": trees,
     "sklearn": estimator,
+    "graph": graph,
     "file": plain,
 }
 
