@@ -6,30 +6,27 @@ by its name: what another machine would run must be what was run here. So the mo
 is run once, and what it has must equal what the function saw.
 """
 
-import __future__
-
 import ast
 import builtins
-import dis
 import importlib.util
-import inspect
+import site
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
+
+from freehold.authoring.project_module import ProjectModule, alias_of, bound_by, names_in
+from freehold.authoring.sameness import is_same
 
 ALWAYS_THERE = "numpy"
 """Every package requires it."""
 _HEAD = "from __future__ import annotations\n"
 """Annotations name types of the project, which are not carried: they are not looked at."""
-_LOOKUPS = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_GLOBALS")
-_PLAIN = (bool, int, float, complex, str, bytes, type(None))
-Statement = ast.stmt
 
 
 @dataclass(frozen=True)
@@ -52,55 +49,10 @@ def source_of(function: FunctionType, distributions: Sequence[str]) -> FunctionS
     return FunctionSource(text, requirements, tuple(dict.fromkeys(carrying.faults)))
 
 
-@dataclass
-class _Module:
-    """Of the project, parsed."""
-
-    name: str
-    lines: Sequence[str]
-    bound: dict[str, Statement] = field(default_factory=dict)
-    unsteady: set[str] = field(default_factory=set)
-    """Names that are bound twice, or under a condition."""
-
-    @classmethod
-    def read(cls, module: ModuleType) -> "_Module":
-        """Raises OSError, SyntaxError."""
-        text = inspect.getsource(module)
-        made = cls(module.__name__, text.splitlines(keepends=True))
-        for statement in ast.parse(text).body:
-            plain = isinstance(statement, _BINDING)
-            for name in _bound_by(statement):
-                if name in made.bound or not plain:
-                    made.unsteady.add(name)
-                made.bound[name] = statement
-        return made
-
-    def text(self, statement: Statement) -> str:
-        decorators = getattr(statement, "decorator_list", [])
-        first = min([statement.lineno, *(one.lineno for one in decorators)])
-        own = "".join(self.lines[first - 1 : statement.end_lineno])
-        try:
-            alone = len(ast.parse(own).body) == 1
-        except SyntaxError:
-            alone = False
-        return own.rstrip() if alone else ast.unparse(statement)
-
-
-_BINDING = (
-    ast.FunctionDef,
-    ast.AsyncFunctionDef,
-    ast.ClassDef,
-    ast.Import,
-    ast.ImportFrom,
-    ast.Assign,
-    ast.AnnAssign,
-)
-
-
 class _Carrying:
     def __init__(self, name: str, distributions: Sequence[str]) -> None:
         self._name, self._allowed = name, {_folded(one) for one in distributions}
-        self._modules: dict[str, _Module] = {}
+        self._modules: dict[str, ProjectModule] = {}
         self._owner: dict[str, str] = {}
         """Name in what is made → the module and statement that it comes from."""
         self._texts: list[str] = []
@@ -130,7 +82,7 @@ class _Carrying:
             self._installed(function)
         else:
             self._carry(function.__module__, function.__name__)
-            self._compare(function)
+            self._compare()
         return _HEAD + "\n" + "\n\n".join(self._texts) + "\n"
 
     def _installed(self, function: FunctionType) -> None:
@@ -154,23 +106,32 @@ class _Carrying:
             return
         if not self._claim(name, f"{module}:{statement.lineno}"):
             return
-        for other in _bound_by(statement):
+        for other in bound_by(statement):
             self._owner[other] = f"{module}:{statement.lineno}"
-        for needed in _names(statement):
+        for needed in names_in(statement):
             self._need(module, found, needed)
-        for other in _bound_by(statement):
-            self._live[other] = getattr(sys.modules[module], other, None)
+        for other in bound_by(statement):
+            self._live[other] = live = getattr(sys.modules[module], other, None)
+            if not found.says(live):
+                hint = "start again if the file was changed, and let nothing replace it"
+                self._fault(
+                    "graph.not-carried",
+                    f"needs '{other}', which is another than {module} says",
+                    hint,
+                )
         self._texts.append(found.text(statement))
 
-    def _need(self, module: str, found: _Module, name: str) -> None:
+    def _need(self, module: str, found: ProjectModule, name: str) -> None:
         if name in found.bound:
             self._carry(module, name)
         elif not hasattr(builtins, name):
             what = f"needs '{name}', which is not bound at the top level of {module}"
             self._fault("graph.not-carried", what, "bind it there once, by itself")
 
-    def _imported(self, found: _Module, statement: ast.Import | ast.ImportFrom, name: str) -> None:
-        alias = next(one for one in statement.names if _alias(one) == name)
+    def _imported(
+        self, found: ProjectModule, statement: ast.Import | ast.ImportFrom, name: str
+    ) -> None:
+        alias = next(one for one in statement.names if alias_of(one) == name)
         if isinstance(statement, ast.Import):
             self._whole(name, alias)
             return
@@ -220,10 +181,10 @@ class _Carrying:
         self._fault("graph.requirement", f"needs {named}, which the package does not require", hint)
         return False
 
-    def _module(self, name: str) -> _Module | None:
+    def _module(self, name: str) -> ProjectModule | None:
         if name not in self._modules:
             try:
-                self._modules[name] = _Module.read(sys.modules[name])
+                self._modules[name] = ProjectModule.read(sys.modules[name])
             except (OSError, SyntaxError, KeyError, TypeError) as exc:
                 what = f"stands in {name}, whose source is not there: {exc}"
                 self._fault("graph.no-source", what, "write it into a file of the project")
@@ -248,65 +209,31 @@ class _Carrying:
             path = next(iter(getattr(found, "__path__", [])), None)
         return top != "freehold" and path is not None and not _is_installed(path)
 
-    def _compare(self, function: FunctionType) -> None:
-        """Run what was made, as a package's loader does, and look whether it is the same."""
+    def _compare(self) -> None:
+        """Run what was made, as a package's loader does: are its values the same?"""
         if self.faults:
             return
-        namespace: dict[str, Any] = {"__name__": f"carried_{self._name}"}
+        module = ModuleType(f"carried_{self._name}")
         text = _HEAD + "\n".join(self._texts)
+        # Data classes look up where they were defined.
+        sys.modules[module.__name__] = module
         try:
-            exec(compile(text, f"<{self._name}>", "exec"), namespace)
+            exec(compile(text, f"<{self._name}>", "exec"), vars(module))
         # What the project's own code raises when it is run by itself is not known beforehand.
         except Exception as exc:  # noqa: BLE001
             what = f"does not run by itself: {type(exc).__name__}: {exc}"
-            self._fault("graph.not-carried", what[:300])
+            self._fault("graph.not-carried", what[:300], "let it need nothing but what it names")
             return
-        if not _is_same(namespace.get(self._name), function):
-            hint = "start again if the file was changed; write it without a decorator of its own"
-            what = "is not what its source says"
-            self._fault("graph.not-carried", what, hint)
+        finally:
+            del sys.modules[module.__name__]
         for name, value in self._live.items():
-            if name != self._name and not _is_same(namespace.get(name), value):
+            if not is_same(vars(module).get(name), value):
                 what = f"needs '{name}', which is not what the source gives it any more"
-                hint = (
-                    "let nothing change it after it was bound, or pass what was learned as a column"
-                )
+                hint = "let nothing change it once it is bound; what was learned belongs in a model"
                 self._fault("graph.not-carried", what, hint)
 
     def _fault(self, code: str, what: str, hint: str = "") -> None:
         self.faults.append((code, what, hint))
-
-
-def _bound_by(statement: Statement) -> list[str]:
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return [statement.name]
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return [_alias(one) for one in statement.names]
-    return [
-        node.id
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del)
-    ]
-
-
-def _alias(alias: ast.alias) -> str:
-    return alias.asname or alias.name.partition(".")[0]
-
-
-def _names(statement: Statement) -> list[str]:
-    """What is looked up outside when the statement, and what it defines, is run."""
-    made = ast.Module([statement], [])
-    flags = __future__.annotations.compiler_flag
-    return list(dict.fromkeys(_looked_up(compile(made, "", "exec", flags, dont_inherit=True))))
-
-
-def _looked_up(code: CodeType) -> Iterator[str]:
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in _LOOKUPS:
-            yield str(instruction.argval)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _looked_up(constant)
 
 
 def _absolute(statement: ast.ImportFrom, module: str) -> str:
@@ -319,7 +246,8 @@ def _absolute(statement: ast.ImportFrom, module: str) -> str:
 @cache
 def _installations() -> tuple[Path, ...]:
     paths = sysconfig.get_paths()
-    return tuple({Path(paths[name]).resolve() for name in ("purelib", "platlib")})
+    own = [paths["purelib"], paths["platlib"], site.getusersitepackages()]
+    return tuple({Path(path).resolve() for path in (*own, *site.getsitepackages())})
 
 
 def _is_installed(path: str) -> bool:
@@ -328,40 +256,3 @@ def _is_installed(path: str) -> bool:
 
 def _folded(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")
-
-
-def _is_same(made: Any, live: Any) -> bool:
-    """Of values as a program sees them; what cannot be told to be the same is not."""
-    if type(made) is not type(live) and not isinstance(live, type):
-        return False
-    if isinstance(live, _PLAIN):
-        return repr(made) == repr(live)
-    if isinstance(live, list | tuple):
-        return len(made) == len(live) and all(map(_is_same, made, live))
-    if isinstance(live, set | frozenset):
-        return bool(made == live)
-    if isinstance(live, Mapping):
-        keys = list(live)
-        return list(made) == keys and all(_is_same(made[key], live[key]) for key in keys)
-    if isinstance(live, FunctionType):
-        defaults = [(one.__defaults__, one.__kwdefaults__) for one in (made, live)]
-        return _same_code(made.__code__, live.__code__) and _is_same(*defaults)
-    if isinstance(live, type):
-        return isinstance(made, type) and made.__name__ == live.__name__
-    if hasattr(live, "tobytes") and hasattr(live, "dtype") and live.dtype != object:
-        return bool(
-            made.dtype == live.dtype
-            and made.shape == live.shape
-            and made.tobytes() == live.tobytes()
-        )
-    return repr(made) == repr(live) and " at 0x" not in repr(live)
-
-
-def _same_code(made: CodeType, live: CodeType) -> bool:
-    if (made.co_code, made.co_names) != (live.co_code, live.co_names):
-        return False
-    pairs = list(zip(made.co_consts, live.co_consts, strict=False))
-    return len(made.co_consts) == len(live.co_consts) and all(
-        _same_code(a, b) if isinstance(a, CodeType) and isinstance(b, CodeType) else _is_same(a, b)
-        for a, b in pairs
-    )

@@ -126,7 +126,11 @@ class _Reading:
         if declared is None:
             return None
         if not isinstance(declared, Mapping):
-            return {column.name: column.kind for column in declared.columns}
+            if hasattr(declared, "columns"):
+                return {column.name: column.kind for column in declared.columns}
+            what = f"{word} a {type(declared).__name__}, which says no kinds of columns"
+            self.fault("graph.annotation", what, "give Columns, or {'items': 'number'}")
+            return {}
         for column, kind in declared.items():
             if not isinstance(column, str) or not column or kind not in _KINDS:
                 what = f"{word} {column!r} as {kind!r}, which is no kind of column"

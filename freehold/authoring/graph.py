@@ -74,6 +74,8 @@ def trained(model: Any, columns: NamedColumns) -> Part:
 def ensemble(members: Mapping[str, Part], *, weights: Mapping[str, float] | None = None) -> Part:
     """The weighted mean of the members' scores; equal weights if none are given."""
     where, faults = line_of(1), list[Fault]()
+    if not isinstance(members, Mapping):
+        return part_of(members, where)
     known = {str(name): weight for name, weight in (weights or {}).items()}
     if weights is not None:
         for name in [*(set(members) - set(known)), *(set(known) - set(members))]:
@@ -92,7 +94,8 @@ def cascade(first: Part, second: Part, *, unsure: tuple[float, float]) -> Part:
     """The first one's scores, and where these lie in `unsure`, both ends counted, the second one's:
     it is asked of these rows only."""
     where = line_of(1)
-    low, high = unsure if len(unsure) == 2 else (float("nan"), float("nan"))
+    pair = isinstance(unsure, tuple | list) and len(unsure) == 2
+    low, high = unsure if pair else (float("nan"), float("nan"))
     return Cascade(part_of(first, where), part_of(second, where), low, high, where=where)
 
 

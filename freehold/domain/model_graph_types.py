@@ -50,6 +50,10 @@ def graph_faults(columns: NamedColumns, part: Part) -> tuple[Fault, ...]:
         what = f"more than {DEEPEST} parts lie within each other"
         return (Fault("graph.deep", what, part.where, "compose fewer levels"),)
     check = _Check()
+    if not hasattr(columns, "columns"):
+        what = f"the graph has a {type(columns).__name__} where its columns belong"
+        check.fault("graph.columns", what, part, "give the candidate's Columns")
+        return tuple(check.found)
     flow = check.follow(part, _entering(columns))
     if not flow.has_scores:
         hint = "end it with a model, or with what puts models together"
@@ -140,6 +144,10 @@ class _Check:
 
     def _model(self, part: Trained, flow: _Flow, named: str) -> None:
         self._no_scores(part, flow, named)
+        if not hasattr(part.columns, "columns"):
+            what = f"{named} has a {type(part.columns).__name__} where its columns belong"
+            self.fault("graph.columns", what, part, "give the Columns that it was fitted on")
+            return
         kinds = {column.name: column.kind for column in part.columns.columns}
         self._takes(kinds, named, part, flow)
         for column in part.columns.columns:

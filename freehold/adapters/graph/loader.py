@@ -18,6 +18,8 @@ RAISED = "runtime.model-raised"
 WRONG = "runtime.wrong-answer"
 LONGEST = 200
 """Characters of an error."""
+EDGE = 1e-6
+"""How far beyond 0 and 1 a score may lie: libraries round."""
 NUMBERS = "biuf"
 """Kinds of numpy's types that are numbers."""
 
@@ -200,13 +202,13 @@ def placed(columns: Sequence[Mapping[str, Any]]) -> dict[str, tuple[int, Any]]:
 
 
 def as_scores(value: Any, rows: int, named: str) -> Any:
-    """float64 [n], from 0 to 1. Raises GraphFailed."""
+    """float64 [n], from 0 to 1 but for what a library rounds, as it is. Raises GraphFailed."""
     found = _array(value, None, named)
     if found.shape != (rows,) or found.dtype.kind not in NUMBERS:
         why = f"it gave {found.dtype} of shape {found.shape} as the scores of {rows} rows"
         raise _wrong(named, why)
     scores = found.astype(numpy.float64)
-    odd = ~((scores >= 0) & (scores <= 1))
+    odd = ~((scores >= -EDGE) & (scores <= 1 + EDGE))
     if odd.any():
         raise _wrong(named, f"it gave {scores[odd][0]} as a score")
     return scores

@@ -37,12 +37,13 @@ from freehold import (
 from freehold.adapters.auto.runtime import AutoRuntime
 from freehold.adapters.graph.codec import GraphCodec
 from freehold.adapters.graph.framework import GraphFramework
-from freehold.adapters.graph.loader import Evaluation
-from freehold.adapters.graph.runtime import GraphRuntime
+from freehold.adapters.graph.loader import Evaluation, GraphFailed, as_scores
+from freehold.adapters.graph.runtime import GraphPredictor, GraphRuntime
 from freehold.adapters.isolation.runtime import IsolatedRuntime, PyfuncRuntime
 from freehold.adapters.isolation.settings import ProcessSettings
 from freehold.catalog.package import PackageContents, payload_files
 from freehold.domain.errors import Failed, IntegrityError
+from freehold.ports.model_runtime import Elsewhere
 
 CARRIERS = ("AA", "UA", "DL", "é 😀", "")
 HOURS = ("late", "early", "unknown")
@@ -282,6 +283,22 @@ def test_the_numbers_are_the_same_wherever_it_answers(library: Library, tmp_path
             assert np.array_equal(predictor.predict(matrix), expected), type(predictor)
 
 
+def test_a_graph_waits_for_a_model_whose_library_is_not_here(
+    library: Library, tmp_path: Path
+) -> None:
+    part, hand = model(library, "forest")
+    folder = tmp_path / "package"
+    package(folder, ensemble({"a": part, "b": model(library, "lightgbm")[0]}))
+    manifest = folder / "models/a/MLmodel"
+    manifest.write_text(manifest.read_text().replace("sklearn:", "fortran:", 1))
+    predictor = AutoRuntime().load(folder)
+    assert isinstance(predictor, GraphPredictor) and isinstance(predictor, Elsewhere)
+    assert predictor.deadline > 0
+    table = _table(30, 4)
+    expected = mean([(1.0, hand), (1.0, library.models["lightgbm"][2])])(table)
+    assert np.array_equal(predictor.predict(by_hand(table, COLUMNS)), expected)
+
+
 _ELSEWHERE = """
 import json, sys
 
@@ -359,6 +376,15 @@ def test_the_second_is_asked_of_the_rows_of_the_band_and_no_others(
     unsure = [score for score in exact if band[0] <= score <= band[1]]
     assert asked == ([unsure] if unsure else [])
     assert found.tolist() == [0.5 if band[0] <= one <= band[1] else one for one in exact]
+
+
+def test_a_score_that_a_library_rounded_is_kept_as_it_is() -> None:
+    rounded = [1.0 + 2**-52, -1e-9, 0.5]
+    assert as_scores(rounded, 3, "a model").tolist() == rounded
+    for odd in (1.001, -0.001, np.nan, np.inf):
+        with pytest.raises(GraphFailed) as caught:
+            as_scores([0.5, odd], 2, "a model")
+        assert caught.value.code == "runtime.wrong-answer" and str(odd) in caught.value.why
 
 
 DEEDS = (
