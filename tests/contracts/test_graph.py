@@ -1,5 +1,8 @@
 """Graphs of models hold the laws of the ports for models."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from platform import python_version
 from typing import Any, TypedDict
@@ -55,6 +58,10 @@ class Pace(TypedDict):
 
 def paced(flight: Flight) -> Pace:
     return {"pace": flight["distance"] / (np.abs(flight["hour"]) + 1.0)}
+
+
+def centred(flight: Flight) -> Pace:
+    return {"pace": flight["distance"] - np.nanmean(np.append(flight["distance"], 0.0))}
 
 
 def calmed(scores: Scores) -> Scores:
@@ -146,6 +153,16 @@ class TestGraphFramework(ModelFrameworkContract):
                 framework.columns(bad)
             assert caught.value.code == "model.unreadable"
 
+    def test_a_function_that_looks_at_other_rows_is_refused(
+        self, framework: GraphFramework, boosters: tuple[Any, Any], matrix: NDArray[np.float32]
+    ) -> None:
+        part = transformer(centred) >> trained(boosters[1], PACED)
+        data = GraphCodec().encode(ModelGraph(COLUMNS, part))
+        framework.predict(data, matrix[:1])
+        with pytest.raises(NotSupported) as caught:
+            framework.predict(data, matrix)
+        assert caught.value.code == "graph.rows-together" and "alone" in caught.value.why
+
     def test_models_that_do_not_fit_their_columns_are_told_all_at_once(
         self, framework: GraphFramework, boosters: tuple[Any, Any]
     ) -> None:
@@ -162,6 +179,23 @@ class TestGraphFramework(ModelFrameworkContract):
         assert caught.value.code == "graph.model"
         found = {(fault.code, fault.where) for fault in caught.value.faults}
         assert found == {("graph.model", "models/a"), ("model.not-binary", "models/b")}
+
+
+_FORKED = """
+import json, os, sys
+from pathlib import Path
+import numpy as np
+from freehold.adapters.graph.runtime import GraphRuntime
+
+predictor, rows = GraphRuntime().load_to_share(Path(sys.argv[1])), np.load(sys.argv[2])
+print(json.dumps(predictor.predict(rows).tolist()), flush=True)
+child = os.fork()
+if child == 0:
+    predictor.start()
+    print(json.dumps(predictor.predict(rows).tolist()), flush=True)
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
 
 
 class TestGraphInThisProcess(ModelRuntimeContract):
@@ -185,6 +219,23 @@ class TestGraphInThisProcess(ModelRuntimeContract):
         predictor = runtime.load(folder)
         assert isinstance(predictor, GraphPredictor) and not isinstance(predictor, Elsewhere)
 
+    def test_forked_processes_share_it_if_its_models_can_be_shared(
+        self, runtime: GraphRuntime, folder: Path, matrix: NDArray[np.float32]
+    ) -> None:
+        rows = folder.parent / "rows.npy"
+        np.save(rows, matrix[:50])
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", _FORKED, str(folder), str(rows)],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        parent, child = map(json.loads, done.stdout.splitlines())
+        assert parent == child == runtime.load(folder).predict(matrix[:50]).tolist()
+        manifest = folder / "models/one/MLmodel"
+        manifest.write_text(manifest.read_text().replace("lightgbm:", "fortran:", 1))
+        assert runtime.load_to_share(folder) is None
+
 
 class TestGraphInItsOwnProcess(ModelRuntimeContract):
     @pytest.fixture
@@ -205,6 +256,7 @@ class TestGraphInItsOwnProcess(ModelRuntimeContract):
 
     def test_it_answers_elsewhere(self, runtime: GraphRuntime, folder: Path) -> None:
         assert isinstance(runtime.load(folder), Elsewhere)
+        assert runtime.load_to_share(folder) is None
 
 
 def test_a_graph_comes_back_with_the_answers_it_gave(data: bytes, tmp_path: Path) -> None:

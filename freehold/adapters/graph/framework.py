@@ -31,6 +31,11 @@ from freehold.domain.model_graph_document import (
 from freehold.domain.package import ModelFlavor, PackagedPart
 from freehold.ports.model_framework import KnowsColumns, ModelFramework
 
+ALONE = 5
+"""Rows that are asked one by one too, where there are functions."""
+SAME = 1e-6
+"""Largest difference between the two: numpy may sum in another order."""
+
 
 class GraphFramework(ModelFramework, KnowsColumns):
     name = "graph"
@@ -66,11 +71,16 @@ class GraphFramework(ModelFramework, KnowsColumns):
         return read(data).columns
 
     def predict(self, data: bytes, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        """In this process, functions too."""
+        """In this process, functions too. Raises NotSupported `graph.rows-together` for functions
+        whose answer of a row depends on the rows beside it."""
+        evaluation = _evaluation(data)
         try:
-            return np.asarray(_evaluation(data).scores(matrix), dtype=np.float64)
+            scores = np.asarray(evaluation.scores(matrix), dtype=np.float64)
+            if len(scores) > 1 and read(data).functions:
+                _check_alone(evaluation, matrix, scores)
         except GraphFailed as exc:
             raise AdapterFailed(exc.what, why=exc.why, code=exc.code) from exc
+        return scores
 
     def contributions(self, data: bytes, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Sampled Shapley values against rows of the matrix: whatever a graph consists of."""
@@ -91,6 +101,21 @@ def _evaluation(data: bytes) -> Evaluation:
         for name, source in stored.functions.items()
     }
     return Evaluation(stored.document, columns, functions, models)
+
+
+def _check_alone(
+    evaluation: Evaluation, matrix: NDArray[np.float32], scores: NDArray[np.float64]
+) -> None:
+    """Of some rows, the first and the last among them."""
+    for row in np.unique(np.linspace(0, len(scores) - 1, ALONE).astype(int)):
+        alone = evaluation.scores(matrix[row : row + 1])[0]
+        if abs(alone - scores[row]) > SAME:
+            raise NotSupported(
+                "the graph's functions do not treat each row by itself",
+                why=f"a row scores {alone:.6g} alone, {scores[row]:.6g} among {len(scores)}",
+                hint="what many rows tell is learned beforehand: put it into a model or a value",
+                code="graph.rows-together",
+            )
 
 
 def _scores(framework: ModelFramework, data: bytes, encoding: Encoding, table: Table) -> Any:

@@ -1,6 +1,7 @@
 """Answering from a graph: in this process if libraries and what puts them together suffice, in one
 of its own if there are functions."""
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,12 @@ from freehold.ports.model_runtime import Elsewhere, LoadsWithin, ModelRuntime, P
 
 
 class GraphPredictor(Predictor):
-    def __init__(self, evaluation: Evaluation, width: int) -> None:
-        self._evaluation, self.width = evaluation, width
+    def __init__(self, evaluation: Evaluation, width: int, models: Collection[Predictor]) -> None:
+        self._evaluation, self.width, self._models = evaluation, width, models
+
+    def start(self) -> None:
+        for model in self._models:
+            model.start()
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Raises Failed: `runtime.model-raised`, `runtime.wrong-answer`, of what part of it."""
@@ -39,9 +44,9 @@ class GraphPredictor(Predictor):
 class WaitingGraphPredictor(GraphPredictor, Elsewhere):
     """Some of its models answer from other processes."""
 
-    def __init__(self, evaluation: Evaluation, width: int, deadline: float) -> None:
-        super().__init__(evaluation, width)
-        self.deadline = deadline
+    def __init__(self, evaluation: Evaluation, width: int, models: Collection[Predictor]) -> None:
+        super().__init__(evaluation, width, models)
+        self.deadline = sum(one.deadline for one in models if isinstance(one, Elsewhere))
 
 
 class GraphRuntime(ModelRuntime, LoadsWithin):
@@ -51,20 +56,33 @@ class GraphRuntime(ModelRuntime, LoadsWithin):
         """Raises IntegrityError `package.graph` with every fault of the graph too."""
         stored = read_folder(folder)
         if not stored.functions:
-            return _predictor(folder, stored)
+            return _predictor(folder, stored, _models(folder, stored))
         isolated: ModelRuntime = adapter(RUNTIMES, "isolated")
         return isolated.load(folder)
 
+    def load_to_share(self, folder: Path) -> Predictor | None:
+        """None if it has functions, or a model that cannot be shared."""
+        stored = read_folder(folder)
+        auto: ModelRuntime = adapter(RUNTIMES, "auto")
+        predictors: dict[str, Predictor] = {}
+        for name in () if stored.functions else stored.models:
+            if (shared := auto.load_to_share(folder / model_folder(name))) is None:
+                return None
+            predictors[name] = shared
+        return _predictor(folder, stored, predictors) if predictors else None
+
     def load_within(self, folder: Path) -> Predictor:
-        return _predictor(folder, read_folder(folder))
+        stored = read_folder(folder)
+        return _predictor(folder, stored, _models(folder, stored))
 
 
-def _predictor(folder: Path, stored: StoredGraph) -> Predictor:
-    columns = stored.columns.as_json()["columns"]
+def _models(folder: Path, stored: StoredGraph) -> dict[str, Predictor]:
     auto: ModelRuntime = adapter(RUNTIMES, "auto")
-    predictors: dict[str, Predictor] = {
-        name: auto.load(folder / model_folder(name)) for name in stored.models
-    }
+    return {name: auto.load(folder / model_folder(name)) for name in stored.models}
+
+
+def _predictor(folder: Path, stored: StoredGraph, predictors: dict[str, Predictor]) -> Predictor:
+    columns = stored.columns.as_json()["columns"]
     _check_widths(stored, predictors)
     models = {}
     for name, predictor in predictors.items():
@@ -74,10 +92,9 @@ def _predictor(folder: Path, stored: StoredGraph) -> Predictor:
     for name, source in stored.functions.items():
         functions[name] = function_of(source, name, str(folder / function_file(name)))
     evaluation = Evaluation(stored.document, columns, functions, models)
-    waits = [one.deadline for one in predictors.values() if isinstance(one, Elsewhere)]
-    if waits:
-        return WaitingGraphPredictor(evaluation, len(columns), sum(waits))
-    return GraphPredictor(evaluation, len(columns))
+    waits = any(isinstance(one, Elsewhere) for one in predictors.values())
+    kind = WaitingGraphPredictor if waits else GraphPredictor
+    return kind(evaluation, len(columns), list(predictors.values()))
 
 
 def _scores(predictor: Predictor, encoding: Encoding, table: Table) -> Any:
