@@ -76,9 +76,13 @@ def ensemble(members: Mapping[str, Part], *, weights: Mapping[str, float] | None
     where, faults = line_of(1), list[Fault]()
     if not isinstance(members, Mapping):
         return part_of(members, where)
+    if weights is not None and not isinstance(weights, Mapping):
+        what, hint = f"the weights are a {type(weights).__name__}", "give one by each member's name"
+        faults.append(Fault("graph.weight", what, where, hint))
+        weights = None
     known = {str(name): weight for name, weight in (weights or {}).items()}
     if weights is not None:
-        for name in [*(set(members) - set(known)), *(set(known) - set(members))]:
+        for name in sorted(set(members) ^ set(known), key=str):
             what = f"the member '{name}' has no weight"
             if name in known:
                 what = f"there is a weight for '{name}', which is no member"
@@ -87,7 +91,7 @@ def ensemble(members: Mapping[str, Part], *, weights: Mapping[str, float] | None
         Member(str(name), known.get(str(name), 1.0), part_of(part, where))
         for name, part in members.items()
     )
-    return Ensemble(made, tuple(sorted(faults, key=str)), where=where)
+    return Ensemble(made, tuple(faults), where=where)
 
 
 def cascade(first: Part, second: Part, *, unsure: tuple[float, float]) -> Part:

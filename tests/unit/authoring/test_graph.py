@@ -438,6 +438,7 @@ def test_what_has_no_columns_is_told_and_so_is_what_is_no_member() -> None:
     for columns, part, code in (
         (ITEMS, model, "graph.columns"),
         (["items"], trained(None, ITEMS), "graph.columns"),
+        (ITEMS, ensemble({"a": trained(None, ITEMS)}, weights=[1.0]), "graph.weight"),  # type: ignore[arg-type]
         (ITEMS, ensemble([trained(None, ITEMS)]), "graph.part"),  # type: ignore[arg-type]
         (ITEMS, cascade(trained(None, ITEMS), trained(None, ITEMS), unsure=0.5), "graph.band"),  # type: ignore[arg-type]
     ):
