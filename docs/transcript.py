@@ -4,7 +4,8 @@ A document's fenced `console` blocks are one session in an empty folder: lines t
 are typed into bash, the lines below each are what it printed. A line of `…` stands for lines that
 are left out. Numbers, digests and times may differ; words may not. A block of another language
 with a path behind it, as in `python steps.py`, is a file that is written at that point. A line
-`<!-- after other.md -->` says that the session begins where that of the document beside it ends.
+`<!-- after other.md -->` says that the session begins where that of the document beside it ends,
+and `<!-- installed -->` that Freehold is installed as from a wheel, and not where it is worked on.
 
     python -m docs.transcript --check docs/quickstart.md
     python -m docs.transcript --write docs/quickstart.md    what differs is written anew
@@ -23,6 +24,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from docs.installation import install
 
 ROOT = Path(__file__).parents[1]
 PROMPT, LEFT_OUT = "$ ", "…"
@@ -75,6 +78,7 @@ class Difference:
     printed: tuple[str, ...]
 
 
+INSTALLED = "<!-- installed -->"
 AFTER = re.compile(r"^<!-- after (\S+) -->$", re.MULTILINE)
 
 
@@ -121,7 +125,9 @@ def _typed(language: str, lines: Sequence[str], start: int) -> list[Typed]:
     ]
 
 
-def played(typed: Sequence[Typed], folder: Path) -> list[tuple[str, ...]]:
+def played(
+    typed: Sequence[Typed], folder: Path, *, installed: bool = False
+) -> list[tuple[str, ...]]:
     """What each command prints, on both streams, typed one after the other in one shell."""
     tools = folder / "tools"
     tools.mkdir()
@@ -135,10 +141,17 @@ def played(typed: Sequence[Typed], folder: Path) -> list[tuple[str, ...]]:
     port = _free_port()
     script = "\n".join(_line(one, at, port, tools) for at, one in enumerate(typed))
     path = os.pathsep.join((str(Path(sys.executable).parent), str(tools), os.environ["PATH"]))
+    first = {"PYTHONPATH": str(install(folder / "installed"))} if installed else {}
     shell = subprocess.Popen(
         ["bash", "-c", script],
         cwd=work,
-        env={**os.environ, "PATH": path, "LOGNAME": PERSON, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            **first,
+            "PATH": path,
+            "LOGNAME": PERSON,
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -229,7 +242,8 @@ def main(arguments: list[str]) -> int:
         text = Path(name).read_text()
         first, typed = before(Path(name)), commands_of(text)
         with TemporaryDirectory(prefix="freehold-docs-") as folder:
-            printed = played([*first, *typed], Path(folder))[len(first) :]
+            whole = played([*first, *typed], Path(folder), installed=INSTALLED in text)
+        printed = whole[len(first) :]
         found = differences(typed, printed)
         if arguments[0] == "--write":
             Path(name).write_text(rewritten(text, found))

@@ -13,25 +13,30 @@ EXTRAS = {"polars": "", "pyarrow": "arrow", "pathlib": "", "signing": "signing",
 
 def load(port: str, name: str) -> Any:
     """The class of the adapter `name` of a port. Raises AdapterMissing with the install line."""
-    spoken = port.replace("_", " ")
-    key = (f"freehold.{port}", name)
-    entry = _own().get(key) or _all().get(key)
-    if entry is None:
+    found = entry(port, name)
+    try:
+        return found.load()
+    except ImportError as exc:
+        extra = EXTRAS.get(name, name)
         raise AdapterMissing(
-            f"no {spoken} adapter is named '{name}'",
+            f"the {port.replace('_', ' ')} adapter '{name}' needs a package that is not installed",
+            why=str(exc),
+            hint=f"pip install 'freehold[{extra}]'" if extra else "pip install freehold",
+        ) from exc
+
+
+def entry(port: str, name: str) -> EntryPoint:
+    """Where the adapter `name` of a port is to be found. Raises AdapterMissing."""
+    key = (f"freehold.{port}", name)
+    found = _own().get(key) or _all().get(key)
+    if found is None:
+        raise AdapterMissing(
+            f"no {port.replace('_', ' ')} adapter is named '{name}'",
             why=f"there are: {', '.join(names(port)) or 'none'}",
             hint="name one of these in freehold.yaml, or install the one that is meant",
             code="adapter.unknown",
         )
-    try:
-        return entry.load()
-    except ImportError as exc:
-        extra = EXTRAS.get(name, name)
-        raise AdapterMissing(
-            f"the {spoken} adapter '{name}' needs a package that is not installed",
-            why=str(exc),
-            hint=f"pip install 'freehold[{extra}]'" if extra else "pip install freehold",
-        ) from exc
+    return found
 
 
 def embedded(port: str) -> Any:
@@ -53,12 +58,12 @@ def _own() -> dict[tuple[str, str], EntryPoint]:
 @cache
 def _all() -> dict[tuple[str, str], EntryPoint]:
     """Those of strangers too. Read once: it looks into every distribution that is installed."""
-    return {key: entry for found in distributions() for key, entry in _of(found).items()}
+    return {key: one for found in distributions() for key, one in _of(found).items()}
 
 
 def _of(found: Distribution) -> dict[tuple[str, str], EntryPoint]:
     return {
-        (entry.group, entry.name): entry
-        for entry in found.entry_points
-        if entry.group.startswith("freehold.")
+        (one.group, one.name): one
+        for one in found.entry_points
+        if one.group.startswith("freehold.")
     }

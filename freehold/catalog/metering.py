@@ -34,7 +34,7 @@ SPENT = "spent"
 MONTHS = "spent_months"
 SPENT_BY_RUN = "spent_by_run"
 KEPT: Mapping[str, tuple[str, ...]] = {
-    "log.recorded": ("model", "file", "rows", "answered", "variants"),
+    "log.recorded": ("model", "file", "rows", "answered", "variants", "edge"),
     "step.failed": ("run", "step", "attempt", "microseconds", "site", "machine", "spot"),
     "step.interrupted": ("run", "step", "attempt", "microseconds", "site", "machine", "spot"),
     "step.finished": ("run", "step", "microseconds", "site", "machine", "spot"),

@@ -2,10 +2,12 @@
 
 Facts
   log.recorded {model, file, digest, rows, sampled_out, first, last, answered,
-                variants: [{version, requests, rows, failed}]}
+                variants: [{version, requests, rows, failed}], edge}
   labels.added {model, artifact, rows, first, last}
 
-Each site has its own request log and labels, which only it can read; rows stand by site.
+Each site has its own request log and labels, which only it can read; rows stand by site. `edge`
+is there only where a part came from a bundle: the place that it was for. Such parts stand apart, by
+`place_of`: their rows say nothing about a release of the site that took them in.
 Times are microseconds since 1970 UTC. `first` and `last` are by the time that a request was asked
 at, which in a replay is the recorded one; `answered` is by the endpoint's clock. `rows` are in the
 file; `sampled_out` were answered, and left out where the log keeps a share of the keys. `variants`
@@ -30,6 +32,8 @@ LABELS = "labels"
 """By site, model and place in the log."""
 DAY = 86_400_000_000
 """Microseconds."""
+BESIDE = "+"
+"""Between a site and the place whose log it took in; in no site's name."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class LabelFile:
     first: int
     """Earliest `labelled_at`."""
     last: int
+
+
+def place_of(site: str, edge: str = "") -> str:
+    """By which files of the log stand: the site's own, or those that it took in for a place."""
+    return f"{site}{BESIDE}{edge}" if edge else site
 
 
 def log_files(
@@ -101,7 +110,7 @@ def label_files(state: State, site: str, model: str, since: int = 0) -> Iterator
 
 def _fold(fact: Fact, state: State) -> Iterable[Change]:
     body = dict(fact.body)
-    log = f"{site_of(fact.writer)}/{body['model']}"
+    log = f"{place_of(site_of(fact.writer), body.get('edge', ''))}/{body['model']}"
     if fact.type == "labels.added":
         key = f"{log}/{fact.time.wall:020d}/{fact.writer}/{fact.sequence:012d}"
         return [Change(LABELS, key, body)]
@@ -123,7 +132,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
 
 projection = Projection(
     name="traffic",
-    version=4,
+    version=5,
     types=frozenset({"log.recorded", "labels.added"}),
     fold=_fold,
 )

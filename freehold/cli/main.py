@@ -20,6 +20,8 @@ COMMANDS = {
     "release": "move a version into traffic, step by step, under guardrails",
     "revoke": "take a version out of traffic everywhere, for good",
     "serve": "answer predictions, and keep the loop going",
+    "bundle": "a folder that answers with a version, without a network",
+    "bundles": "the bundles that were made, and what came back from them",
     "gateway": "send callers to the nearest site that is well and may have what they send",
     "status": "what serves, what is being released, what waits",
     "signals": "drift and quality of what serves",

@@ -23,6 +23,11 @@ def model_signing(name: str = "signing") -> ModelSigning:
     return made
 
 
+def object_store(name: str) -> Any:
+    """The class, which opens a store of its kind. Raises AdapterMissing."""
+    return _load("object_store", name)
+
+
 def grpc_server() -> Any:
     """The class GrpcServer. Raises AdapterMissing: gRPC's libraries are an extra."""
     try:

@@ -28,6 +28,19 @@ Moved = Callable[[int], None]
 """Told the bytes that were moved since it was told last."""
 
 
+STORE_SECRETS = (
+    "access_key_id",
+    "secret_access_key",
+    "session_token",
+    "account_name",
+    "account_key",
+    "sas_token",
+    "token",
+    "service_account",
+)
+"""Names that secrets of stores have."""
+
+
 def is_key(text: str) -> bool:
     """A store lists only what is a key: its own scratch, and what strangers left, is none."""
     return bool(_KEY.fullmatch(text))

@@ -127,7 +127,7 @@ class Metering:
                     yield self._row(
                         Figure(0.0, unit, "paid with the replicas' time"),
                         kind="requests",
-                        site=self._site.name,
+                        site=str(body.get("edge", self._site.name)),
                         resource_id=f"{body['model']}/{body['file']}",
                         resource_name=str(body["model"]),
                         resource_type="Request Log",

@@ -1,7 +1,8 @@
 """What the request log of a table keeps: what freehold.yaml says, for the versions that serve."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 
 from freehold.app.site.opening import Site
@@ -15,6 +16,7 @@ from freehold.domain.package import COLUMNS
 from freehold.domain.project import LogSpec
 from freehold.domain.release import Release
 from freehold.domain.routing import LogRule
+from freehold.serving.tokens import TokenKey
 
 CODE = "endpoint.log-columns"
 
@@ -33,16 +35,24 @@ def log_rule(
     spec = log_settings(site, release.model)
     if spec is None:
         spec = as_opened(site) if standing is None else _as_settings(standing)
+    rule = rule_of(site, release.model, spec, taken, lambda: token_key(site))
+    return replace(rule, whole=release.status == "running" and spec.sample < 1)
+
+
+def rule_of(
+    site: Site, model: str, spec: LogSpec, taken: Collection[str], key: Callable[[], TokenKey]
+) -> LogRule:
+    """What these settings say for versions that take these columns. `key` is asked for where
+    something is personal."""
     absent = [name for name in spec.personal if name not in taken]
     personal = tuple(name for name in spec.personal if name in taken)
-    if absent and _known_of(site, release.model, absent) < set(absent):
+    if absent and _known_of(site, model, absent) < set(absent):
         personal = tuple(sorted(taken))
     return LogRule(
         sample=spec.sample,
-        whole=release.status == "running" and spec.sample < 1,
         personal=personal,
         ids=spec.personal_ids,
-        key=token_key(site).name if personal or spec.personal_ids else "",
+        key=key().name if personal or spec.personal_ids else "",
     )
 
 

@@ -10,7 +10,16 @@ from freehold.app import adapters
 from freehold.app.project.reading import OpenProject, find_root, read_project
 from freehold.app.site.keys import KeyRing, next_key_path, put_in_place
 from freehold.app.site.people import People
-from freehold.catalog import budgets, checks, endpoint_events, metering, spending, traffic, versions
+from freehold.catalog import (
+    budgets,
+    bundles,
+    checks,
+    endpoint_events,
+    metering,
+    spending,
+    traffic,
+    versions,
+)
 from freehold.catalog.retention import holds
 from freehold.delivery import standing as delivery
 from freehold.domain.errors import Conflict, IntegrityError
@@ -34,6 +43,7 @@ PROJECTIONS = (
     running.projection,
     applied.projection,
     versions.projection,
+    bundles.projection,
     checks.projection,
     traffic.projection,
     spending.projection,

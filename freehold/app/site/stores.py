@@ -9,18 +9,8 @@ from freehold.domain.embedded import STORES
 from freehold.domain.errors import ProjectInvalid
 from freehold.domain.project import StoreSpec
 from freehold.ports.key_service import KeyService, KeySettings
-from freehold.ports.object_store import ObjectStore, StoreSettings
+from freehold.ports.object_store import STORE_SECRETS, ObjectStore, StoreSettings
 
-STORE_SECRETS = (
-    "access_key_id",
-    "secret_access_key",
-    "session_token",
-    "account_name",
-    "account_key",
-    "sas_token",
-    "token",
-    "service_account",
-)
 KEY_SECRETS = ("access_key_id", "secret_access_key", "session_token", "token", "namespace")
 
 
@@ -48,7 +38,7 @@ def open_store(spec: StoreSpec, site_name: str, environment: Mapping[str, str]) 
         secrets=secrets_of(site_name, STORE_SECRETS, environment),
     )
     store = cast(
-        ObjectStore, adapters.load("object_store", _adapter(spec.at, site_name)).open(settings)
+        ObjectStore, adapters.load("object_store", adapter_of(spec.at, site_name)).open(settings)
     )
     if not spec.encryption:
         return store
@@ -90,8 +80,9 @@ def _variable(site_name: str, name: str) -> str:
     return f"FREEHOLD_{site_name}_{name}".upper().replace("-", "_")
 
 
-def _adapter(location: str, site_name: str) -> str:
-    """A stranger's adapter opens the scheme that it is named after."""
+def adapter_of(location: str, site_name: str) -> str:
+    """The name of the one that opens this address; a stranger's opens the scheme that it is named
+    after. Raises ProjectInvalid."""
     scheme, colon, _ = location.partition(":")
     if colon and scheme in STORES:
         return STORES[scheme]

@@ -19,6 +19,8 @@ JUDGED = frozenset(
         "budget.approved",
         "budget.asked",
         "budget.rejected",
+        "bundle.made",
+        "bundle.told",
         "contract.checked",
         "endpoint.loaded",
         "endpoint.log-failed",

@@ -10,7 +10,7 @@ import polars as pl
 
 from freehold.app.site.opening import Site
 from freehold.app.traffic.identities import Identities
-from freehold.catalog.traffic import is_recorded, log_files
+from freehold.catalog.traffic import is_recorded, log_files, place_of
 from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Draft
 from freehold.domain.projection import State
@@ -41,7 +41,7 @@ def collect(site: Site, model: str, tell: Callable[[str], None] = lambda _: None
         if is_recorded(state, site.name, model, path.name):
             continue
         try:
-            described = _describe(path, model)
+            described = describe(path, model)
         except IntegrityError as error:
             tell(f"[{error.code}] {error.what}; {error.hint}")
             continue
@@ -85,14 +85,16 @@ def logged(
     since: int = 0,
     answered_since: int = 0,
     columns: Sequence[str] | None = None,
+    edge: str = "",
 ) -> Iterator[Part]:
-    """Parts that have a row asked, and one answered, so late; whole, one after the other. Ids are
-    tokens where the project has them so, also those that were logged in clear before.
+    """Parts that have a row asked, and one answered, so late; whole, one after the other. Of a
+    place whose log was taken in, if one is named in `edge`. Ids are tokens where the project has
+    them so, also those that were logged in clear before.
 
     Raises IntegrityError for a file that is gone or is not what was recorded.
     """
     identities = Identities.of(site)
-    for file in log_files(site.state, site.name, model, since, answered_since):
+    for file in log_files(site.state, place_of(site.name, edge), model, since, answered_since):
         path = log_folder(site) / file.file
         try:
             data = path.read_bytes()
@@ -110,8 +112,9 @@ def logged(
         yield Part(identities.read(rows, metadata), left_out_of(metadata))
 
 
-def _describe(path: Path, model: str) -> dict[str, object] | None:
-    """None for a file that says nothing of the model."""
+def describe(path: Path, model: str) -> dict[str, object] | None:
+    """What a `log.recorded` says of a part; None for one that says nothing of the model. Raises
+    IntegrityError `log.unreadable`."""
     data = path.read_bytes()
     columns = ["model", "at", "asked_at", "version", "request_id", "error"]
     try:

@@ -1,7 +1,9 @@
 """How long labels and parts of the request log are looked back on."""
 
+from itertools import chain
+
 from freehold.catalog.retention.law import DAY, Circumstances, Standing
-from freehold.catalog.traffic import LOGS, NEWEST, log_files
+from freehold.catalog.traffic import BESIDE, LOGS, NEWEST, log_files
 from freehold.domain.projection import State
 
 
@@ -32,7 +34,8 @@ def log_parts(state: State, asked: Circumstances) -> dict[str, tuple[str, Standi
     """
     days, since = asked.settings.logs_days, looked_back(state, asked)
     found: dict[str, tuple[str, Standing]] = {}
-    for _, row in state.scan(LOGS, f"{asked.site}/"):
+    own = state.scan(LOGS, f"{asked.site}/")
+    for _, row in chain(own, state.scan(LOGS, f"{asked.site}{BESIDE}")):
         young = not days or row["answered"] >= asked.now - days * DAY
         kept = young or row["last"] >= since.get(row["model"], 0)
         reason = Standing("request log", "within its days" if kept else None, row["model"])

@@ -7,7 +7,8 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from freehold.app.site.health.finding import Finding, duration
-from freehold.app.site.stores import KEY_SECRETS, STORE_SECRETS, secrets_of
+from freehold.app.site.stores import KEY_SECRETS, secrets_of
+from freehold.ports.object_store import STORE_SECRETS
 
 SOON = 7 * 86_400
 """Seconds before the end of a token at which it is told."""

@@ -1,0 +1,1 @@
+"""Bundles: an endpoint in a folder, for a place without a network."""

@@ -1,0 +1,203 @@
+"""The installed distributions that a bundle takes with it, file by file as they were installed.
+
+Each distribution says in its RECORD which files are its own, with their digests (PyPA, "Recording
+installed projects"). What it does not say cannot be copied, and is refused by name.
+"""
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from hashlib import new
+from importlib.metadata import Distribution, PackageNotFoundError, PackagePath, distribution
+from importlib.metadata import packages_distributions as distributions_of_modules
+from pathlib import Path, PurePosixPath
+
+from packaging.requirements import Requirement
+from packaging.tags import parse_tag, sys_tags
+from packaging.utils import canonicalize_name
+
+from freehold.app.edge.closure import OWN, Closure
+from freehold.domain.errors import Fault, Refused
+
+RECORD = "RECORD"
+_OF_THE_INSTALLER = frozenset({"INSTALLER", "REQUESTED", "direct_url.json", RECORD})
+"""They say how it came into this environment, and would say it of the bundle."""
+_COMPILED = frozenset({".pyc", ".pyo"})
+
+
+@dataclass(frozen=True)
+class Libraries:
+    versions: Mapping[str, str]
+    """Name of a distribution → version."""
+    files: Mapping[str, bytes | Path]
+    """Where it lies below `lib/` → its bytes, or the file that has them."""
+
+
+def libraries(needed: Closure, extras: Iterable[str], faster: Iterable[str]) -> Libraries:
+    """What these modules need, with all that it declares to need itself.
+
+    `extras`: of ours, whose requirements are needed too; `faster`: modules that are taken where
+    they are installed. Raises Refused `bundle.libraries` with every distribution that cannot be
+    put into a bundle.
+    """
+    found, faults = _distributions(needed, extras, faster)
+    files: dict[str, bytes | Path] = {}
+    for name, one in sorted(found.items()):
+        only = frozenset(needed.files) if name == OWN else None
+        if whole := _faults(name, one):
+            faults += whole
+            continue
+        for place, content in _files(name, one, only, faults):
+            files[place] = content
+    if faults:
+        raise Refused(
+            "the runtime cannot be put into a bundle",
+            why=f"{len(faults)} of its libraries cannot be copied as they were installed",
+            hint="install them from wheels, and not as editable ones, then bundle again",
+            code="bundle.libraries",
+            faults=faults,
+        )
+    return Libraries({name: one.version for name, one in sorted(found.items())}, files)
+
+
+def _distributions(
+    needed: Closure, extras: Iterable[str], faster: Iterable[str]
+) -> tuple[dict[str, Distribution], list[Fault]]:
+    """By canonical name; ours too."""
+    by_module = distributions_of_modules()
+    faults, found = list[Fault](), dict[str, Distribution]()
+    waiting: list[tuple[str, frozenset[str]]] = []
+    for module in sorted(needed.libraries | needed.optional | set(faster)):
+        if names := _having(module, by_module):
+            waiting += ((name, frozenset()) for name in names)
+        elif module in needed.libraries:
+            # One without a RECORD has no modules, as far as is known: it may be called as they are.
+            waiting.append((module.partition(".")[0], frozenset()))
+    own = distribution(OWN)
+    found[OWN] = own
+    for extra in extras:
+        waiting += _required(own, frozenset({extra}), only_of_extras=True)
+    seen = set[tuple[str, frozenset[str]]]()
+    while waiting:
+        name, asked = waiting.pop()
+        if (name, asked) in seen:
+            continue
+        seen.add((name, asked))
+        try:
+            one = distribution(name)
+        except PackageNotFoundError:
+            faults.append(
+                Fault("bundle.missing", "something needs it, and it is not installed", name)
+            )
+            continue
+        found[canonicalize_name(one.metadata["Name"])] = one
+        waiting += _required(one, asked)
+    return found, faults
+
+
+def _having(module: str, by_module: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """The distributions that a module is from. Where several share its first name, as those of a
+    namespace do, those that have files below as much of it as any has."""
+    names = sorted(set(by_module.get(module.partition(".")[0], ())))
+    while len(names) > 1 and "." in module:
+        place = module.replace(".", "/")
+        starts = (f"{place}/", f"{place}.")
+        found = [
+            name
+            for name in names
+            if any(one.as_posix().startswith(starts) for one in distribution(name).files or ())
+        ]
+        if found:
+            return found
+        module = module.rpartition(".")[0]
+    return names
+
+
+def _required(
+    one: Distribution, extras: frozenset[str], *, only_of_extras: bool = False
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """By the markers of dependencies, as they are in this interpreter."""
+    for line in one.requires or ():
+        wanted = Requirement(line)
+        plainly = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+        for_extras = wanted.marker is not None and any(
+            wanted.marker.evaluate({"extra": extra}) for extra in extras
+        )
+        if (plainly and not only_of_extras) or (for_extras and not plainly):
+            yield canonicalize_name(wanted.name), frozenset(wanted.extras)
+
+
+def _faults(name: str, one: Distribution) -> list[Fault]:
+    """Of the whole distribution."""
+    said = one.read_text("direct_url.json")
+    if said and json.loads(said).get("dir_info", {}).get("editable"):
+        return [
+            Fault("bundle.editable", "it is installed in place, from where it is worked on", name)
+        ]
+    if one.files is None or one.read_text(RECORD) is None:
+        return [Fault("bundle.no-record", "its installation has no RECORD of its files", name)]
+    tags = HeaderParser().parsestr(one.read_text("WHEEL") or "").get_all("Tag", [])
+    fitting = frozenset(sys_tags())
+    if tags and not any(fitting & parse_tag(tag) for tag in tags):
+        why = f"it was built for {', '.join(tags)}"
+        return [Fault("bundle.other-platform", why, name)]
+    return []
+
+
+def _files(
+    name: str, one: Distribution, only: frozenset[str] | None, faults: list[Fault]
+) -> Iterator[tuple[str, bytes | Path]]:
+    """`only`: of the code, these; what is told of the distribution comes along whole."""
+    kept = []
+    about = _about(one)
+    for path in one.files or ():
+        place = PurePosixPath(path.as_posix())
+        if not _is_wanted(place, about, only):
+            continue
+        source = Path(str(path.locate()))
+        if not _is_as_recorded(path, source):
+            faults.append(Fault("bundle.altered", f"{place} is not what its RECORD says", name))
+            continue
+        kept.append(path)
+        yield str(place), source
+    yield f"{about}/{RECORD}", _record(kept)
+
+
+def _is_wanted(place: PurePosixPath, about: str, only: frozenset[str] | None) -> bool:
+    """Scripts lie outside; what was compiled here is compiled anew; a `.pth` does nothing there."""
+    if place.is_absolute() or ".." in place.parts or place.suffix in _COMPILED:
+        return False
+    if place.parts[0] == about:
+        return place.name not in _OF_THE_INSTALLER
+    if place.suffix == ".pth" and len(place.parts) == 1:
+        return False
+    return only is None or str(place) in only
+
+
+def _about(one: Distribution) -> str:
+    """Name of its `.dist-info`."""
+    for path in one.files or ():
+        if path.name == RECORD and path.parent.name.endswith(".dist-info"):
+            return path.parent.name
+    return f"{one.metadata['Name']}-{one.version}.dist-info"
+
+
+def _is_as_recorded(path: PackagePath, source: Path) -> bool:
+    try:
+        data = source.read_bytes()
+    except OSError:
+        return False
+    if path.hash is None:
+        return False
+    found = urlsafe_b64encode(new(path.hash.mode, data).digest()).rstrip(b"=").decode()
+    return found == path.hash.value
+
+
+def _record(kept: Iterable[PackagePath]) -> bytes:
+    """Of what has come along."""
+    lines = [
+        f"{one.as_posix()},{one.hash.mode}={one.hash.value},{one.size}" for one in kept if one.hash
+    ]
+    return "".join(f"{line}\n" for line in sorted(lines)).encode()

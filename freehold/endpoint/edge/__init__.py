@@ -1,0 +1,1 @@
+"""An endpoint that runs from a bundle: started, told apart from damage, updated, reported."""
