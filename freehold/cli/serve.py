@@ -98,7 +98,10 @@ def _check(spec: EndpointSpec, grpc_port: int | None) -> None:
         faults.append("an endpoint that sleeps does not answer by gRPC: no request would wake it")
     if faults:
         raise WrongUsage(
-            "the endpoint cannot be run so", why="; ".join(faults), code="usage.endpoint"
+            "the endpoint cannot be run so",
+            why="; ".join(faults),
+            hint="mend these options, or `endpoint` in freehold.yaml",
+            code="usage.endpoint",
         )
 
 
