@@ -27,6 +27,7 @@ WHERE = {
     "ABTestSpec": "release.ab_test",
     "BanditSpec": "release.bandit",
     "ShadowSpec": "release.shadow",
+    "ObjectiveSpec": "release.objective",
     "FreezeSpec": "release.freeze",
     "MonitoringSpec": "monitoring",
     "ReplaySpec": "replay",

@@ -52,6 +52,8 @@ class LogFile:
     """When its last request was answered."""
     sampled_out: int = 0
     """Rows that were answered beside those in it."""
+    failed: int = 0
+    """Rows in it that were not answered."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
     if fact.type == "labels.added":
         key = f"{log}/{fact.time.wall:020d}/{fact.writer}/{fact.sequence:012d}"
         return [Change(LABELS, key, body)]
+    body["failed"] = sum(one["failed"] for one in body.get("variants", ()))
     body = {one.name: body.get(one.name, 0) for one in fields(LogFile)}
     before = state.get(NEWEST, log) or {}
     newest = {
@@ -132,7 +135,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
 
 projection = Projection(
     name="traffic",
-    version=5,
+    version=6,
     types=frozenset({"log.recorded", "labels.added"}),
     fold=_fold,
 )

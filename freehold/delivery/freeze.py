@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
 
-from freehold.domain.project import FreezeSpec
+from freehold.domain.project import FreezeSpec, ObjectiveSpec
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WEEK = 7 * 24 * 60
@@ -17,9 +17,9 @@ _WEEKLY = re.compile(r"([A-Z][a-z]{2}) (\d\d):(\d\d) - ([A-Z][a-z]{2}) (\d\d):(\
 class Frozen:
     """Why nothing goes on."""
 
-    reason: Literal["weekly", "dates", "budget"]
+    reason: Literal["weekly", "dates", "budget", "objective"]
     name: str
-    """The window as the file has it, or the budget's name."""
+    """The window as the file has it, the budget's name, or how the objective is missed."""
     until: str = ""
     """ISO 8601, in the windows' time zone; empty where nobody knows."""
 
@@ -32,10 +32,21 @@ class Frozen:
     def sentence(self) -> str:
         if self.reason == "budget":
             return f"budget '{self.name}' is passed"
+        if self.reason == "objective":
+            return f"the objective is missed: {self.name}"
         return f"the window {self.name} is open until {self.until}"
 
     def as_json(self) -> dict[str, Any]:
         return {"reason": self.reason, "name": self.name, "until": self.until}
+
+
+def missed(spec: ObjectiveSpec, rows: int, failed: int) -> Frozen | None:
+    """`rows`: asked in the objective's days, of which so many failed."""
+    room = (1 - spec.answered) * rows
+    if not spec.answered or rows < spec.rows or failed <= room:
+        return None
+    name = f"{failed:,} of {rows:,} rows failed in {spec.days} days, {room:,.0f} may"
+    return Frozen("objective", name)
 
 
 def frozen_at(spec: FreezeSpec, local: datetime) -> Frozen | None:

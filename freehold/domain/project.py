@@ -122,6 +122,19 @@ class FreezeSpec:
 
 
 @dataclass(frozen=True)
+class ObjectiveSpec:
+    """What callers were promised. Once more rows have failed than that leaves room for, releases
+    of the model freeze, until the failures are older than `days`."""
+
+    answered: float = 0.0
+    """Share of the rows that are to be answered, of whichever version; 0: nothing was promised."""
+    days: int = 28
+    """The last ones."""
+    rows: int = 1000
+    """Asked in these days, below which nothing is said."""
+
+
+@dataclass(frozen=True)
 class BlueGreenSpec:
     """The version is loaded everywhere without traffic, then gets all of it at once."""
 
@@ -220,6 +233,7 @@ class ReleaseSpec:
     ab_test: ABTestSpec = ABTestSpec()
     bandit: BanditSpec = BanditSpec()
     shadow: ShadowSpec = ShadowSpec()
+    objective: ObjectiveSpec = ObjectiveSpec()
     freeze: FreezeSpec = FreezeSpec()
     """As the file has it when a release is looked at, not when it began."""
 

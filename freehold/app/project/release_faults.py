@@ -30,6 +30,13 @@ def odd_release(release: ReleaseSpec, reader: Reader) -> Iterator[Fault]:
         if name in TAKEN:
             hint = f"taken: {', '.join(TAKEN)}"
             yield _odd(reader, "has the name of another column", "metrics", name, hint=hint)
+    if not 0 <= release.objective.answered < 1:
+        hint = "0.999 leaves room for one row in a thousand"
+        what = "must be at least 0, and below 1"
+        yield _odd(reader, what, "objective", "answered", hint=hint)
+    for name in ("days", "rows"):
+        if getattr(release.objective, name) < 1:
+            yield _odd(reader, "must be at least 1", "objective", name)
     yield from _odd_strategies(release, reader)
     yield from _odd_freeze(release.freeze, reader)
 

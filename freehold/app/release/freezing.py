@@ -1,12 +1,14 @@
-"""Whether releases of a model are frozen now: by a window, or by a budget that is passed."""
+"""Whether releases of a model are frozen now: by a window, by a budget that is passed, or by an
+objective that is missed."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from freehold.app.costs.budgets import standings
 from freehold.app.site.opening import Site
+from freehold.catalog.traffic import DAY, log_files
 from freehold.costs.budget import covers
-from freehold.delivery.freeze import Frozen, frozen_at
+from freehold.delivery.freeze import Frozen, frozen_at, missed
 from freehold.domain.errors import Conflict
 
 
@@ -16,8 +18,13 @@ def freeze_of(site: Site, model: str) -> Frozen | None:
     freeze = spec.release.freeze
     zone = UTC if freeze.time_zone == "UTC" else ZoneInfo(freeze.time_zone)
     found = frozen_at(freeze, datetime.fromtimestamp(site.clock() / 1e6, UTC).astimezone(zone))
-    if found is not None or not freeze.budgets:
+    if found is not None:
         return found
+    return (_by_budget(site, model) if freeze.budgets else None) or _by_objective(site, model)
+
+
+def _by_budget(site: Site, model: str) -> Frozen | None:
+    spec = site.project.spec
     tags = {**spec.tags, "model": model, "project": spec.project}
     for one in standings(site):
         # Where a person's word is enough to pass it, nobody's release waits for the next month.
@@ -25,6 +32,17 @@ def freeze_of(site: Site, model: str) -> Frozen | None:
         if one.state == "passed" and blocks:
             return Frozen("budget", one.name)
     return None
+
+
+def _by_objective(site: Site, model: str) -> Frozen | None:
+    """By what this site's endpoints were asked."""
+    objective = site.project.spec.release.objective
+    if not objective.answered:
+        return None
+    since = site.clock() - objective.days * DAY
+    files = list(log_files(site.state, site.name, model, answered_since=since))
+    rows = sum(file.rows + file.sampled_out for file in files)
+    return missed(objective, rows, sum(file.failed for file in files))
 
 
 def require_no_freeze(site: Site, model: str) -> None:

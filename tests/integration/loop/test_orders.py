@@ -204,6 +204,36 @@ def test_a_passed_budget_freezes_the_releases_that_it_pays_for(
         assert loop.turn().move.decision == Promote(25)
 
 
+@pytest.mark.parametrize(
+    ("objective", "freezes"),
+    [
+        ("{answered: 0.99, rows: 100}", True),
+        ("{answered: 0.99, rows: 100000}", False),
+        ("{answered: 0.9, rows: 100}", False),
+        ("{days: 28}", False),
+    ],
+)
+def test_a_missed_objective_freezes_releases_until_it_is_past(
+    loop_of: Any, world: Any, objective: str, freezes: bool
+) -> None:
+    loop = loop_of(f"release: {{objective: {objective}, guardrails: {{error_rate: 1.0}}}}\n")
+    loop.release(2)
+    loop.canary(2, FEWEST)
+    broken(loop, world)
+    collect(loop.site, "delay")
+    held = release_status(loop.site)["releases"][0]["frozen"]
+    if not freezes:
+        assert held is None
+        return
+    assert held["reason"] == "objective"
+    assert "rows failed in 28 days" in held["name"]
+    with pytest.raises(Conflict) as caught:
+        orders.plan_promotion(loop.site, "delay")
+    assert caught.value.code == "release.frozen" and "the objective is missed" in caught.value.why
+    loop.clock.pass_seconds(MONTH)
+    assert release_status(loop.site)["releases"][0]["frozen"] is None
+
+
 def test_budgets_may_be_left_out_of_it(loop_of: Any) -> None:
     more = "budgets: {month: {limit: 5}}\nrelease: {freeze: {budgets: false}}\n"
     loop = loop_of(more)
