@@ -39,10 +39,6 @@ class Kin:
         except (FreeholdError, TimeoutError):
             return None
 
-    def close(self) -> None:
-        for other in self._others.values():
-            other.close()
-
 
 def merged(texts: Mapping[int, bytes | None]) -> bytes:
     """Metrics of all processes, each with the label `process`: where one starts anew, only its own

@@ -4,7 +4,7 @@
 This file is also the bundle's `run`. It imports nothing but the standard library, and nothing from
 the bundle before all of it has verified: so it reads the signature by itself. Whoever can write
 into the bundle can write here too: what it finds is damage and change that stops short of this
-file, and `freehold bundle --check FOLDER`, from outside, finds the rest.
+file, and `freehold bundles --check FOLDER`, from outside, finds the rest.
 
 Laws
 - Only what the bundle holds and the standard library are imported, whatever the environment says:

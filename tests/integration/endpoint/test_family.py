@@ -4,7 +4,7 @@ import http.client
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -210,15 +210,28 @@ def test_it_sleeps_when_nobody_asks_and_holds_the_first_request(real: Any, proce
     assert len(list((real.folder / "replicas").glob("*.json"))) == 3
 
 
-def test_whoever_asks_while_it_falls_asleep_is_answered(real: Any) -> None:
+NAPS = (0.9, 1.1, 1.3, 1.5, 2.5)
+"""Seconds of silence, about those after which it sleeps."""
+
+
+def fall_asleep(real: Any, pauses: Sequence[float]) -> None:
     with sleeping(real) as endpoint:
         naps = 0
-        for pause in (0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 2.5):
+        for pause in pauses:
             before = children(endpoint.pid)
             sleep(pause)
             assert np.allclose(scores(endpoint.url), real.expected, atol=1e-5)
             naps += children(endpoint.pid) != before
         assert naps
+
+
+def test_whoever_asks_while_it_falls_asleep_is_answered(real: Any) -> None:
+    fall_asleep(real, NAPS)
+
+
+@pytest.mark.long
+def test_whoever_asks_while_it_falls_asleep_is_answered_often(real: Any) -> None:
+    fall_asleep(real, [0.9 + number / 50 for number in range(50)])
 
 
 def test_one_that_ends_by_itself_is_started_by_the_next_request(real: Any) -> None:
