@@ -202,6 +202,7 @@ def read_routing(document: bytes, key: PublicKey) -> RoutingTable:
         if value["kind"] != KIND:
             raise ValueError(f"its kind is not {KIND}")
         table = RoutingTable.from_json(value["table"])
+        signed = signed_bytes(table)
     except (ValueError, KeyError, TypeError, RecursionError) as exc:
         raise IntegrityError(
             "the routing table cannot be read",
@@ -209,7 +210,7 @@ def read_routing(document: bytes, key: PublicKey) -> RoutingTable:
             code="routing.malformed",
             hint="release a version again; the table is then written anew",
         ) from exc
-    if not key.verifies(signed_bytes(table), signature):
+    if not key.verifies(signed, signature):
         raise IntegrityError(
             f"the routing table {table.version} is not signed by this site's key",
             why="its signature does not verify",

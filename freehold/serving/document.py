@@ -70,7 +70,7 @@ def _not_finite(value: Any) -> Iterator[tuple[str, float]]:
             path = path[:-1]
         elif type(one) is dict:
             path.append(f"{key} ({one['name']!r:.60})" if "name" in one else key)
-            levels.append((f".{inner:.60}", child) for inner, child in one.items())
+            levels.append((f".{_sayable(inner)}", child) for inner, child in one.items())
         elif type(one) is list:
             path.append(key)
             levels.append((f"[{place}]", child) for place, child in enumerate(one))
@@ -78,6 +78,11 @@ def _not_finite(value: Any) -> Iterator[tuple[str, float]]:
             type(one) is int and abs(one) > _LARGEST
         ):
             yield "".join([*path, key]).lstrip("."), one
+
+
+def _sayable(name: str) -> str:
+    """Half of a surrogate pair, which Python's own reader lets pass, is in no answer."""
+    return name[:60].encode(errors="backslashreplace").decode()
 
 
 def _fault(path: str, value: float, hint: str = "") -> RequestInvalid:
