@@ -53,6 +53,7 @@ class Inference:
         self._log, self._metrics, self.clock = log, metrics, clock
         self._turns = cycle((False, True))
         self.shadows = Shadows(self._keep, _shadow_scores)
+        log.on_window = self.shadows.give_up
         # Together as many digits as a UUID has: no two processes share the first part.
         self._prefix, self._numbers = urandom(10).hex(), count()
 

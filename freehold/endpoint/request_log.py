@@ -87,6 +87,9 @@ class RequestLog:
         self._faults: dict[str, str] = {}
         """Code → why, of what has not passed."""
         self._untold: list[str] = []
+        self.on_window: Callable[[], None] = lambda: None
+        """Called when the rows of a window are about to be written: who holds back some that were
+        answered offers them now."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
@@ -182,6 +185,8 @@ class RequestLog:
         """Waits until something is due and does it; whether another turn follows."""
         with self._changed:
             self._changed.wait_for(self._is_due, timeout=self._settings.window)
+        self._let_in()
+        with self._changed:
             asked, closing = self._asked, self._closing
             batches, self._queue = list(self._queue), deque()
             left_out, self._left_out = self._left_out, Tally()
@@ -191,6 +196,13 @@ class RequestLog:
             self._answered = asked
             self._changed.notify_all()
         return not closing
+
+    def _let_in(self) -> None:
+        try:
+            self.on_window()
+        except Exception:  # noqa: BLE001 (counted; whoever holds rows back must not end the log)
+            with self._changed:
+                self._failures += 1
 
     def _is_due(self) -> bool:
         full = self._waiting >= self._settings.part_rows and UNWRITABLE not in self._faults

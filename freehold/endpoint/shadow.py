@@ -5,6 +5,8 @@ Laws
   the row that it is about.
 - It scores the rows of at most the table's share of keys, chosen by key: the same ones each time.
 - Of requests whose turn it has not had, `ROOM` are kept; the rows of others are logged without it.
+- No row waits for it beyond the log's window: what has not had its turn by then is logged without
+  it, so that a crash loses no more rows than it would have, but for those that it is just scoring.
 """
 
 from collections import deque
@@ -66,10 +68,22 @@ class Shadows:
         self._waiting.append(Shadowing(batch, loaded, request, rows, chosen))
         self.on_waiting()
 
+    def give_up(self) -> None:
+        """Keeps what waits, as it is. Safe from any thread."""
+        while True:
+            try:
+                one = self._waiting.popleft()
+            except IndexError:
+                return
+            self._keep(one.batch)
+
     @property
     def waits(self) -> bool:
         """Whether scoring the next one waits for another process."""
-        return bool(self._waiting) and self._waiting[0].loaded.waits
+        try:
+            return self._waiting[0].loaded.waits
+        except IndexError:
+            return False
 
     def next(self) -> bool:
         """Scores the next one; whether another waits."""

@@ -48,10 +48,9 @@ def run(name: str, target: Target, *, runs: int, seed: int, corpus: Path, found:
     raise SystemExit(0)
 
 
-def mutator(
-    change: Callable[[bytes, Random], bytes], of_bytes: Callable[[bytes, int], bytes]
-) -> Callable[[bytes, int, int], bytes]:
+def mutator(change: Callable[[bytes, Random], bytes]) -> Callable[[bytes, int, int], bytes]:
     """As the fuzzer calls it: three times of four by the target's own way, where that can be."""
+    import atheris
 
     def mutated(data: bytes, longest: int, seed: int) -> bytes:
         chance = Random(seed)
@@ -59,9 +58,9 @@ def mutator(
             try:
                 made = change(data, chance)
             except (ValueError, RecursionError):
-                return of_bytes(data, longest)
+                return bytes(atheris.Mutate(data, longest))
             return made if len(made) <= longest else data
-        return of_bytes(data, longest)
+        return bytes(atheris.Mutate(data, longest))
 
     return mutated
 

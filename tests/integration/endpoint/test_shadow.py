@@ -2,6 +2,11 @@
 
 import http.client
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -144,3 +149,66 @@ def test_a_server_scores_it_when_nobody_waits_and_before_it_stops(
         connection.close()
     log = log_of(site)
     assert (log.height, log["shadow_version"].null_count()) == (50, 0)
+
+
+NOBODY_RESTS = """
+import sys, time
+from pathlib import Path
+from freehold.endpoint.process import EndpointThread
+from freehold.endpoint.settings import EndpointSettings
+from freehold.endpoint.waiting_room import WaitingRoom
+
+# As under a load that never ends: there is always somebody who waits.
+WaitingRoom._rest_soon = lambda room: None
+with EndpointThread(EndpointSettings(Path(sys.argv[1]), port=0)) as endpoint:
+    print(endpoint.url, flush=True)
+    time.sleep(600)
+"""
+
+
+def rows_in(site: Any) -> int:
+    return sum(pl.read_parquet(part).height for part in (site.folder / "log").glob("*.parquet"))
+
+
+def test_a_kill_while_rows_wait_for_it_loses_the_window_and_no_answer(
+    real: Any, request_of: Any
+) -> None:
+    """Nothing but the log's own window passes between an answer and its row on the disk."""
+    payload = real.payload(1)
+    found = [one for one in payload.rglob("*") if one.is_file()]
+    files = {str(one.relative_to(payload)): one.read_bytes() for one in found}
+    real.package(2, files | {"other": b""})
+    shadow(real, 100.0)
+    command = [sys.executable, "-c", NOBODY_RESTS, str(real.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+        answered: list[str] = []
+
+        def ask(count: int) -> None:
+            for _ in range(count):
+                body = json.dumps(request_of(1, 2, ids=[f"{len(answered)}a", f"{len(answered)}b"]))
+                connection.request("POST", "/v2/models/delay/infer", body.encode())
+                reply = connection.getresponse()
+                found = {out["name"]: out["data"] for out in json.loads(reply.read())["outputs"]}
+                assert (reply.status, found["version"]) == (200, [1, 1])
+                answered.extend(found["prediction_id"])
+
+        try:
+            ask(40)
+            for _ in range(600):
+                if rows_in(real) == 80:
+                    break
+                assert process.poll() is None
+                time.sleep(0.1)
+            ask(20)
+        finally:
+            connection.close()
+            os.kill(process.pid, signal.SIGKILL)
+    log = log_of(real)
+    kept = log["prediction_id"].to_list()
+    assert set(answered[:80]) <= set(kept) <= set(answered)
+    assert len(set(kept)) == len(kept)
+    assert (log["error"].null_count(), log["score"].null_count()) == (len(kept), 0)
+    assert log["shadow_version"].null_count() == len(kept)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -251,6 +252,27 @@ class Loop:
         asked = asked_rows(rows, seed)
         scores = scores_of(asked["distance"].to_numpy())
         return self.answered(version, asked, scores, scores, **{"alias": "challenger"} | more)
+
+    def shadowed(self, version: int, rows: int, failed: int = 0, bias: float = 0.0) -> pl.DataFrame:
+        """Rows that the champion answered and the version scored beside it, failing the first ones.
+
+        Returns prediction_id and the champion's score.
+        """
+        asked = asked_rows(rows)
+        distance = asked["distance"].to_numpy()
+        answered = self.answered(1, asked, scores_of(distance), routing=self.table().version)
+        (*_, newest) = sorted((self.site.serving / "log").glob("*.parquet"))
+        failing = pl.int_range(rows, eager=True) < failed
+        table = pl.read_parquet(newest).with_columns(
+            shadow_version=pl.lit(version, pl.Int64),
+            shadow_score=pl.when(~failing).then(pl.Series(scores_of(distance, bias))),
+            shadow_latency_us=pl.lit(100.0),
+            shadow_error=pl.when(failing).then(pl.lit("model.failed")),
+        )
+        written = BytesIO()
+        table.write_parquet(written)
+        newest.write_bytes(written.getvalue())
+        return answered
 
     def day(
         self, day: int, rows: int = 300, version: int = 1, distance: float = 0.0, ua: float = 0.5

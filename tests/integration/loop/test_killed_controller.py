@@ -19,7 +19,7 @@ from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import open_site
 from freehold.app.traffic.labels import add_labels
 from freehold.delivery.releases import aliases_of, releases_of
-from freehold.domain.routing import read_routing
+from freehold.domain.routing import Shadow, read_routing
 
 FEWEST, DAY = 300, 24 * 3600
 OPENS = """
@@ -103,6 +103,16 @@ def ordered(loop: Any, world: Any) -> None:
     (loop.site.serving / "routing.json").write_bytes(kept)
 
 
+def shadowed(loop: Any, world: Any) -> None:
+    loop.shadowed(2, FEWEST)
+    loop.clock.pass_seconds(3600)
+
+
+def failing_shadow(loop: Any, world: Any) -> None:
+    loop.shadowed(2, 60, failed=20)
+
+
+SHADOW = "release: {shadow: {share: 50, hours: 1, then: canary}}\n"
 AB = f"release: {{{TRIAL}, ab_test: {{metric: revenue, early: true, then: winner}}}}\n"
 BANDIT = f"release: {{{TRIAL}, bandit: {{metric: revenue}}}}\n"
 SITUATIONS = {
@@ -110,6 +120,8 @@ SITUATIONS = {
     "a rollback": Situation("", "canary", failing, {1: 95, 2: 5}, {1: 100}),
     "a person's word": Situation("", "canary", ordered, {1: 95, 2: 5}, {1: 75, 2: 25}),
     "a switch": Situation("", "blue-green", loaded, {1: 100, 2: 0}, {1: 0, 2: 100}),
+    "a shadow's end": Situation(SHADOW, "shadow", shadowed, {1: 100, 2: 0}, {1: 95, 2: 5}),
+    "a shadow's failure": Situation(SHADOW, "shadow", failing_shadow, {1: 100, 2: 0}, {1: 100}),
     "the last site": Situation("", "rolling", soaked, {1: 0, 2: 100}, {2: 100}),
     "a result": Situation(AB, "ab-test", earned, {1: 50, 2: 50}, {1: 50, 2: 50}),
     "a winner": Situation(AB, "ab-test", told, {1: 50, 2: 50}, {2: 100}),
@@ -128,6 +140,7 @@ def stands(folder: Path, clock: Any) -> dict[str, Any]:
             "releases": [one.as_json() for one in releases_of(site.state, "delay")],
             "aliases": aliases_of(site.state, "delay"),
             "table": table_of(site).as_json()["variants"],
+            "shadow": table_of(site).shadow,
         }
 
 
@@ -138,6 +151,12 @@ def table_of(site: Any) -> Any:
 def shares(folder: Path, clock: Any) -> dict[int, float]:
     with open_site(folder, clock) as site:
         return {one.version: one.weight for one in table_of(site).variants}
+
+
+def shadow_at(folder: Path, clock: Any) -> Shadow | None:
+    with open_site(folder, clock) as site:
+        found: Shadow | None = table_of(site).shadow
+        return found
 
 
 @pytest.fixture(params=SITUATIONS)
@@ -152,6 +171,7 @@ def scene(request: Any, loop_of: Any, world: Any, tmp_path: Path) -> Iterator[An
     folder, whole = loop.site.project.root, tmp_path / "whole"
     shutil.copytree(folder, whole)
     assert shares(folder, loop.clock) == one.before
+    assert shadow_at(folder, loop.clock) == (Shadow(2, 50) if one.strategy == "shadow" else None)
     with open_site(whole, loop.clock) as site:
         advance(site, "delay")
     after = shares(whole, loop.clock)
@@ -179,6 +199,7 @@ def test_killed_between_deciding_and_applying(crash: ModuleType, scene: Any) -> 
     assert ended.killed and ended.acknowledged == ("opened",)
     applied = one.after if one.prepare is ordered else one.before
     assert shares(folder, clock) == applied, "traffic is as it was"
+    assert shadow_at(folder, clock) == (Shadow(2, 50) if one.strategy == "shadow" else None)
     goes_on_exactly(folder, clock, whole)
 
 
@@ -189,6 +210,8 @@ def killed_anywhere(crash: ModuleType, scene: Any, seed: int) -> None:
     left = shares(folder, clock)
     after = {each["version"]: each["weight"] for each in whole["table"]}
     assert left in (one.before, after)
+    # A shadow's rollback and its going on both leave the table without one.
+    assert (shadow_at(folder, clock) is not None) == (one.strategy == "shadow" and left != after)
     if ended.killed:
         goes_on_exactly(folder, clock, whole)
     else:

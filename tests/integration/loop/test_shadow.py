@@ -1,9 +1,7 @@
 """A shadow's log, as an endpoint is to write it, moves the release or takes it back."""
 
-from io import BytesIO
 from typing import Any
 
-import polars as pl
 import pytest
 
 from freehold.app.release import orders
@@ -12,29 +10,6 @@ from freehold.delivery.decision import Hold, Promote, Rollback
 
 FEWEST, DAY = 300, 24 * 3600
 SHADOW = "release: {shadow: {share: 50, hours: 1, then: canary}}\n"
-
-
-def scored(loop: Any, world: Any, rows: int, failed: int = 0, bias: float = 0.0) -> pl.DataFrame:
-    """Rows that the champion answered and version 2 scored beside it, failing the first ones.
-
-    Returns prediction_id and the champion's score.
-    """
-    asked = world.asked_rows(rows)
-    distance = asked["distance"].to_numpy()
-    answered = loop.answered(1, asked, world.scores_of(distance), routing=loop.table().version)
-    (*_, newest) = sorted((loop.site.serving / "log").glob("*.parquet"))
-    number = pl.int_range(rows, eager=True)
-    failing = number < failed
-    table = pl.read_parquet(newest).with_columns(
-        shadow_version=pl.lit(2, pl.Int64),
-        shadow_score=pl.when(~failing).then(pl.Series(world.scores_of(distance, bias))),
-        shadow_latency_us=pl.lit(100.0),
-        shadow_error=pl.when(failing).then(pl.lit("model.failed")),
-    )
-    written = BytesIO()
-    table.write_parquet(written)
-    newest.write_bytes(written.getvalue())
-    return answered
 
 
 def begin(loop: Any) -> None:
@@ -51,9 +26,9 @@ def begun(loop_of: Any) -> Any:
 
 
 def test_a_quiet_shadow_becomes_a_canary(begun: Any, world: Any) -> None:
-    scored(begun, world, FEWEST - 1)
+    begun.shadowed(2, FEWEST - 1)
     assert begun.turn().move.decision == Hold("rows", FEWEST - 1, FEWEST)
-    scored(begun, world, 1)
+    begun.shadowed(2, 1)
     assert begun.turn().move.decision.reason == "time"
     begun.clock.pass_seconds(3600)
     move = begun.turn().move
@@ -68,14 +43,14 @@ def test_a_quiet_shadow_becomes_a_canary(begun: Any, world: Any) -> None:
 def test_a_shadow_that_fails_goes_back_and_nobody_was_answered_by_it(
     begun: Any, world: Any
 ) -> None:
-    scored(begun, world, 60, failed=20)
+    begun.shadowed(2, 60, failed=20)
     move = begun.turn().move
     assert isinstance(move.decision, Rollback) and move.decision.guardrail == "error-rate"
     assert begun.shares() == {1: 100.0}
 
 
 def test_labels_that_come_later_count_for_what_it_scored(begun: Any, world: Any) -> None:
-    answered = scored(begun, world, FEWEST)
+    answered = begun.shadowed(2, FEWEST)
     begun.labelled(answered, world.outcomes(answered["score"].to_numpy()))
     quality = begun.turn().move.observation.quality_difference
     assert quality.value == pytest.approx(0.0, abs=1e-9)
@@ -84,6 +59,6 @@ def test_labels_that_come_later_count_for_what_it_scored(begun: Any, world: Any)
 def test_a_person_lets_it_answer(loop_of: Any, world: Any) -> None:
     loop = loop_of("release: {shadow: {hours: 0}}\n")
     begin(loop)
-    scored(loop, world, FEWEST)
+    loop.shadowed(2, FEWEST)
     assert loop.turn().move.decision == Hold("person", FEWEST, 0)
     assert orders.promote(loop.site, orders.plan_promotion(loop.site, "delay")).weight == 5

@@ -36,7 +36,7 @@ from freehold.app.release.release import plan_release, release
 from freehold.app.site.opening import open_site
 
 MOVES = ((1, "canary"), (2, "canary"), (0, ""), (3, "immediate"), (1, "immediate"),
-         (2, "canary"), (0, ""), (2, "immediate"))
+         (2, "shadow"), (0, ""), (2, "immediate"))
 
 with open_site(Path(sys.argv[1])) as site:
     acknowledge("opened")
