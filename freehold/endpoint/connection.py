@@ -3,6 +3,7 @@
 Laws
 - Whoever is slow costs a small object and no more: a head, a body, an idle connection and an answer
   that is not taken each have their time, after which the connection ends.
+- What is kept of a request that is not whole has a bound, wherever it goes on and on.
 - While a request waits or its answer is not taken, nothing more is read of the connection.
 - What cannot be read as one request is answered once and ends the connection: whatever follows it
   might be read otherwise by others on the way.
@@ -23,6 +24,8 @@ from freehold.serving.request import Limits, invalid
 
 IDLE, HEAD, BODY, WAITING = range(4)
 HEAD_BYTES = 64 * 2**10
+"""Of a head, of what frames a piece of a body, and of what stands behind a body: none of them ends
+by itself."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -58,6 +61,7 @@ class Connection(asyncio.Protocol):
         "_body",
         "_fed",
         "_headers",
+        "_in_head",
         "_is_full",
         "_is_last",
         "_keep",
@@ -86,6 +90,8 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._size = self._fed = 0
+        self._in_head = False
+        """Whether what is read stands before a body; a field behind it says nothing about it."""
         self._method = ""
         self._keep = True
         self._is_full = False
@@ -125,8 +131,10 @@ class Connection(asyncio.Protocol):
         if self.ended:
             return
         if self.phase == IDLE:
-            self.phase, self.since, self._fed = HEAD, self._server.now, 0
+            self.phase, self.since = HEAD, self._server.now
             self.is_fresh = False
+        # What follows the last piece of a body or a whole request, such as a head.
+        self._fed += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -138,12 +146,11 @@ class Connection(asyncio.Protocol):
             if not self.ended:
                 self.refuse(invalid("request.malformed", "this is not HTTP", why=str(exc)))
             return
-        if self.phase == HEAD:
-            self._fed += len(data)
-            if self._fed > HEAD_BYTES:
-                what = f"the head of the request has more than {HEAD_BYTES} bytes"
-                self.refuse(invalid("request.head-too-large", what))
-        elif self.phase == BODY:
+        if self._fed > HEAD_BYTES:
+            where = "head" if self._in_head else "framing"
+            what = f"the {where} of the request has more than {HEAD_BYTES} bytes"
+            self.refuse(invalid("request.head-too-large", what))
+        elif self.phase != HEAD and self._size:
             self._server.hold(self, self._size)
 
     def pause_writing(self) -> None:
@@ -160,18 +167,20 @@ class Connection(asyncio.Protocol):
         if self.ended:
             return
         self._url, self._headers, self._body, self._size = b"", {}, [], 0
+        self._in_head = True
 
     def on_url(self, url: bytes) -> None:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
-        if name in HEADERS:
+        if self._in_head and name in HEADERS:
             self._headers[name] = value
 
     def on_headers_complete(self) -> None:
         if self.ended:
             return
+        self._in_head, self._fed = False, 0
         parser, headers = self._parser, self._headers
         self._method = parser.get_method().decode("latin-1")
         self._keep = parser.should_keep_alive() and not self._server.draining
@@ -187,6 +196,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         if self.ended:
             return
+        self._fed = 0
         self._size += len(body)
         if self._size > self._server.limits.body_bytes:
             self.refuse(too_large(self._server.limits))
@@ -197,7 +207,7 @@ class Connection(asyncio.Protocol):
         if self.ended:
             return
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._body = []
+        self._body, self._size, self._fed = [], 0, 0
         if self.held:
             self._server.hold(self, 0)
         try:

@@ -40,9 +40,7 @@ def run(name: str, target: Target, *, runs: int, seed: int, corpus: Path, found:
     ]
     ways: dict[str, Any] = {}
     if target.change is not None:
-        ways["custom_mutator"] = mutator(
-            target.change, lambda data, longest: atheris.Mutate(data, longest)
-        )
+        ways["custom_mutator"] = mutator(target.change)
     atheris.Setup([sys.argv[0], *arguments], counted, enable_python_coverage=True, **ways)
     atheris.Fuzz()
     raise SystemExit(0)
