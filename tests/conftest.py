@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Tests are imported by path, so that a folder of theirs is importable only if it is said where.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -18,6 +19,10 @@ from servers.ceph import CephGateway
 from servers.faults import FaultProxy
 from servers.gcs import GcsEmulator
 from servers.s3 import MotoServer, RcloneServer
+
+# No test passes or fails on a duration: a busy machine is no fault of the code.
+settings.register_profile("of-any-duration", deadline=None)
+settings.load_profile("of-any-duration")
 
 MARK_OF_FIXTURE = {"azurite": "servers", "ceph": "ceph"}
 

@@ -55,6 +55,8 @@ def _release(one: Found) -> Iterator[RenderableType]:
         yield Text(f"  {_trial(one['trial'])}")
     if one["held"]:
         yield Text(f"  held: {_held(one)}")
+    for each in one["witnesses"]:
+        yield Text(f"  {each['told']}")
     if one["looks"]:
         look = one["looks"][0]
         yield Text(f"  this step: {look['rows']:,} rows, {look['errors']:,} failed; {_next(one)}")

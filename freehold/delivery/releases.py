@@ -13,8 +13,8 @@ Facts (numbers, names and codes only)
   alias.moved         {model, alias, version, previous, release}; a version of null removes the
                       alias, a release of "" is a person's own move
   model.revoked       {model, version}: never again into traffic, anywhere
-`decided` is `analysis` or `person`; `reason` names the attachment with the person's words, or is
-empty. Version 1 of these facts had neither.
+`decided` is `analysis` or `person`; `reason` names the attachment with the person's words, or with
+the requests that a rollback by analysis rests on, or is empty. Version 1 of these had neither.
 
 Laws
 - One release of a model runs at a time at one site.
@@ -172,18 +172,20 @@ def conclude(
     rows: int,
     cause: tuple[str, ...] = (),
     reason: str | None = None,
+    witnesses: str = "",
 ) -> tuple[Draft, ...]:
     """Facts that put a decision into effect; none for a Hold. Call it inside `Ledger.decide`.
 
     `reason`: of a person who decided it, the attachment with the words, or empty; None where it
-    follows from what was seen.
+    follows from what was seen. `witnesses`: the attachment with the requests that were, or empty.
 
     Raises Conflict `release.finished` for a promotion of what is no longer running.
     """
     row = state.get(RELEASES, release_key(release.id))
+    ground = _Ground(rows, cause, reason, witnesses)
     if isinstance(decision, Rollback):
         back = row is not None and row["status"] == "rolled-back"
-        return () if back else _roll_back(state, release, decision, _Ground(rows, cause, reason))
+        return () if back else _roll_back(state, release, decision, ground)
     if isinstance(decision, Decide):
         stands = row is not None and (row["status"], row["winner"]) == ("running", "")
         return (decided(release, decision, cause),) if stands else ()
@@ -199,7 +201,6 @@ def conclude(
             why=f"it is {row['status']}, at step {row['step']}",
             code="release.finished",
         )
-    ground = _Ground(rows, cause, reason)
     if isinstance(decision, Promote):
         step = release.steps.index(decision.weight)
         return (ground.draft("release.advanced", release, step=step, weight=decision.weight),)
@@ -252,10 +253,11 @@ class _Ground:
     rows: int
     cause: tuple[str, ...]
     reason: str | None
+    witnesses: str
 
     def draft(self, kind: str, release: Release, **more: Any) -> Draft:
         who = "analysis" if self.reason is None else "person"
-        told = {"rows": self.rows, "decided": who, "reason": self.reason or ""}
+        told = {"rows": self.rows, "decided": who, "reason": self.reason or self.witnesses}
         return Draft(kind, _body(release, **more, **told), 2, cause=self.cause)
 
 

@@ -4,7 +4,7 @@ Laws
 - Whoever is slow costs a small object and no more: a head, a body, an idle connection and an answer
   that is not taken each have their time, after which the connection ends.
 - What is kept of a request that is not whole has a bound, wherever it goes on and on.
-- While a request waits or its answer is not taken, nothing more is read of the connection.
+- While a request waits or its answer is not taken, no more than one request behind it is read.
 - What cannot be read as one request is answered once and ends the connection: whatever follows it
   might be read otherwise by others on the way.
 """

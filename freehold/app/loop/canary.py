@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from freehold.app.release import witnesses
 from freehold.app.release.freezing import freeze_of
 from freehold.app.release.observations import observations
 from freehold.app.release.serving_folder import publish, table_in_force
@@ -23,6 +24,7 @@ from freehold.delivery.decision import (
 )
 from freehold.delivery.observation import Observation
 from freehold.delivery.releases import conclude, release_of, releases_of, running_release
+from freehold.delivery.witnesses import Witness
 from freehold.domain.errors import Conflict
 from freehold.domain.fact import Draft
 from freehold.domain.projection import State
@@ -42,6 +44,8 @@ class Move:
     """Since the running step began."""
     recorded: bool = True
     """Whether this look left a fact."""
+    witnesses: tuple[Witness, ...] = ()
+    """Requests that a rollback rests on, where single ones speak for it."""
 
 
 def move_release(site: Site, model: str) -> Move | None:
@@ -62,9 +66,13 @@ def move_release(site: Site, model: str) -> Move | None:
     if isinstance(decision, Hold):
         return replace(move, recorded=_hold(site, release, decision, found))
 
+    found_by = witnesses.find(site, release, decision) if isinstance(decision, Rollback) else ()
+    kept = witnesses.keep(site, found_by)
+
     # A finished step's end is caused by the step's beginning.
     def conclusion(state: State) -> list[Draft]:
-        drafts = conclude(state, release, decision, seen[0].rows, cause=(release.fact, "+0"))
+        cause = (release.fact, "+0")
+        drafts = conclude(state, release, decision, seen[0].rows, cause, witnesses=kept)
         whole = [replace(draft, cause=draft.cause or (release.fact,)) for draft in drafts]
         return [found, *whole] if whole else []
 
@@ -76,7 +84,7 @@ def move_release(site: Site, model: str) -> Move | None:
             raise
         return None
     publish(site, model)
-    return move
+    return replace(move, witnesses=found_by)
 
 
 def confirm_back(site: Site, model: str) -> bool:
@@ -161,7 +169,8 @@ def spoken(move: Move) -> str:
         return f"{name} rolled back: the champion is better"
     if isinstance(decision, Rollback):
         figures = f"{decision.value:.3g} over {decision.limit:.3g}, {seen.rows} rows"
-        return f"{name} rolled back: {decision.guardrail} {figures}"
+        such = f"; {move.witnesses[0].sentence}" if move.witnesses else ""
+        return f"{name} rolled back: {decision.guardrail} {figures}{such}"
     weight = getattr(decision, "weight", None)
     if weight is None:
         return f"{name} is the champion, after {seen.rows} rows at {move.release.weight} %"

@@ -25,17 +25,13 @@ HOUR = 3_600_000_000
 
 def observations(site: Site, release: Release) -> list[Observation]:
     """Since each step that was reached began, up to now; of the running step first."""
-    rows = requests(site, release.model, answered_since=release.begun[0])
-    # A client that names a version itself says nothing about a release.
-    routed = None if rows is None else rows.filter(pl.col("routing").is_not_null())
-    if routed is None or routed.is_empty():
+    routed = _routed(site, release)
+    if routed is None:
         return [NOTHING for _ in release.begun]
     known = _outcomes(site, release.model, routed)
     canary = _baseline(site, release.model, release.version)
     champion = _baseline(site, release.model, release.previous)
-    own = routed.filter(pl.col("version") == release.version)
-    if release.strategy == "shadow":
-        own = pl.concat([own, shadowed(routed, release.version)], how="diagonal_relaxed")
+    own = _own(release, routed)
     ends = [until for _, until in pairwise(release.begun)] + [None]
     found = [
         replace(
@@ -51,6 +47,27 @@ def observations(site: Site, release: Release) -> list[Observation]:
         arms=_arms(release, routed, known, site.clock()),
     )
     return found[::-1]
+
+
+def own_rows(site: Site, release: Release) -> pl.DataFrame | None:
+    """Rows of the log that the release's version was routed, or scored as a shadow, since it began;
+    None when nothing was asked."""
+    routed = _routed(site, release)
+    return None if routed is None else _own(release, routed)
+
+
+def _routed(site: Site, release: Release) -> pl.DataFrame | None:
+    rows = requests(site, release.model, answered_since=release.begun[0])
+    # A client that names a version itself says nothing about a release.
+    routed = None if rows is None else rows.filter(pl.col("routing").is_not_null())
+    return None if routed is None or routed.is_empty() else routed
+
+
+def _own(release: Release, routed: pl.DataFrame) -> pl.DataFrame:
+    own = routed.filter(pl.col("version") == release.version)
+    if release.strategy == "shadow":
+        own = pl.concat([own, shadowed(routed, release.version)], how="diagonal_relaxed")
+    return own
 
 
 def _answered(since: int, until: int | None = None) -> pl.Expr:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from freehold.app.release import witnesses
 from freehold.app.release.freezing import freeze_of
 from freehold.app.release.observations import observations
 from freehold.app.site.opening import Site
@@ -15,10 +16,12 @@ from freehold.delivery.decision import (
     Reweigh,
     Rollback,
     advance,
+    breach,
 )
 from freehold.delivery.figures import figures
 from freehold.delivery.observation import Observation
 from freehold.delivery.releases import releases_of
+from freehold.delivery.witnesses import Witness
 from freehold.domain.errors import NotFound
 from freehold.domain.release import Release
 
@@ -74,8 +77,19 @@ def _told(site: Site, release: Release) -> dict[str, Any]:
         "unready": list(release.unready),
         "trial": _trial(release, seen),
         "gone_back": list(release.gone_back),
+        "witnesses": [
+            {**one.as_json(), "told": one.sentence} for one in _witnesses(site, release, seen)
+        ],
         "minimum_rows": release.settings.minimum_rows,
     }
+
+
+def _witnesses(site: Site, release: Release, seen: list[Observation]) -> tuple[Witness, ...]:
+    """Of what took it back, or is about to."""
+    if release.status == "rolled-back":
+        return witnesses.told(site, release)
+    crossed = breach(release, *seen) if seen else None
+    return () if crossed is None else witnesses.find(site, release, crossed)
 
 
 def _trial(release: Release, seen: list[Observation]) -> dict[str, Any] | None:

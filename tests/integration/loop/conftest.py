@@ -7,7 +7,7 @@ the request log as an endpoint does, with the numbers that a test wants to have 
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -136,15 +136,24 @@ def outcomes(scores: Floats, seed: int = 0) -> Floats:
     return (np.random.default_rng(seed + 7).random(len(scores)) < scores).astype(np.float64)
 
 
-def register(site: Site, version: int, bias: float, sign: bool = True) -> None:
-    """A version that policy allowed, with the baseline and the evidence of 4,000 rows."""
+def register(
+    site: Site,
+    version: int,
+    bias: float,
+    sign: bool = True,
+    model: Mapping[str, bytes] | None = None,
+) -> None:
+    """A version that policy allowed, with the baseline and the evidence of 4,000 rows.
+
+    `model`: files that answer, if not the ONNX model.
+    """
     known = asked_rows(4000, seed=100)
     scores = scores_of(known["distance"].to_numpy(), bias)
     evidence = evaluate(scores, outcomes(scores_of(known["distance"].to_numpy())), known.select())
     files = {
         "columns.json": canonical(COLUMNS.as_json()),
         "profile.json": canonical(profile(known, scores=scores).as_json()),
-        "model.onnx": onnx_model(bias),
+        **(model or {"model.onnx": onnx_model(bias)}),
     }
     payload = pack(files)
     signature = signature_of(site, files) if sign else b"not looked at without an endpoint"
@@ -179,6 +188,7 @@ def signature_of(site: Site, files: dict[str, bytes]) -> bytes:
         payload, signature = Path(folder) / "payload", Path(folder) / "model.sig"
         payload.mkdir()
         for name, data in files.items():
+            (payload / name).parent.mkdir(parents=True, exist_ok=True)
             (payload / name).write_bytes(data)
         OpenSSFModelSigning().sign(payload, site.key_path, signature)
         return signature.read_bytes()

@@ -134,7 +134,7 @@ def stands(folder: Path, clock: Any) -> dict[str, Any]:
     with open_site(folder, clock) as site:
         rows = [json.loads(line) for _, line in site.ledger.lines()]
         kinds = ("release.", "alias.", "model.")
-        facts = [(one["type"], one["body"]) for one in rows if one["type"].startswith(kinds)]
+        facts = [(one["type"], said(site, one)) for one in rows if one["type"].startswith(kinds)]
         return {
             "facts": facts,
             "releases": [one.as_json() for one in releases_of(site.state, "delay")],
@@ -142,6 +142,12 @@ def stands(folder: Path, clock: Any) -> dict[str, Any]:
             "table": table_of(site).as_json()["variants"],
             "shadow": table_of(site).shadow,
         }
+
+
+def said(site: Any, fact: dict[str, Any]) -> dict[str, Any]:
+    """A fact's body with what it names: an attachment's name differs each time."""
+    body: dict[str, Any] = fact["body"]
+    return body | {"reason": site.attachments.get(body["reason"])} if body.get("reason") else body
 
 
 def table_of(site: Any) -> Any:
