@@ -125,7 +125,7 @@ def unpack(data: bytes, digest: str = "") -> dict[str, bytes]:
         )
     try:
         files = _read(data)
-    # zipfile raises NotImplementedError for a compression unknown to it, RuntimeError for a cipher.
+    # zipfile raises NotImplementedError for a version unknown to it, RuntimeError for a cipher.
     except (BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as exc:
         raise _malformed(str(exc)) from exc
     if pack(files).data != data:
@@ -149,6 +149,9 @@ def _read(data: bytes) -> dict[str, bytes]:
                 why=f"its files sum to more than its {len(data)} bytes",
                 code="package.too-large",
             )
+        # Nothing is unpacked to see that it should not have been packed.
+        if any(entry.compress_type != ZIP_STORED for entry in entries):
+            raise _malformed("its files are compressed")
         return {entry.filename: archive.read(entry) for entry in entries}
 
 

@@ -14,8 +14,11 @@ import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-WATCHED = [f"freehold.{room}" for room in ("serving", "endpoint", "domain", "catalog")]
-"""Rooms in which it is watched what an input reaches."""
+WATCHED = [
+    *(f"freehold.{room}" for room in ("serving", "endpoint", "domain", "catalog")),
+    f"{__package__}.planted",
+]
+"""Where it is watched what an input reaches."""
 
 
 def watching() -> AbstractContextManager[object]:

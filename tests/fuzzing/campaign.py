@@ -36,7 +36,9 @@ def run(name: str, target: Target, *, runs: int, seed: int, corpus: Path, found:
     counted = Counted(name, target, found)
     arguments = [
         *(f"-runs={runs}", f"-seed={seed}", f"-max_len={LONGEST}", f"-rss_limit_mb={MEGABYTES}"),
-        *(f"-dict={words}", f"-artifact_prefix={found}/{name}-", str(corpus)),
+        # An empty one is an error to libFuzzer.
+        *([f"-dict={words}"] if target.words else []),
+        *(f"-artifact_prefix={found}/{name}-", str(corpus)),
     ]
     ways: dict[str, Any] = {}
     if target.change is not None:

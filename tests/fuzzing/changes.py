@@ -4,10 +4,13 @@ Bytes changed at random are hardly ever JSON, and never signed.
 """
 
 import json
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
+from io import BytesIO
 from random import Random
 from typing import Any
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipFile, ZipInfo
 
 LEAVES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2, 3, 127, 128, 255, 256, 2**31, 2**53, 2**63, 2**64, -(2**63)),
@@ -67,6 +70,50 @@ def changed_head(data: bytes, chance: Random) -> bytes:
     if not rest or chance.random() < 0.7:
         head = changed_json(head, chance)
     return (len(head) % 2**16).to_bytes(2, "little") + head + rest
+
+
+NAMES = (
+    "../up",
+    "/root",
+    "a/../b",
+    "MLmodel",
+    "mlmodel",
+    "MLmodel/x",
+    "a\\b",
+    "",
+    "a/",
+    "é",
+    "a\0b",
+)
+METHODS = (ZIP_STORED, ZIP_STORED, ZIP_STORED, ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA)
+
+
+def changed_archive(data: bytes, chance: Random) -> bytes:
+    """Of a ZIP: a file more, renamed or twice, packed otherwise, with what should not be there."""
+    try:
+        with ZipFile(BytesIO(data)) as archive:
+            files = [(one.filename, archive.read(one)) for one in archive.infolist()]
+    except Exception as exc:
+        raise ValueError("no archive") from exc
+    files.insert(chance.randint(0, len(files)), (chance.choice(NAMES), chance.randbytes(5)))
+    if chance.random() < 0.5:
+        del files[chance.randrange(len(files))]
+    if chance.random() < 0.5:
+        files.sort()
+    written = BytesIO()
+    with warnings.catch_warnings(), ZipFile(written, "w") as archive:
+        warnings.simplefilter("ignore")
+        for name, content in files:
+            entry = ZipInfo(name, (1980, 1, 1, 0, 0, chance.choice((0, 0, 2))))
+            entry.create_system, entry.external_attr = 3, chance.choice((0o100644, 0o120777)) << 16
+            entry.compress_type = chance.choice(METHODS)
+            entry.extra = chance.choice((b"", b"", b"\x01\x00\x08\x00" + b"\xff" * 8))
+            archive.writestr(entry, content)
+        archive.comment = chance.choice((b"", b"", b"said"))
+    made = bytearray(written.getvalue())
+    if chance.random() < 0.3:
+        made[chance.randrange(len(made))] = chance.choice((0, 1, 0xFF))
+    return bytes(made)
 
 
 def resigned(sign: Callable[[Any], bytes]) -> Callable[[bytes, Random], bytes]:

@@ -22,7 +22,7 @@ from freehold.domain.routing import (
 )
 from freehold.domain.signature import PublicKey
 
-from .changes import resigned
+from .changes import changed_archive, resigned
 from .law import Reading, Target
 
 _KEY = ec.derive_private_key(7, ec.SECP256R1())
@@ -85,6 +85,7 @@ DOCUMENTS = {
         "a package's payload",
         package,
         tuple(pack(files).data for files in PACKAGES),
+        change=changed_archive,
         words=(b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"../", b"up\x00\x00"),
         codes=frozenset(
             f"package.{fault}"

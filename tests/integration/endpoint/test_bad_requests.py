@@ -47,6 +47,8 @@ def tensor(place: int, **fields: Any) -> bytes:
         (b"[" * 200_000, "request.malformed"),
         (b'{"inputs":' * 5_000 + b"1" + b"}" * 5_000, "request.malformed"),
         (b'{"inputs": [1e999]}', "request.not-finite"),
+        (b'{"\\ud800": NaN}', "request.not-finite"),
+        (b'{"inputs": [{"name": "\\ud800", "data": [NaN]}]}', "request.not-finite"),
         (tensor(0, data=[1.5, float("nan")]), "request.not-finite"),
         (tensor(0, data=[float("-inf"), 1]), "request.not-finite"),
         (changed(lambda r: r.pop("inputs")), "request.malformed"),

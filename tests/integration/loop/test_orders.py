@@ -234,6 +234,23 @@ def test_a_missed_objective_freezes_releases_until_it_is_past(
     assert release_status(loop.site)["releases"][0]["frozen"] is None
 
 
+def test_under_a_passed_budget_no_release_begins_and_what_must_goes_back(
+    loop_of: Any, world: Any
+) -> None:
+    loop = loop_of("budgets: {month: {limit: 5}}\n")
+    spend(loop, 10.0)
+    with pytest.raises(Conflict) as caught:
+        loop.release(2)
+    assert caught.value.code == "release.frozen" and "month" in caught.value.why
+    release(loop.site, plan_release(loop.site, "delay@2", despite_freeze=True))
+    with pytest.raises(Conflict) as caught:
+        orders.plan_promotion(loop.site, "delay")
+    assert caught.value.code == "release.frozen"
+    broken(loop, world)
+    assert isinstance(loop.turn().move.decision, Rollback)
+    assert loop.shares() == {1: 100.0}
+
+
 def test_budgets_may_be_left_out_of_it(loop_of: Any) -> None:
     more = "budgets: {month: {limit: 5}}\nrelease: {freeze: {budgets: false}}\n"
     loop = loop_of(more)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from io import BytesIO
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZipFile, ZipInfo
 
 import pytest
 import yaml
@@ -140,6 +140,24 @@ def test_compressed_or_linked_entries_are_not_ours() -> None:
     with pytest.raises(IntegrityError) as caught:
         unpack(buffer.getvalue())
     assert caught.value.code == "package.malformed"
+
+
+@pytest.mark.parametrize("method", [ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA])
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_what_is_compressed_is_not_unpacked(method: int, spoilt: bool) -> None:
+    """Whether it could be or not: what a decompressor says of spoilt bytes is no error of ours."""
+    buffer = BytesIO()
+    with ZipFile(buffer, "w", method) as archive:
+        archive.writestr("file", b"ab" * 5)
+    data = bytearray(buffer.getvalue())
+    if spoilt:
+        data[34:37] = b"\xff" * 3
+    with pytest.raises(IntegrityError) as caught:
+        unpack(bytes(data))
+    assert (caught.value.code, caught.value.why) == (
+        "package.malformed",
+        "its files are compressed",
+    )
 
 
 def test_the_manifest_says_what_the_columns_are() -> None:

@@ -88,6 +88,15 @@ def test_what_is_no_table_is_said_to_be_none(document: bytes) -> None:
     assert caught.value.code == "routing.malformed"
 
 
+@pytest.mark.parametrize("odd", [{"salt": "\ud800"}, {"version": 2**53}])
+def test_what_has_no_signed_form_is_no_table(odd: dict[str, Any]) -> None:
+    """JSON that Python reads, and that RFC 8785 has no bytes for."""
+    value = {**json.loads(DOCUMENT), "table": {**TABLE.as_json(), **odd}}
+    with pytest.raises(IntegrityError) as caught:
+        read_routing(json.dumps(value).encode(), public(KEY))
+    assert caught.value.code == "routing.malformed"
+
+
 @pytest.mark.parametrize(
     "variants",
     [
