@@ -11,7 +11,7 @@ from fuzzing.law import check
 from fuzzing.targets import ALL, TARGETS
 
 ROOT = Path(__file__).parents[3]
-SHORT, LONG = 2_000, 500_000
+SHORT, LONG = 2_000, 100_000
 REACHED = re.compile(r"(INITED|DONE)\s+cov: (\d+)")
 
 
