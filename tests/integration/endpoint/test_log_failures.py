@@ -276,3 +276,15 @@ def test_a_column_may_change_its_kind_within_one_part(site: Any, client: Any) ->
         [12.0],
         ["far"],
     ]
+
+
+def test_who_holds_rows_back_and_fails_does_not_end_the_log(
+    log: RequestLog, tmp_path: Path
+) -> None:
+    log.on_window = fail_with(RuntimeError("held back"))
+    assert log.offer(batch("a", 1.0))
+    state = log.flush()
+    assert (state.written, state.failures, state.alive) == (1, 1, True)
+    log.on_window = lambda: None if log.offer(batch("b", 1.0)) else None
+    assert log.flush().written == 2
+    assert names(tmp_path / "log") == ["a", "b"]
