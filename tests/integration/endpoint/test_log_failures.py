@@ -285,6 +285,12 @@ def test_who_holds_rows_back_and_fails_does_not_end_the_log(
     assert log.offer(batch("a", 1.0))
     state = log.flush()
     assert (state.written, state.failures, state.alive) == (1, 1, True)
-    log.on_window = lambda: None if log.offer(batch("b", 1.0)) else None
+    held = [batch("b", 1.0)]
+
+    def offer() -> None:
+        while held:
+            assert log.offer(held.pop())
+
+    log.on_window = offer
     assert log.flush().written == 2
     assert names(tmp_path / "log") == ["a", "b"]
