@@ -209,7 +209,7 @@ def _size(described: Sequence[Any]) -> tuple[int, int] | None:
         return None
     for one, shape in zip(described, shapes, strict=True):
         is_right = one.name and one.datatype in DATATYPES and not one.parameters
-        if not is_right or shape[0] != rows or len(shape) > 2:
+        if not is_right or shape[:1] != (rows,) or len(shape) > 2:
             return None
     if not wide:
         return rows, 0

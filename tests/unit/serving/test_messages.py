@@ -189,6 +189,14 @@ def changed(change: Callable[[Any], object], is_raw: bool = False) -> Any:
         ),
         (changed(lambda m: m.inputs[1].shape.append(2)), "request.wrong-shape", "inputs[1]"),
         (changed(lambda m: m.inputs[0].ClearField("shape")), "request.wrong-shape", "inputs[0]"),
+        *(
+            (
+                changed(lambda m, place=place: m.inputs[place].ClearField("shape"), is_raw=True),
+                "request.wrong-shape",
+                f"inputs[{place}]",
+            )
+            for place in (0, 1)
+        ),
         (
             changed(lambda m: m.inputs[0].shape.__setitem__(0, -1)),
             "request.wrong-shape",
