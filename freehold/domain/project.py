@@ -234,6 +234,7 @@ class ReleaseSpec:
     bandit: BanditSpec = BanditSpec()
     shadow: ShadowSpec = ShadowSpec()
     objective: ObjectiveSpec = ObjectiveSpec()
+    """What callers were promised: while it is missed, releases freeze."""
     freeze: FreezeSpec = FreezeSpec()
     """As the file has it when a release is looked at, not when it began."""
 

@@ -4,13 +4,20 @@ Each distribution says in its RECORD which files are its own, with their digests
 installed projects"). What it does not say cannot be copied, and is refused by name.
 """
 
+import csv
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from hashlib import new
-from importlib.metadata import Distribution, PackageNotFoundError, PackagePath, distribution
+from importlib.metadata import (
+    Distribution,
+    FileHash,
+    PackageNotFoundError,
+    PackagePath,
+    distribution,
+)
 from importlib.metadata import packages_distributions as distributions_of_modules
 from pathlib import Path, PurePosixPath
 
@@ -136,7 +143,7 @@ def _faults(name: str, one: Distribution) -> list[Fault]:
         return [
             Fault("bundle.editable", "it is installed in place, from where it is worked on", name)
         ]
-    if one.files is None or one.read_text(RECORD) is None:
+    if one.read_text(RECORD) is None:
         return [Fault("bundle.no-record", "its installation has no RECORD of its files", name)]
     tags = HeaderParser().parsestr(one.read_text("WHEEL") or "").get_all("Tag", [])
     fitting = frozenset(sys_tags())
@@ -152,7 +159,7 @@ def _files(
     """`only`: of the code, these; what is told of the distribution comes along whole."""
     kept = []
     about = _about(one)
-    for path in one.files or ():
+    for path in _recorded(one):
         place = PurePosixPath(path.as_posix())
         if not _is_wanted(place, about, only):
             continue
@@ -163,6 +170,17 @@ def _files(
         kept.append(path)
         yield str(place), source
     yield f"{about}/{RECORD}", _record(kept)
+
+
+def _recorded(one: Distribution) -> Iterator[PackagePath]:
+    """All that its RECORD names, there or not: `Distribution.files` leaves out what is gone, since
+    Python 3.12, and earlier where the backport `importlib_metadata` was imported."""
+    for name, digest, size in csv.reader((one.read_text(RECORD) or "").splitlines()):
+        path = PackagePath(name)
+        path.hash = FileHash(digest) if digest else None
+        path.size = int(size) if size else None
+        path.dist = one
+        yield path
 
 
 def _is_wanted(place: PurePosixPath, about: str, only: frozenset[str] | None) -> bool:
@@ -178,7 +196,7 @@ def _is_wanted(place: PurePosixPath, about: str, only: frozenset[str] | None) ->
 
 def _about(one: Distribution) -> str:
     """Name of its `.dist-info`."""
-    for path in one.files or ():
+    for path in _recorded(one):
         if path.name == RECORD and path.parent.name.endswith(".dist-info"):
             return path.parent.name
     return f"{one.metadata['Name']}-{one.version}.dist-info"

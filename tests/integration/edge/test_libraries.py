@@ -5,7 +5,9 @@ import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,7 +112,17 @@ def test_files_are_those_of_the_record_but_for_what_the_installer_left(install: 
     assert len(record.splitlines()) == 4
 
 
-def test_each_that_cannot_be_copied_is_named(install: Install) -> None:
+@pytest.mark.parametrize("leaves_out_what_is_gone", [False, True])
+def test_each_that_cannot_be_copied_is_named(
+    install: Install, monkeypatch: pytest.MonkeyPatch, leaves_out_what_is_gone: bool
+) -> None:
+    """Whatever this Python, or a backport that something imported, makes of files that are gone."""
+    if leaves_out_what_is_gone:
+        files: Any = vars(metadata.Distribution)["files"]
+        there = property(
+            lambda one: [path for path in files.fget(one) or () if path.locate().exists()]
+        )
+        monkeypatch.setattr(metadata.Distribution, "files", there)
     in_place = {"placed-1.0.dist-info/direct_url.json": b'{"dir_info": {"editable": true}}'}
     install("placed", files=in_place)
     install("unlisted", record=False)
