@@ -125,8 +125,8 @@ def unpack(data: bytes, digest: str = "") -> dict[str, bytes]:
         )
     try:
         files = _read(data)
-    # zipfile raises NotImplementedError for a version unknown to it, RuntimeError for a cipher.
-    except (BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as exc:
+    # zipfile raises a RuntimeError for a version of the format unknown to it, and for a cipher.
+    except (BadZipFile, RuntimeError, EOFError, ValueError) as exc:
         raise _malformed(str(exc)) from exc
     if pack(files).data != data:
         raise _malformed("it holds more than its files, or they are not stored in order")

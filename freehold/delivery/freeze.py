@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
 
-from freehold.domain.project import FreezeSpec, ObjectiveSpec
+from freehold.domain.project import FreezeSpec
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WEEK = 7 * 24 * 60
@@ -38,15 +38,6 @@ class Frozen:
 
     def as_json(self) -> dict[str, Any]:
         return {"reason": self.reason, "name": self.name, "until": self.until}
-
-
-def missed(spec: ObjectiveSpec, rows: int, failed: int) -> Frozen | None:
-    """`rows`: asked in the objective's days, of which so many failed."""
-    room = (1 - spec.answered) * rows
-    if not spec.answered or rows < spec.rows or failed <= room:
-        return None
-    name = f"{failed:,} of {rows:,} rows failed in {spec.days} days, {room:,.0f} may"
-    return Frozen("objective", name)
 
 
 def frozen_at(spec: FreezeSpec, local: datetime) -> Frozen | None:

@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 from platform import python_version
 from typing import Any, TypedDict
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import lightgbm
 import numpy as np
@@ -274,6 +276,20 @@ def test_what_is_cut_or_of_another_kind(data: bytes, tmp_path: Path) -> None:
     with pytest.raises(NotSupported) as unsupported:
         GraphCodec().encode({"a": 1})
     assert unsupported.value.code == "codec.unsupported"
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_what_is_compressed_is_not_unpacked(data: bytes, tmp_path: Path, spoilt: bool) -> None:
+    packed = BytesIO()
+    with ZipFile(BytesIO(data)) as archive, ZipFile(packed, "w", ZIP_DEFLATED) as other:
+        for name in archive.namelist():
+            other.writestr(name, archive.read(name))
+    found = bytearray(packed.getvalue())
+    if spoilt:
+        found[60:80] = bytes(20)
+    with pytest.raises(AdapterFailed) as caught:
+        GraphCodec().decode(bytes(found), ModelGraph, tmp_path)
+    assert caught.value.code == "model.unreadable" and "compressed" in caught.value.why
 
 
 def test_models_that_no_library_stores_are_told_all_at_once(boosters: tuple[Any, Any]) -> None:

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from onnx import TensorProto, helper
+from summed_model import sigmoid_of_the_sum
 
 from freehold.adapters.signing.model_signing import OpenSSFModelSigning
 from freehold.app.site.opening import open_site
@@ -228,31 +228,6 @@ endpoint:
   model: delay
   port: 0
 """
-
-
-def sigmoid_of_the_sum(bias: float) -> bytes:
-    """A model of two columns, as ONNX: missing values count as nothing."""
-    nodes = [
-        helper.make_node("IsNaN", ["rows"], ["missing"]),
-        helper.make_node("Where", ["missing", "zero", "rows"], ["known"]),
-        helper.make_node("ReduceSum", ["known", "axis"], ["sum"], keepdims=0),
-        helper.make_node("Add", ["sum", "bias"], ["shifted"]),
-        helper.make_node("Sigmoid", ["shifted"], ["score"]),
-    ]
-    constants = [
-        helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0]),
-        helper.make_tensor("bias", TensorProto.FLOAT, [1], [bias]),
-        helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "sum",
-        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, 2])],
-        [helper.make_tensor_value_info("score", TensorProto.FLOAT, [None])],
-        constants,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return bytes(model.SerializeToString())
 
 
 def register(project: Project, version: int) -> None:

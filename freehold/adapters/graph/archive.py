@@ -109,10 +109,14 @@ def read(data: bytes) -> StoredGraph:
     """Raises AdapterFailed (`model.unreadable`)."""
     try:
         with ZipFile(BytesIO(data)) as archive:
+            # As for packages: nothing is unpacked to see that it should not have been packed.
+            if any(entry.compress_type != ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("its files are compressed")
             files = {name: archive.read(name) for name in archive.namelist()}
         stored = _stored(files)
         stored.checked()
-    except (BadZipFile, NotImplementedError, EOFError, RecursionError) as exc:
+    # A cipher, and a version of the format that it does not know, zipfile tells by a RuntimeError.
+    except (BadZipFile, RuntimeError, EOFError) as exc:
         raise _unreadable(str(exc)) from exc
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise _unreadable(f"{exc!r:.200}") from exc

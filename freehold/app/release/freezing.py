@@ -8,8 +8,9 @@ from freehold.app.costs.budgets import standings
 from freehold.app.site.opening import Site
 from freehold.catalog.traffic import DAY, log_files
 from freehold.costs.budget import covers
-from freehold.delivery.freeze import Frozen, frozen_at, missed
+from freehold.delivery.freeze import Frozen, frozen_at
 from freehold.domain.errors import Conflict
+from freehold.monitoring.objective import missed
 
 
 def freeze_of(site: Site, model: str) -> Frozen | None:
@@ -42,7 +43,8 @@ def _by_objective(site: Site, model: str) -> Frozen | None:
     since = site.clock() - objective.days * DAY
     files = list(log_files(site.state, site.name, model, answered_since=since))
     rows = sum(file.rows + file.sampled_out for file in files)
-    return missed(objective, rows, sum(file.failed for file in files))
+    how = missed(objective, rows, sum(file.failed for file in files))
+    return Frozen("objective", how) if how else None
 
 
 def require_no_freeze(site: Site, model: str) -> None:

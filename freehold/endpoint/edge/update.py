@@ -57,7 +57,7 @@ HIGHEST = "highest"
 LARGEST = 64 * 2**20
 """Bytes of a manifest or a delta's list; more is not read."""
 BLOCK = 2**20
-UNREADABLE = (BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error)
+UNREADABLE = (BadZipFile, EOFError, RuntimeError, ValueError, zlib.error)
 """What reading an archive raises that somebody has damaged."""
 
 
@@ -298,7 +298,7 @@ def _opened(file: Path) -> Iterator[ZipFile]:
         archive = ZipFile(file)
     except FileNotFoundError as exc:
         raise NotFound(f"{file} is not there", why=str(exc), code="bundle.no-update") from exc
-    except (BadZipFile, ValueError, NotImplementedError) as exc:
+    except UNREADABLE as exc:
         raise IntegrityError(
             f"{file} is no update of a bundle", why=str(exc), code="bundle.malformed"
         ) from exc

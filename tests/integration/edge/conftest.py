@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from summed_model import sigmoid_of_the_sum
 
 from freehold.adapters.keys.signer import FileSigner
 from freehold.adapters.signing.model_signing import OpenSSFModelSigning
@@ -156,36 +156,11 @@ def _tree() -> Callable[[Path], dict[str, bytes]]:
     return tree
 
 
-def onnx_model(bias: float) -> bytes:
-    """The logistic function of the sum of two columns; a missing value counts as nothing."""
-    nodes = [
-        helper.make_node("IsNaN", ["rows"], ["missing"]),
-        helper.make_node("Where", ["missing", "zero", "rows"], ["known"]),
-        helper.make_node("ReduceSum", ["known", "axis"], ["sum"], keepdims=0),
-        helper.make_node("Add", ["sum", "bias"], ["shifted"]),
-        helper.make_node("Sigmoid", ["shifted"], ["score"]),
-    ]
-    constants = [
-        helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0]),
-        helper.make_tensor("bias", TensorProto.FLOAT, [1], [bias]),
-        helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "sum",
-        [helper.make_tensor_value_info("rows", TensorProto.FLOAT, [None, 2])],
-        [helper.make_tensor_value_info("score", TensorProto.FLOAT, [None])],
-        constants,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return bytes(model.SerializeToString())
-
-
 def register(site: Site, version: int, labels: Mapping[str, str], *, allowed: bool = True) -> None:
     """A version in the history, signed and judged, without training."""
     files = {
         "columns.json": canonical(COLUMNS.as_json()),
-        "model.onnx": onnx_model(float(version)),
+        "model.onnx": sigmoid_of_the_sum(float(version)),
     }
     payload = pack(files)
     with TemporaryDirectory() as folder:

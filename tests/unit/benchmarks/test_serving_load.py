@@ -107,7 +107,7 @@ def test_who_is_not_measured_is_named_with_the_reason() -> None:
 
 
 def test_a_reason_is_short_and_names_no_place() -> None:
-    end = "from https://host/simple/ no"
+    end = "from http://127.0.0.1:1/there no"
     why = f"{ROOT}/.environments/x/bin/uv ended with 1:\n  {'so ' * 300}\n {end}"
     told = reason(why)
     assert told.startswith(".environments/x/bin/uv ended with 1: so so")

@@ -13,10 +13,9 @@ from freehold.delivery.freeze import (
     Frozen,
     dates_window,
     frozen_at,
-    missed,
     weekly_window,
 )
-from freehold.domain.project import FreezeSpec, ObjectiveSpec
+from freehold.domain.project import FreezeSpec
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 minutes = st.integers(0, WEEK - 1)
@@ -83,22 +82,3 @@ def test_what_is_no_weekly_window(text: str) -> None:
 def test_what_are_no_dates(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not like|ends before"):
         dates_window(text)
-
-
-@given(
-    answered=st.floats(0.5, 0.9999),
-    rows=st.integers(0, 100_000),
-    share=st.floats(0, 1),
-)
-def test_an_objective_is_missed_when_more_fail_than_it_leaves_room_for(
-    answered: float, rows: int, share: float
-) -> None:
-    failed = round(share * rows)
-    found = missed(ObjectiveSpec(answered=answered), rows, failed)
-    assert (found is not None) == (rows >= 1000 and failed > (1 - answered) * rows)
-    if found is not None:
-        assert found.code == "frozen:objective" and f"{failed:,} of {rows:,}" in found.sentence
-
-
-def test_where_nothing_was_promised_nothing_is_missed() -> None:
-    assert missed(ObjectiveSpec(), 100_000, 100_000) is None
