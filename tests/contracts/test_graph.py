@@ -287,9 +287,9 @@ def test_what_is_compressed_is_not_unpacked(data: bytes, tmp_path: Path, spoilt:
     found = bytearray(packed.getvalue())
     if spoilt:
         found[60:80] = bytes(20)
-    with pytest.raises(AdapterFailed) as caught:
+    with pytest.raises(IntegrityError) as caught:
         GraphCodec().decode(bytes(found), ModelGraph, tmp_path)
-    assert caught.value.code == "model.unreadable" and "compressed" in caught.value.why
+    assert caught.value.code == "artifact.unreadable" and "compressed" in caught.value.why
 
 
 def test_models_that_no_library_stores_are_told_all_at_once(boosters: tuple[Any, Any]) -> None:
