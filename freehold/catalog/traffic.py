@@ -17,6 +17,7 @@ were not. Facts of earlier releases lack it, and `sampled_out`, which then is 0.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from datetime import date
 
 from freehold.domain.fact import Fact, site_of
 from freehold.domain.projection import Change, Projection, State
@@ -25,6 +26,9 @@ LOGS = "logs"
 """By site, model, day of the last asking, and file."""
 ANSWERED = "logs_answered"
 """The same files by site, model, day of the last answer, and file."""
+ASKED = "asked_days"
+"""Rows that were asked, and those of them that failed, by site, model and day of the last answer of
+their file."""
 FILES = "log_file_names"
 NEWEST = "logs_newest"
 """By site and model."""
@@ -52,8 +56,6 @@ class LogFile:
     """When its last request was answered."""
     sampled_out: int = 0
     """Rows that were answered beside those in it."""
-    failed: int = 0
-    """Rows in it that were not answered."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,13 @@ def log_files(
                 yield LogFile(**row)
 
 
+def asked(state: State, site: str, model: str, since: date) -> tuple[int, int]:
+    """Rows that were asked on that UTC day and after it, and those of them that failed."""
+    first = f"{site}/{model}/{(since - date(1970, 1, 1)).days:06d}"
+    days = [row for key, row in state.scan(ASKED, f"{site}/{model}/") if key >= first]
+    return sum(row["rows"] for row in days), sum(row["failed"] for row in days)
+
+
 def newest_file(state: State, site: str, model: str) -> LogFile | None:
     """The one answered last."""
     newest = state.get(NEWEST, f"{site}/{model}")
@@ -116,7 +125,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
     if fact.type == "labels.added":
         key = f"{log}/{fact.time.wall:020d}/{fact.writer}/{fact.sequence:012d}"
         return [Change(LABELS, key, body)]
-    body["failed"] = sum(one["failed"] for one in body.get("variants", ()))
+    failed = sum(one["failed"] for one in body.get("variants", ()))
     body = {one.name: body.get(one.name, 0) for one in fields(LogFile)}
     before = state.get(NEWEST, log) or {}
     newest = {
@@ -125,9 +134,17 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
         "file": body if body["answered"] >= before.get("answered", 0) else before["file"],
         "latest": max(body["last"], before.get("latest", 0)),
     }
+    day = f"{log}/{body['answered'] // DAY:06d}"
+    counted = state.get(ASKED, day) or {"rows": 0, "failed": 0}
+    if state.get(FILES, f"{log}/{body['file']}") is None:
+        counted = {
+            "rows": counted["rows"] + body["rows"] + body["sampled_out"],
+            "failed": counted["failed"] + failed,
+        }
     return [
+        Change(ASKED, day, counted),
         Change(LOGS, f"{log}/{body['last'] // DAY:06d}/{body['file']}", body),
-        Change(ANSWERED, f"{log}/{body['answered'] // DAY:06d}/{body['file']}", body),
+        Change(ANSWERED, f"{day}/{body['file']}", body),
         Change(FILES, f"{log}/{body['file']}", {"fact": fact.name}),
         Change(NEWEST, log, newest),
     ]
@@ -135,7 +152,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
 
 projection = Projection(
     name="traffic",
-    version=6,
+    version=7,
     types=frozenset({"log.recorded", "labels.added"}),
     fold=_fold,
 )

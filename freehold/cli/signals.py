@@ -7,7 +7,7 @@ import click
 from freehold.app.loop.signals import signals
 from freehold.app.site.opening import open_site
 from freehold.cli import drawing, output
-from freehold.domain.signal import OF_MONEY
+from freehold.domain.signal import OF_MONEY, figure_of, measured
 from freehold.domain.statistics.estimate import REASONS
 
 SHOWN = 14
@@ -80,10 +80,11 @@ def _signal(signal: dict[str, Any]) -> str:
             f"{signal['severity']}: {signal['kind']} of {signal['feature']} for {about}"
             f" {signal['value']:.2f} (line {signal['limit']:.2f}), by {signal['window_end']}"
         )
-    about = f" of {signal['feature']}" if signal["feature"] else ""
+    about = measured(signal["kind"], signal["feature"])
+    value, limit = (figure_of(signal["kind"], signal[name]) for name in ("value", "limit"))
     return (
-        f"{signal['severity']}: {signal['kind']}{about} {signal['value']:.2f}"
-        f" (limit {signal['limit']:g}), week to {signal['window_end']}"
+        f"{signal['severity']}: {signal['kind']} of {about} {value} (limit {limit}),"
+        f" {signal['window_start']} to {signal['window_end']}"
     )
 
 

@@ -12,6 +12,7 @@ from freehold.app.site.opening import Site
 from freehold.app.work.work import work
 from freehold.console.loop import Standing
 from freehold.console.markup import Markup, element, joined, shares, table
+from freehold.domain.signal import figure_of, measured
 
 SHOWN = 12
 """Newest signals and proposals on the page; the API has all."""
@@ -176,16 +177,16 @@ def _version(row: Row) -> list[Markup | str]:
 def _signals(rows: list[Row]) -> Markup:
     if not rows:
         return _none("None was raised.")
-    heads = ["week to", "model", "signal", "value>", "limit>", "rows>", "asks for"]
+    heads = ["days to", "model", "signal", "value>", "limit>", "rows>", "asks for"]
     return table(
         heads,
         [
             [
                 row["window_end"],
-                f"{row['model']}@{row['version']}",
-                row["kind"] + (f" of {row['feature']}" if row["feature"] else ""),
-                f"{row['value']:.2f}",
-                f"{row['limit']:g}",
+                f"{row['model']}@{row['version']}" if row["version"] else row["model"],
+                f"{row['kind']} of {measured(row['kind'], row['feature'])}",
+                figure_of(row["kind"], row["value"]),
+                figure_of(row["kind"], row["limit"]),
                 f"{row['rows']:,}",
                 element("span", row["severity"], class_="bad")
                 if row["severity"] == "action"

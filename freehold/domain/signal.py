@@ -9,12 +9,18 @@ Kind = Literal[
     "score-drift",
     "quality",
     "feature-drift",
+    "objective",
     "cost-anomaly",
     "budget-warned",
     "budget-passed",
     "budget-refused",
 ]
 Severity = Literal["action", "warning"]
+_ABOUT = {
+    "objective": "rows not answered",
+    "quality": "net accuracy",
+    "score-drift": "the score",
+}
 
 SEVERITIES: Mapping[Kind, Severity] = {
     "budget-passed": "warning",
@@ -22,6 +28,7 @@ SEVERITIES: Mapping[Kind, Severity] = {
     "budget-warned": "warning",
     "cost-anomaly": "warning",
     "feature-drift": "warning",
+    "objective": "warning",
     "quality": "action",
     "score-drift": "action",
 }
@@ -38,7 +45,12 @@ def measured(kind: str, feature: str | None) -> str:
     """What a signal of this kind is about, for people."""
     if kind == "cost-anomaly":
         return "a day's cost"
-    return feature or {"score-drift": "the score", "quality": "net accuracy"}.get(kind, kind)
+    return feature or _ABOUT.get(kind, kind)
+
+
+def figure_of(kind: str, value: float) -> str:
+    """The figure or the limit of a signal, for people."""
+    return f"{value:.3%}" if kind == "objective" else f"{value:.2f}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,8 @@ class Signal:
     feature: str | None
     """The column, for feature drift."""
     value: float
-    """PSI; for quality the fall of net accuracy against the version's evidence; money for those
+    """PSI; for quality the fall of net accuracy against the version's evidence; for an objective
+    the share of the rows that failed, of whichever version: it is about version 0; money for those
     about costs."""
     limit: float
     """The line that `value` crossed."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from freehold.domain.fact import Fact
-from freehold.domain.signal import measured
+from freehold.domain.signal import figure_of, measured
 
 Body = Mapping[str, Any]
 RULE = "policy"
@@ -60,8 +60,9 @@ def _judged(body: Body) -> str:
 
 def _signal(body: Body) -> str:
     about = measured(body["kind"], body["feature"])
+    value, limit = (figure_of(body["kind"], body[name]) for name in ("value", "limit"))
     return (
-        f"{body['kind']} of {about}: {body['value']:.2f} over {body['limit']:.2f} on"
+        f"{body['kind']} of {about}: {value} over {limit} on"
         f" {body['rows']:,} rows, {body['window_start']} to {body['window_end']}"
     )
 

@@ -7,11 +7,12 @@ from freehold.app.loop.act import Acted, act
 from freehold.app.loop.canary import Move, confirm_back, move_release, spoken
 from freehold.app.loop.turns import LoopBusy, turn
 from freehold.app.loop.watch import watch
+from freehold.app.release.objective import watch_objective
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site
 from freehold.app.traffic.events import collect_events
 from freehold.app.traffic.requests import collect
-from freehold.domain.signal import OF_MONEY, Signal, measured
+from freehold.domain.signal import OF_MONEY, Signal, figure_of, measured
 
 Tell = Callable[[str], None]
 
@@ -54,7 +55,7 @@ def _advance(site: Site, model: str, tell: Tell) -> Turn:
     if move is not None and move.recorded:
         tell(spoken(move))
     confirm_back(site, model)
-    signals = tuple(watch(site, model))
+    signals = (*watch_objective(site, model), *watch(site, model))
     for signal in signals:
         tell(said(signal))
     acted = act(site, model, tell)
@@ -64,11 +65,13 @@ def _advance(site: Site, model: str, tell: Tell) -> Turn:
 def said(signal: Signal) -> str:
     """One line for people."""
     about = measured(signal.kind, signal.feature)
-    figures = f"{signal.value:.2f} over {signal.limit:.2f}"
+    value, limit = (figure_of(signal.kind, one) for one in (signal.value, signal.limit))
+    figures = f"{value} over {limit}"
     if signal.kind == "cost-anomaly":
         of = f" of {signal.model}" if signal.model else ""
         usual = f"{signal.value:.2f} {signal.feature} instead of {signal.limit:.2f}"
         return f"{signal.severity}: {signal.kind}, {about}{of}, {usual}, on {signal.window.end}"
     if signal.kind in OF_MONEY:
         return f"{signal.severity}: {signal.kind}, {about}, {figures}, by {signal.window.end}"
-    return f"{signal.severity}: {signal.kind} of {about}, {figures}, week to {signal.window.end}"
+    days = f"{signal.window.start} to {signal.window.end}"
+    return f"{signal.severity}: {signal.kind} of {about}, {figures}, {days}"

@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from freehold.app.costs.budgets import standings
+from freehold.app.release.objective import missed_now
 from freehold.app.site.opening import Site
-from freehold.catalog.traffic import DAY, log_files
 from freehold.costs.budget import covers
 from freehold.delivery.freeze import Frozen, frozen_at
 from freehold.domain.errors import Conflict
-from freehold.monitoring.objective import missed
 
 
 def freeze_of(site: Site, model: str) -> Frozen | None:
@@ -36,15 +35,8 @@ def _by_budget(site: Site, model: str) -> Frozen | None:
 
 
 def _by_objective(site: Site, model: str) -> Frozen | None:
-    """By what this site's endpoints were asked."""
-    objective = site.project.spec.release.objective
-    if not objective.answered:
-        return None
-    since = site.clock() - objective.days * DAY
-    files = list(log_files(site.state, site.name, model, answered_since=since))
-    rows = sum(file.rows + file.sampled_out for file in files)
-    how = missed(objective, rows, sum(file.failed for file in files))
-    return Frozen("objective", how) if how else None
+    found = missed_now(site, model)
+    return Frozen("objective", found.sentence) if found else None
 
 
 def require_no_freeze(site: Site, model: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from freehold.app.history.facts import facts_of
 from freehold.app.history.telling import telling
+from freehold.app.loop.signals import signals
 from freehold.app.loop.status import status
 from freehold.app.release import orders
 from freehold.app.release.release import plan_release, release
@@ -232,6 +233,25 @@ def test_a_missed_objective_freezes_releases_until_it_is_past(
     assert caught.value.code == "release.frozen" and "the objective is missed" in caught.value.why
     loop.clock.pass_seconds(MONTH)
     assert release_status(loop.site)["releases"][0]["frozen"] is None
+
+
+def test_a_missed_objective_is_a_signal_once_in_the_cool_down(loop_of: Any, world: Any) -> None:
+    loop = loop_of("release: {objective: {answered: 0.99, rows: 100}}\n")
+    loop.release(2)
+    loop.canary(2, FEWEST)
+    broken(loop, world)
+    (signal,) = loop.turn().signals
+    assert (signal.kind, signal.model, signal.severity) == ("objective", "delay", "warning")
+    assert signal.value > signal.limit == pytest.approx(0.01)
+    said = f"warning: objective of rows not answered, {signal.value:.3%} over 1.000%"
+    assert any(said in one for one in loop.told)
+    assert [one["kind"] for one in signals(loop.site, "delay")["signals"]] == ["objective"]
+    assert not loop.turn().signals
+    days = loop.site.project.spec.monitoring.cool_down_days
+    loop.clock.pass_seconds(days * 86400)
+    assert [one.kind for one in loop.turn().signals] == ["objective"]
+    loop.clock.pass_seconds(MONTH)
+    assert not loop.turn().signals
 
 
 def test_under_a_passed_budget_no_release_begins_and_what_must_goes_back(
