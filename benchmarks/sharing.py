@@ -1,7 +1,8 @@
 """What do processes of one endpoint share, and what do requests gain that share a call of a model?
 
-A large LightGBM model, answered by one, two and four processes; the same in a process of its own,
-with and without shared calls; and the first request of an endpoint that sleeps.
+A large LightGBM model, answered by one, two and four processes, and by four after a release of
+another; the same in a process of its own, with and without shared calls; and the first request of
+an endpoint that sleeps.
 `python -m benchmarks.sharing [--json]`; needs wrk, and the extras lightgbm, onnx and signing.
 """
 
@@ -25,6 +26,8 @@ INFER = "/v2/models/m/infer"
 PROCESSES = (1, 2, 4)
 CONNECTIONS, SECONDS, ROUNDS = 32, 3, 3
 NAPS = 5
+PATIENCE = 120.0
+"""Seconds."""
 TREES, LEAVES = 1_000, 255
 
 
@@ -62,6 +65,23 @@ def processes(folder: ServingFolder, asked: Path, figures: dict[str, float]) -> 
                 ask(endpoint.url, asked.read_bytes())
             figures[f"{count} processes, memory MB"] = memory(endpoint.pid)
             figures[f"{count} processes, 1 row, requests/s"] = rate(endpoint, asked)
+            if count == max(PROCESSES):
+                released(folder, endpoint, asked.read_bytes())
+                figures[f"{count} processes, after a release, memory MB"] = memory(endpoint.pid)
+                folder.route(100.0, versions=(1,))
+
+
+def released(folder: ServingFolder, endpoint: EndpointProcess, data: bytes) -> None:
+    """Version 2 answers, and processes that came with it are all that there are."""
+    before = {one for one in family(endpoint.pid) if one.pid != endpoint.pid}
+    folder.route(100.0, versions=(2,))
+    until = time.monotonic() + PATIENCE
+    while before & set(family(endpoint.pid)):
+        if time.monotonic() > until:
+            raise RuntimeError("the processes before the release do not end")
+        time.sleep(0.1)
+    for _ in range(50):
+        ask(endpoint.url, data)
 
 
 def calls(folder: ServingFolder, asked: Path, figures: dict[str, float]) -> None:
@@ -88,7 +108,7 @@ def main() -> None:
     with TemporaryDirectory() as name:
         asked = Path(name) / "body.json"
         asked.write_bytes(body(1))
-        folder = ServingFolder(Path(name), large(), versions=1)
+        folder = ServingFolder(Path(name), large())
         folder.route(100.0, versions=(1,))
         processes(folder, asked, figures)
         calls(folder, asked, figures)
@@ -96,7 +116,10 @@ def main() -> None:
     alone = figures["1 processes, memory MB"]
     most = max(PROCESSES)
     added = (figures[f"{most} processes, memory MB"] - alone) / (most - 1)
+    after = figures[f"{most} processes, after a release, memory MB"]
     ratios = {
+        f"memory of {most} processes, after a release over before": after
+        / figures[f"{most} processes, memory MB"],
         f"memory that each process adds, of {most}, over that of one": added / alone,
         "requests/s, calls shared over each its own": figures[
             "model elsewhere, calls shared within 2 ms, requests/s"

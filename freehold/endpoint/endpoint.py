@@ -33,9 +33,11 @@ class Endpoint:
         clock: Clock,
         kin: Kin | None = None,
         shared: LoadedTable | None = None,
+        defers: Callable[[], bool] = lambda: False,
     ) -> None:
         """`kin`: the other processes, if several share the port. `shared`: what was loaded before
-        this process was forked.
+        this process was forked. `defers`: whether a model that a release brings is left to another
+        process, which takes over.
 
         Raises FreeholdError if the folder's routing table, or a variant of it, does not verify:
         an endpoint that can answer nothing does not start.
@@ -45,7 +47,7 @@ class Endpoint:
         key = PublicKey(read(folder / KEY))
         self.identity = Identity(key.fingerprint, str(folder.resolve()))
         batching = Batching(settings.batch_delay)
-        loader = Loader(folder, key, runtime, signing, batching)
+        loader = Loader(folder, key, runtime, signing, batching, defers=defers)
         self._log = RequestLog(folder / LOG, clock, settings.log, self._log_failed)
         self.metrics = Metrics(self._log, batching)
         self.events.on_lost = self.metrics.events_lost.inc
@@ -79,6 +81,12 @@ class Endpoint:
     def counts_open(self, count: Callable[[], int]) -> None:
         """Whoever has the socket says how many requests are open."""
         self.metrics.counts_open(count)
+
+    def retire(self) -> None:
+        """Another process answers what comes; this one ends soon, and keeps nothing back."""
+        self._log.hasten()
+        if self._replica is not None:
+            self._replica.end()
 
     def close(self) -> LogState:
         """Stops watching and writes the log's rest. Raises StorageFailed if that fails."""

@@ -1,8 +1,10 @@
 """Several processes that answer at one port, and one that starts them anew when they end.
 
-The first process listens, loads what may be shared, and forks the others, which share that memory
-until a release brings something else. It answers nothing itself and starts no thread, so that it
-can fork at any time.
+The first process listens, loads what may be shared, and forks the others, which share that memory.
+It answers nothing itself and starts no thread, so that it can fork at any time. When a release
+brings another model it loads that once, and forks others again: each takes the place of one, which
+listens no more and ends with its connections. Where the models cannot be shared, or gRPC, which
+cannot go so quietly, is on, each process loads what is released itself.
 """
 
 import gc
@@ -13,10 +15,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from threading import Thread
+from dataclasses import replace
+from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -29,7 +31,8 @@ from freehold.endpoint.endpoint_process import not_started
 from freehold.endpoint.idleness import Idle
 from freehold.endpoint.kin import Kin
 from freehold.endpoint.listening import GRACE, HOST, bound, url_of
-from freehold.endpoint.loading import KEY, LoadedTable, Loader, read
+from freehold.endpoint.loading import KEY, LoadedTable, Loader, read, stamp_of
+from freehold.endpoint.member import ALONE, RETIRE, Bidding, Member, say
 from freehold.endpoint.process import (
     be_quick,
     check_grpc,
@@ -37,31 +40,12 @@ from freehold.endpoint.process import (
     until_told,
     wall_clock,
 )
+from freehold.endpoint.server import Server
 from freehold.endpoint.settings import EndpointSettings
+from freehold.endpoint.watcher import INTERVAL
 from freehold.serving.response import Identity
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-"""Seconds before a process that ended is started again, doubled as long as it ends at once."""
-LASTED = 10.0
-"""Seconds after which a process did not end at once."""
 _STOPPED = 15 + GRACE
-
-
-@dataclass
-class _Member:
-    """One of the processes."""
-
-    place: int
-    pid: int = 0
-    """0 while there is none."""
-    told: int = -1
-    """File descriptor of what it tells."""
-    began: float = 0.0
-    due: float = 0.0
-    """When it is to be started again, in seconds of the monotonic clock."""
-    pause: float = FIRST_PAUSE
-    ready: bool = False
-    idle: bool = False
 
 
 class Family:
@@ -77,14 +61,18 @@ class Family:
         key = PublicKey(read(settings.folder / KEY))
         self.identity = Identity(key.fingerprint, str(settings.folder.resolve()))
         batching = Batching(settings.batch_delay)
-        loader = Loader(settings.folder, key, self._runtime, self._signing, batching)
-        self._shared: LoadedTable | None = loader.load_to_share()
+        self._loader = Loader(settings.folder, key, self._runtime, self._signing, batching)
+        self._seen = stamp_of(settings.folder)
+        self._shared: LoadedTable | None = self._loader.load_to_share(None)
+        self._renews = self._shared is not None and settings.grpc_port is None
         places = range(settings.processes)
         self._doors = [bound(HOST, 0) for _ in places]
-        self._members = [_Member(place) for place in places]
+        self._members = [Member(place) for place in places]
+        self._coming: list[Member] = []
+        """Each takes the place of one as soon as it answers."""
+        self._leaving: list[Member] = []
+        """Whose place was taken."""
         self._is_told = False
-        self._parent, self._held = os.pipe()
-        """Its reader sees an end when this process has ended, in whatever way."""
 
     def run(self, on_ready: Callable[[], None], until: Sequence[int], wakes: int) -> None:
         """Until told to stop by a signal, `until` one of these file descriptors ends, or all are
@@ -125,61 +113,108 @@ class Family:
         for member in self._members:
             if not member.pid and member.due <= now:
                 self._start(member)
+        if self._renews:
+            self._look()
         pauses = [member.due - now for member in self._members if not member.pid]
-        told = {member.told: member for member in self._members if member.pid}
-        found, _, _ = select.select([*told, *ends], [], [], min([1.0, *pauses]))
+        told = {member.told: member for member in self._living()}
+        longest = INTERVAL if self._renews else 1.0
+        found, _, _ = select.select([*told, *ends], [], [], min([longest, *pauses]))
         for descriptor in found:
             if descriptor in told:
                 self._heard(told[descriptor])
             elif not os.read(descriptor, 4096) and descriptor != wakes:
                 self._is_told = True
 
-    def _heard(self, member: _Member) -> None:
+    def _heard(self, member: Member) -> None:
         data = os.read(member.told, 65536)
         for line in data.splitlines():
             said = json.loads(line)
-            if "error" in said:
+            if "error" in said and member not in self._coming:
                 raise not_started(said, "the endpoint did not start")
             member.ready = member.ready or "ready" in said
             member.idle = said.get("idle", member.idle)
+            if member.ready and member in self._coming:
+                self._succeed(member)
         if not data:
             self._ended(member)
 
-    def _ended(self, member: _Member) -> None:
+    def _look(self) -> None:
+        """What was released since is loaded once, if that brings a model."""
+        stamp = stamp_of(self._settings.folder)
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        before = () if self._shared is None else self._shared.digests
+        try:
+            found = self._loader.load_to_share(self._shared)
+        except Exception:  # noqa: BLE001 (who answers refuses it for the same reason, and says so)
+            found = None
+        if found is None:
+            for member in (*self._members, *self._coming):
+                member.bid(ALONE)
+            return
+        self._shared = found
+        if set(found.digests) <= set(before):
+            return
+        gc.collect()
+        gc.freeze()
+        for one in self._coming:
+            one.bid(RETIRE)
+        self._leaving += self._coming
+        self._coming = [Member(member.place) for member in self._members if member.pid]
+        for member in self._coming:
+            self._start(member)
+
+    def _succeed(self, member: Member) -> None:
+        self._coming.remove(member)
+        before, self._members[member.place] = self._members[member.place], member
+        if before.pid:
+            before.bid(RETIRE)
+            self._leaving.append(before)
+
+    def _living(self) -> Iterator[Member]:
+        return (one for one in (*self._members, *self._coming, *self._leaving) if one.pid)
+
+    def _ended(self, member: Member) -> None:
         """Raises Failed if it never was ready: what is served is not fit to be."""
-        os.close(member.told)
         _, status = os.waitpid(member.pid, 0)
-        member.pid = 0
-        if not member.ready:
+        member.close()
+        if member in self._leaving:
+            self._leaving.remove(member)
+        elif member in self._coming:
+            self._coming.remove(member)
+            self._members[member.place].bid(ALONE)
+        elif not member.ready:
             code = os.waitstatus_to_exitcode(status)
             raise not_started({}, f"its process ended with {code}")
-        now = time.monotonic()
-        lasted = now - member.began >= LASTED
-        member.pause = FIRST_PAUSE if lasted else min(2 * member.pause, LONGEST_PAUSE)
-        member.due, member.idle = now + (0.0 if lasted else member.pause), False
+        else:
+            member.ended(time.monotonic())
 
-    def _start(self, member: _Member) -> None:
+    def _start(self, member: Member) -> None:
         reading, writing = os.pipe()
-        member.pid, member.began = os.fork(), time.monotonic()
-        if member.pid == 0:
-            os.close(reading)
-            os.close(self._held)
-            self._be(member, writing)
+        listening, bidding = os.pipe()
+        living = list(self._living())
+        pid = os.fork()
+        if pid == 0:
+            for descriptor in (reading, bidding):
+                os.close(descriptor)
+            for other in living:
+                other.close()
+            self._be(member, Bidding(listening), writing)
         os.close(writing)
-        member.told = reading
+        os.close(listening)
+        member.pid, member.began = pid, time.monotonic()
+        member.told, member.bids = reading, bidding
 
-    def _be(self, member: _Member, writing: int) -> NoReturn:
+    def _be(self, member: Member, bidding: Bidding, writing: int) -> NoReturn:
         """The process's whole life."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
-            for other in self._members:
-                if other is not member and other.pid:
-                    os.close(other.told)
-            code = self._answer(member, lambda **said: _say(writing, said))
+            code = self._answer(member, bidding, lambda **said: say(writing, said))
         except FreeholdError as exc:
             # One that answered before is started again until it can: others go on.
-            _say(writing, {"ready": True} if member.ready else exc.as_json())
+            say(writing, {"ready": True} if member.ready else exc.as_json())
             code = exc.exit_code
         except BaseException as exc:  # noqa: BLE001 - nothing of the parent may run here
             sys.excepthook(type(exc), exc, exc.__traceback__)
@@ -188,10 +223,16 @@ class Family:
             sys.stderr.flush()
             os._exit(code)
 
-    def _answer(self, member: _Member, say: Callable[..., None]) -> int:
+    def _answer(self, member: Member, bidding: Bidding, say: Callable[..., None]) -> int:
         kin = Kin(member.place, [url_of(door) for door in self._doors])
         endpoint = Endpoint(
-            self._settings, self._runtime, self._signing, wall_clock, kin, self._shared
+            self._settings,
+            self._runtime,
+            self._signing,
+            wall_clock,
+            kin,
+            self._shared,
+            bidding.waits if self._renews else lambda: False,
         )
         be_quick()
         idle = None
@@ -200,7 +241,7 @@ class Family:
         with ExitStack() as stack:
             stack.callback(endpoint.close)
             server = stack.enter_context(until_told(server_of(endpoint)))
-            _stop_with(self._parent, server.stop)
+            bidding.obey(partial(_retire, server, endpoint), server.stop)
             server.run(
                 self._listener,
                 self._doors[member.place],
@@ -211,7 +252,7 @@ class Family:
 
     def _stop(self) -> list[int]:
         """All end what is under way. Returns their exit codes."""
-        living = [member for member in self._members if member.pid]
+        living = list(self._living())
         for member in living:
             os.kill(member.pid, signal.SIGTERM)
         until, codes = time.monotonic() + _STOPPED, []
@@ -220,7 +261,7 @@ class Family:
                 pid, status = os.waitpid(member.pid, os.WNOHANG)
                 if pid:
                     codes.append(os.waitstatus_to_exitcode(status))
-                    os.close(member.told)
+                    member.close()
                     living.remove(member)
             if living and time.monotonic() > until:
                 for member in living:
@@ -228,8 +269,6 @@ class Family:
             time.sleep(0.01)
         for door in self._doors:
             door.close()
-        os.close(self._parent)
-        os.close(self._held)
         return codes
 
 
@@ -283,15 +322,6 @@ def _run(family: Family, on_ready: Callable[[], None], until: Sequence[int]) -> 
         os.close(woken)
 
 
-def _say(writing: int, said: dict[str, Any]) -> None:
-    os.write(writing, json.dumps(said).encode() + b"\n")
-
-
-def _stop_with(parent: int, stop: Callable[[], None]) -> None:
-    """When the first process has ended."""
-
-    def watch() -> None:
-        os.read(parent, 1)
-        stop()
-
-    Thread(target=watch, name="parent watcher", daemon=True).start()
+def _retire(server: Server, endpoint: Endpoint) -> None:
+    server.retire()
+    endpoint.retire()

@@ -5,7 +5,7 @@ admission; when the admission allows it under this name; and when the payload's 
 digest that table and admission name. The model then has to answer a row of missing values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
@@ -56,6 +56,11 @@ class LoadedTable:
     keeping: Keeping = EVERYTHING
     """What the log keeps of its rows."""
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of its models' packages."""
+        return tuple(model.digest for model in self.models)
+
     def start(self) -> None:
         """What was loaded to be shared."""
         for model in self.models:
@@ -94,6 +99,10 @@ class LoadedTable:
         return None
 
 
+class Deferred(Exception):
+    """A model is not loaded here: another process does so, for others that take over."""
+
+
 class _NotShared(Exception):
     """A model cannot be loaded for several processes."""
 
@@ -109,12 +118,14 @@ class Loader:
     batching: Batching = field(default_factory=Batching)
     is_shared: bool = False
     """Whether models are loaded for processes that are forked afterwards."""
+    defers: Callable[[], bool] = lambda: False
+    """Asked before a model is loaded that the table before did not have."""
 
     def load(self, before: LoadedTable | None) -> LoadedTable:
         """What `routing.json` names: `before` itself if that says the same. Models that `before`
         has are not loaded twice.
 
-        Raises FreeholdError with the code of the first thing that does not verify.
+        Raises FreeholdError with the code of the first thing that does not verify; Deferred.
         """
         if read(self.folder / KEY) != self.key.pem:
             raise IntegrityError(
@@ -140,18 +151,21 @@ class Loader:
                 hint="release a version again; the table then gets a new number",
             )
         known = {} if before is None else {model.digest: model for model in before.models}
+        is_known = known.keys() >= {variant.digest for variant in table.variants}
+        if before is not None and not is_known and self.defers():
+            raise Deferred
         models = tuple(self._model(table, variant, known) for variant in table.variants)
         kinds = _kinds(table, models)
         keeping = keeping_of(self.folder, table, kinds)
         return LoadedTable(table, Division(table), models, kinds, keeping)
 
-    def load_to_share(self) -> LoadedTable | None:
+    def load_to_share(self, before: LoadedTable | None) -> LoadedTable | None:
         """For processes that are to be forked; each has to `start` it. None where not all models
         can be shared so, or nothing is served. Raises as `load`."""
         if is_withdrawal(read(self.folder / ROUTING), self.key):
             return None
         try:
-            return replace(self, is_shared=True).load(None)
+            return replace(self, is_shared=True).load(before)
         except _NotShared:
             return None
 
@@ -204,6 +218,15 @@ class Loader:
             raise
         except Exception as exc:
             raise unusable(name, f"it does not load: {exc!r:.200}") from exc
+
+
+def stamp_of(folder: Path) -> tuple[int, int, int] | None:
+    """Another one when the routing table in it was replaced; None if there is none."""
+    try:
+        found = (folder / ROUTING).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 def read(path: Path) -> bytes:

@@ -64,6 +64,8 @@ class Replica:
                 self._on_lost()
 
     def end(self) -> None:
+        if self._stop.is_set():
+            return
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()

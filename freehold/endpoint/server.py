@@ -27,6 +27,8 @@ LOOK = 0.5
 """Seconds between two looks at who takes too long."""
 FRESH = 0.5
 """Seconds for the first request of a connection to come while the server stops."""
+LEISURE = 5.0
+"""Seconds of silence after which a connection ends, once others take over."""
 
 
 class Answering(Protocol):
@@ -71,6 +73,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._held = 0
         self._stop = Event()
+        self._retires = False
         self._idle: Idle | None = None
         self._beside = beside
         self._wake: Callable[[], None] = lambda: None
@@ -81,7 +84,8 @@ class Server:
 
     @property
     def draining(self) -> bool:
-        return self._application.draining
+        """Whether a connection ends with its next answer."""
+        return self._retires or self._application.draining
 
     @property
     def waiting(self) -> int:
@@ -114,6 +118,12 @@ class Server:
         self._stop.set()
         self._wake()
 
+    def retire(self) -> None:
+        """Others listen too, and take over: it listens no more, each connection ends with its next
+        answer or after a while, and it with them. Safe from any thread."""
+        self._retires = True
+        self._wake()
+
     async def _serve(
         self, listeners: tuple[socket.socket, ...], on_started: Callable[[], None]
     ) -> None:
@@ -130,10 +140,12 @@ class Server:
             for one in listeners
         ]
         looking = loop.create_task(self._keep_looking())
-        if not self._stop.is_set():
+        if not self._stop.is_set() and not self._retires:
             await woken.wait()
         for server in servers:
             server.close()
+        while self._retires and self._connections and not self._stop.is_set():
+            await asyncio.sleep(LOOK / 10)
         if self._beside is None:
             await self._drain()
         else:
@@ -168,7 +180,8 @@ class Server:
         self.now = monotonic()
         self.stamp = f"date: {formatdate(usegmt=True)}\r\n".encode()
         settings = self._settings
-        times = (settings.head_seconds, self.limits.body_seconds, settings.idle_seconds)
+        idle = min(settings.idle_seconds, LEISURE) if self._retires else settings.idle_seconds
+        times = (settings.head_seconds, self.limits.body_seconds, idle)
         for one in tuple(self._connections):
             one.look(self.now, *times)
         if self._idle is not None:

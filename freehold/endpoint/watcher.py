@@ -4,13 +4,11 @@ from collections.abc import Callable
 from threading import Event, Lock, Thread
 
 from freehold.domain.errors import FreeholdError, IntegrityError
-from freehold.endpoint.loading import ROUTING, WITHDRAWN, LoadedTable, Loader
+from freehold.endpoint.loading import WITHDRAWN, Deferred, LoadedTable, Loader, stamp_of
 from freehold.serving.request import invalid
 
 INTERVAL = 0.2
 """Seconds between two looks at the file."""
-
-Stamp = tuple[int, int, int] | None
 
 
 class Watcher:
@@ -29,26 +27,29 @@ class Watcher:
         self._loader, self._on_loaded, self._on_refused = loader, on_loaded, on_refused
         self._stop = Event()
         self._turn = Lock()
-        self._seen = self._stamp()
+        self._seen = stamp_of(loader.folder)
         self.refused: FreeholdError | None = None
         """Why the newest table is not in force; None if it is."""
         self.withdrawn: FreeholdError | None = None
         """Why nothing is to be answered; None while `table` is in force."""
-        self.table = _loaded(loader, before)
+        self.table = self._first(before)
         """Replaced whole: whoever reads it once has a consistent one."""
         on_loaded(self.table)
         self._thread = Thread(target=self._run, name="routing watcher", daemon=True)
         self._thread.start()
 
     def look(self) -> bool:
-        """Whether the file had changed; then it has been loaded or refused, or says the same."""
+        """Whether the file had changed; then it has been loaded or refused, or says the same. One
+        that is left to others is looked at again."""
         with self._turn:
-            stamp = self._stamp()
-            if stamp == self._seen:
+            seen, self._seen = self._seen, stamp_of(self._loader.folder)
+            if self._seen == seen:
                 return False
-            self._seen = stamp
             try:
                 loaded = _loaded(self._loader, self.table)
+            except Deferred:
+                self._seen = seen
+                return False
             except FreeholdError as exc:
                 self.refused = exc
                 if exc.code == WITHDRAWN:
@@ -96,19 +97,21 @@ class Watcher:
                     code="endpoint.watch-failed",
                 )
 
-    def _stamp(self) -> Stamp:
+    def _first(self, before: LoadedTable | None) -> LoadedTable:
         try:
-            found = (self._loader.folder / ROUTING).stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+            return _loaded(self._loader, before)
+        except Deferred:
+            if before is None:
+                raise
+            self._seen = None
+            return before
 
 
 def _loaded(loader: Loader, before: LoadedTable | None) -> LoadedTable:
     """Raises FreeholdError, whatever it was that went wrong."""
     try:
         return loader.load(before)
-    except FreeholdError:
+    except (FreeholdError, Deferred):
         raise
     except Exception as exc:
         why = f"{exc!r:.200}"

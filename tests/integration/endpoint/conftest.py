@@ -1,15 +1,17 @@
 """A site that serves: a key, packages and routing tables, and a model that can be read at once."""
 
 import asyncio
+import http.client
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from threading import Event
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import lightgbm
 import numpy as np
@@ -170,6 +172,30 @@ class Site:
         self.admit(version, allowed=allowed)
         return digest
 
+    def real_version(self, version: int) -> NDArray[np.float64]:
+        """One that is a gradient-boosted model; its scores of the rows that tests send."""
+        random = np.random.default_rng(3)
+        matrix = np.column_stack([random.uniform(0, 3000, 400), random.integers(0, 2, 400)])
+        labels = matrix[:, 0] + 800 * matrix[:, 1] > 1900
+        trained = lightgbm.train(
+            {"objective": "binary", "verbose": -1, "num_threads": 1},
+            lightgbm.Dataset(matrix, labels),
+            num_boost_round=7 + version,
+        )
+        model = trained.model_to_string().encode()
+        self.package(
+            version,
+            {
+                "columns.json": canonical(COLUMNS.as_json()),
+                MODEL_FILE: model,
+                "model.onnx": OnnxConverter().convert(model, 2),
+            },
+        )
+        expected: NDArray[np.float64] = trained.predict(
+            np.array([[2500, 1], [300, 0], [np.nan, np.nan]])
+        )
+        return expected
+
     def admit(self, version: int, **more: Any) -> None:
         denials = () if more.get("allowed", True) else (Denial("baseline/auc", "too low"),)
         admission = Admission(
@@ -251,31 +277,36 @@ def with_real_model(site: Site) -> Site:
     """A gradient-boosted model, converted, and signed in the field's own format: what a process of
     its own can load."""
     site.signing = OpenSSFModelSigning()
-    random = np.random.default_rng(3)
-    matrix = np.column_stack([random.uniform(0, 3000, 400), random.integers(0, 2, 400)])
-    labels = matrix[:, 0] + 800 * matrix[:, 1] > 1900
-    trained = lightgbm.train(
-        {"objective": "binary", "verbose": -1, "num_threads": 1},
-        lightgbm.Dataset(matrix, labels),
-        num_boost_round=8,
-    )
-    model = trained.model_to_string().encode()
-    site.package(
-        1,
-        {
-            "columns.json": canonical(COLUMNS.as_json()),
-            MODEL_FILE: model,
-            "model.onnx": OnnxConverter().convert(model, 2),
-        },
-    )
+    site.expected = site.real_version(1)
     site.route((1, 100.0, "champion"))
-    site.expected = trained.predict(np.array([[2500, 1], [300, 0], [np.nan, np.nan]]))
     return site
 
 
 @pytest.fixture
 def real(site: Site) -> Site:
     return with_real_model(site)
+
+
+@pytest.fixture
+def ask() -> Callable[[str, bytes, Event], Counter[tuple[int, str]]]:
+    """Asks until it is over, on one connection while that stays: how often which status came, and
+    which versions."""
+
+    def ask(url: str, body: bytes, over: Event) -> Counter[tuple[int, str]]:
+        found: Counter[tuple[int, str]] = Counter()
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+        while not over.is_set():
+            connection.request("POST", "/v2/models/delay/infer", body)
+            answer = connection.getresponse()
+            told = json.loads(answer.read())
+            versions = {
+                one for out in told["outputs"] if out["name"] == "version" for one in out["data"]
+            }
+            found[answer.status, ",".join(map(str, sorted(versions)))] += 1
+        connection.close()
+        return found
+
+    return ask
 
 
 @pytest.fixture

@@ -4,10 +4,14 @@ import http.client
 import json
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlsplit
@@ -171,6 +175,97 @@ def test_a_release_reaches_all(real: Any) -> None:
             )
         )
         assert np.allclose(scores(endpoint.url), real.expected, atol=1e-5)
+
+
+def serves(endpoint: EndpointProcess, routing: int, processes: int) -> bool:
+    told = figure(metrics(endpoint.url), "freehold_routing_version")
+    return len(told) == processes and set(told.values()) == {float(routing)}
+
+
+def test_a_model_that_a_release_brings_is_loaded_once_for_all(real: Any, ask: Any) -> None:
+    """By the first process, from which others are forked that take over: no request fails, none is
+    counted twice or lost, one replica at a time is paid."""
+    others = {version: real.real_version(version) for version in (2, 3)}
+    bodies, over = json.dumps(ROWS).encode(), Event()
+    with (
+        EndpointProcess.start(real.folder, processes=3) as endpoint,
+        ThreadPoolExecutor(4) as crowd,
+    ):
+        asking = [crowd.submit(ask, endpoint.url, bodies, over) for _ in range(4)]
+        try:
+            for version, expected in others.items():
+                before = set(children(endpoint.pid))
+                routing = real.route((version, 100.0, "champion")).version
+                eventually(partial(serves, endpoint, routing, 3))
+                assert np.allclose(scores(endpoint.url), expected, atol=1e-5)
+                # Those before have gone, each with the last of its connections.
+                eventually(lambda gone=before: not gone & set(children(endpoint.pid)))
+                assert len(children(endpoint.pid)) == 3
+        finally:
+            over.set()
+        found = sum((one.result() for one in asking), Counter())
+    assert {status for status, _ in found} == {200}
+    assert {told for _, told in found} == {"1", "2", "3"}
+    assert logged(real).height == 3 * (found.total() + len(others))
+    loads = [one for one in real.events() if one["type"] == "endpoint.loaded"]
+    assert len(loads) == 9
+    beats = [json.loads(one.read_bytes()) for one in (real.folder / "replicas").glob("*.json")]
+    assert [one["ended"] for one in beats] == [True] * 3
+    beats.sort(key=lambda one: one["start"])
+    assert all(one["beat"] < after["beat"] for one, after in pairwise(beats))
+
+
+def test_other_shares_of_the_same_models_need_no_other_processes(real: Any) -> None:
+    real.real_version(2)
+    with EndpointProcess.start(real.folder, processes=2) as endpoint:
+        before = set(children(endpoint.pid))
+        real.route((1, 90.0, "champion"), (2, 10.0, "challenger"), reference=1)
+        eventually(lambda: serves(endpoint, 2, 2) and not before & set(children(endpoint.pid)))
+        before = set(children(endpoint.pid))
+        for number, share in enumerate((25.0, 50.0), 3):
+            real.route((1, 100 - share, "champion"), (2, share, "challenger"), reference=1)
+            eventually(partial(serves, endpoint, number, 2))
+        real.route((2, 100.0, "champion"))
+        eventually(lambda: serves(endpoint, 5, 2))
+        assert set(children(endpoint.pid)) == before
+
+
+def test_what_the_first_process_cannot_load_each_refuses(real: Any) -> None:
+    real.real_version(2)
+    whole = (real.payload(2) / "model.onnx").read_bytes()
+    (real.payload(2) / "model.onnx").write_bytes(b"altered")
+    with EndpointProcess.start(real.folder, processes=2) as endpoint:
+        before = children(endpoint.pid)
+        real.route((2, 100.0, "champion"))
+        refused = "freehold_tables_refused_total"
+        eventually(lambda: figure(metrics(endpoint.url), refused) == {"0": 1.0, "1": 1.0})
+        assert np.allclose(scores(endpoint.url), real.expected, atol=1e-5)
+        assert children(endpoint.pid) == before
+        (real.payload(2) / "model.onnx").write_bytes(whole)
+        real.route((2, 100.0, "champion"))
+        eventually(lambda: serves(endpoint, 3, 2))
+
+
+def test_what_cannot_be_shared_each_loads_itself(real: Any) -> None:
+    real.real_version(2)
+    with EndpointProcess.start(real.folder, processes=2, grpc_port=0) as endpoint:
+        before = children(endpoint.pid)
+        real.route((2, 100.0, "champion"))
+        eventually(lambda: serves(endpoint, 2, 2))
+        assert children(endpoint.pid) == before
+
+
+def test_one_that_is_killed_while_others_come_is_made_good(real: Any) -> None:
+    expected = real.real_version(2)
+    with EndpointProcess.start(real.folder, processes=3) as endpoint:
+        before = set(children(endpoint.pid))
+        real.route((2, 100.0, "champion"))
+        eventually(lambda: bool(set(children(endpoint.pid)) - before))
+        (newest, *_) = set(children(endpoint.pid)) - before
+        os.kill(newest, signal.SIGKILL)
+        eventually(lambda: serves(endpoint, 2, 3))
+        for _ in range(20):
+            assert np.allclose(scores(endpoint.url), expected, atol=1e-5)
 
 
 def test_all_answer_by_grpc(real: Any) -> None:

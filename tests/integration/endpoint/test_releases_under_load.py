@@ -1,12 +1,10 @@
 """While versions come and go, no request fails, and each is answered by one version whole."""
 
-import http.client
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,25 +14,9 @@ from freehold.endpoint.settings import EndpointSettings
 CLIENTS = 4
 
 
-def ask(url: str, body: bytes, over: Event) -> Counter[tuple[int, str]]:
-    """Until it is over, on one connection: how often which status and version came."""
-    found: Counter[tuple[int, str]] = Counter()
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
-    while not over.is_set():
-        connection.request("POST", "/v2/models/delay/infer", body)
-        answer = connection.getresponse()
-        told = json.loads(answer.read())
-        versions = {
-            one for out in told["outputs"] if out["name"] == "version" for one in out["data"]
-        }
-        found[answer.status, ",".join(map(str, sorted(versions)))] += 1
-    connection.close()
-    return found
-
-
 @pytest.mark.parametrize("releases", [20, pytest.param(100, marks=pytest.mark.long)])
 def test_no_request_fails_while_versions_come_and_go(
-    site: Any, request_of: Any, releases: int
+    site: Any, request_of: Any, ask: Any, releases: int
 ) -> None:
     """Each release brings a version that was not loaded before: as a canary, then as the champion,
     and the one before it goes."""

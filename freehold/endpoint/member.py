@@ -1,0 +1,85 @@
+"""One of an endpoint's processes, as the first one sees it, and what the two tell each other."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import Any
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""Seconds before a process that ended is started again, doubled as long as it ends at once."""
+LASTED = 10.0
+"""Seconds after which a process did not end at once."""
+ALONE, RETIRE = b"a", b"r"
+
+
+@dataclass
+class Member:
+    place: int
+    pid: int = 0
+    """0 while there is none."""
+    told: int = -1
+    """File descriptor of what it tells."""
+    bids: int = -1
+    """File descriptor by which it is bidden; its end is the first process's end."""
+    began: float = 0.0
+    """In seconds of the monotonic clock, as `due`."""
+    due: float = 0.0
+    """When it is to be started again."""
+    pause: float = FIRST_PAUSE
+    ready: bool = False
+    idle: bool = False
+
+    def bid(self, what: bytes) -> None:
+        """To one that has just ended nothing can be said."""
+        if self.pid:
+            try:
+                os.write(self.bids, what)
+            except BrokenPipeError:
+                return
+
+    def close(self) -> None:
+        os.close(self.told)
+        os.close(self.bids)
+
+    def ended(self, now: float) -> None:
+        """It is to be started again, after a while if it did not last."""
+        lasted = now - self.began >= LASTED
+        self.pause = FIRST_PAUSE if lasted else min(2 * self.pause, LONGEST_PAUSE)
+        self.pid, self.idle = 0, False
+        self.due = now + (0.0 if lasted else self.pause)
+
+
+class Bidding:
+    """What the first process bids this one."""
+
+    def __init__(self, reading: int) -> None:
+        self._reading = reading
+        self._alone = Event()
+
+    def waits(self) -> bool:
+        """Whether a model that this process lacks is to be left to the first one, which loads it
+        for all. Once asked after the first one could not, no."""
+        if self._alone.is_set():
+            self._alone.clear()
+            return False
+        return True
+
+    def obey(self, retire: Callable[[], None], stop: Callable[[], None]) -> None:
+        """From now on, on a thread of its own. `stop`: the first process has ended."""
+
+        def listen() -> None:
+            while told := os.read(self._reading, 64):
+                if ALONE in told:
+                    self._alone.set()
+                if RETIRE in told:
+                    retire()
+            stop()
+
+        Thread(target=listen, name="bidding", daemon=True).start()
+
+
+def say(writing: int, said: dict[str, Any]) -> None:
+    """To the first process."""
+    os.write(writing, json.dumps(said).encode() + b"\n")
