@@ -241,6 +241,7 @@ class Family:
         with ExitStack() as stack:
             stack.callback(endpoint.close)
             server = stack.enter_context(until_told(server_of(endpoint)))
+            endpoint.warm()
             bidding.obey(partial(_retire, server, endpoint), server.stop)
             server.run(
                 self._listener,

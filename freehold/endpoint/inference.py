@@ -2,16 +2,15 @@
 without waiting.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count, cycle
 from os import urandom
 from time import perf_counter_ns
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from freehold.domain.errors import Failed, FreeholdError, RequestInvalid
 from freehold.endpoint.loading import LoadedTable, checked
 from freehold.endpoint.metrics import Metrics
-from freehold.endpoint.request_log import RequestLog
 from freehold.endpoint.shadow import Shadowing, Shadows
 from freehold.ports.clock import Clock
 from freehold.serving.left_out import LeftOut
@@ -48,8 +47,18 @@ class _Call(NamedTuple):
     trace: str | None
 
 
+class Log(Protocol):
+    """What is told of every row that was asked."""
+
+    on_window: Callable[[], None]
+
+    def offer(self, batch: Batch, /) -> bool: ...
+
+    def leave_out(self, one: LeftOut, share: float) -> None: ...
+
+
 class Inference:
-    def __init__(self, log: RequestLog, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, log: Log, metrics: Metrics, clock: Clock) -> None:
         self._log, self._metrics, self.clock = log, metrics, clock
         self._turns = cycle((False, True))
         self.shadows = Shadows(self._keep, _shadow_scores)

@@ -69,6 +69,7 @@ def serve(
                 on_ready(url_of(listening))
 
             idle = Idle(idle_seconds, lambda _: server.stop()) if idle_seconds else None
+            endpoint.warm()
             try:
                 server.run(listening, on_started=started, idle=idle)
             finally:
@@ -127,6 +128,7 @@ class EndpointThread:
             raise
         self.url, self.identity = url_of(self._listener), self.endpoint.identity
         self._server = server_of(self.endpoint)
+        self.endpoint.warm()
         begun: Future[None] = Future()
         self._thread = Thread(target=self._run, args=(begun,), daemon=True)
         self._thread.start()
