@@ -125,8 +125,9 @@ def unpack(data: bytes, digest: str = "") -> dict[str, bytes]:
         )
     try:
         files = _read(data)
-    # zipfile raises a RuntimeError for a version of the format unknown to it, and for a cipher.
-    except (BadZipFile, RuntimeError, EOFError, ValueError) as exc:
+    # zipfile raises a RuntimeError for a version of the format unknown to it, and for a cipher, and
+    # an OverflowError for a place that no file has.
+    except (BadZipFile, RuntimeError, EOFError, ValueError, OverflowError) as exc:
         raise _malformed(str(exc)) from exc
     if pack(files).data != data:
         raise _malformed("it holds more than its files, or they are not stored in order")

@@ -115,8 +115,9 @@ def read(data: bytes) -> StoredGraph:
             files = {name: archive.read(name) for name in archive.namelist()}
         stored = _stored(files)
         stored.checked()
-    # A cipher, and a version of the format that it does not know, zipfile tells by a RuntimeError.
-    except (BadZipFile, RuntimeError, EOFError) as exc:
+    # A cipher, and a version of the format that it does not know, zipfile tells by a RuntimeError;
+    # a place that no file has, by an OverflowError.
+    except (BadZipFile, RuntimeError, EOFError, OverflowError) as exc:
         raise _unreadable(str(exc)) from exc
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise _unreadable(f"{exc!r:.200}") from exc

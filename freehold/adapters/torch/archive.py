@@ -20,7 +20,7 @@ def kind_of(data: bytes) -> str:
     try:
         with ZipFile(BytesIO(data)) as archive:
             names = {name.partition("/")[2] for name in archive.namelist()}
-    except BadZipFile as exc:
+    except (BadZipFile, RuntimeError, ValueError) as exc:
         raise _unreadable(str(exc)) from exc
     if "archive_format" in names:
         return PROGRAM

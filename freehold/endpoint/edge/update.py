@@ -57,7 +57,7 @@ HIGHEST = "highest"
 LARGEST = 64 * 2**20
 """Bytes of a manifest or a delta's list; more is not read."""
 BLOCK = 2**20
-UNREADABLE = (BadZipFile, EOFError, RuntimeError, ValueError, zlib.error)
+UNREADABLE = (BadZipFile, EOFError, OverflowError, RuntimeError, ValueError, zlib.error)
 """What reading an archive raises that somebody has damaged."""
 
 

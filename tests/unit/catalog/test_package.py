@@ -160,6 +160,18 @@ def test_what_is_compressed_is_not_unpacked(method: int, spoilt: bool) -> None:
     )
 
 
+@pytest.mark.parametrize("place", [2**31, 2**63, 2**64 - 1])
+def test_a_file_that_lies_where_no_file_reaches(place: int) -> None:
+    whole = BytesIO()
+    with ZipFile(whole, "w") as archive:
+        archive.writestr(ZipInfo("one"), b"1")
+        # Written with the directory, when the archive is closed.
+        archive.infolist()[0].header_offset = place
+    with pytest.raises(IntegrityError) as caught:
+        unpack(whole.getvalue())
+    assert caught.value.code == "package.malformed"
+
+
 def test_the_manifest_says_what_the_columns_are() -> None:
     manifest = yaml.safe_load(payload_files(CONTENTS)["MLmodel"])
     inputs = yaml.safe_load(manifest["signature"]["inputs"])
