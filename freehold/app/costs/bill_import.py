@@ -94,8 +94,8 @@ def examine(site: Site, read: ReadBills, replace: bool = False) -> list[Examined
 
 
 def keep(site: Site, read: ReadBills, examined: Sequence[Examined]) -> int:
-    """Returns the rows kept. Raises Conflict `bill.changed` if another process imported one of
-    these bills since they were examined."""
+    """Returns the rows kept. Raises Conflict: `bill.changed` if another process imported one of
+    these bills since they were examined, `bill.collected` if one let go of the rows just stored."""
     wanted = [one for one in examined if one.standing != "already there"]
     drafts = [_draft(site, one, read.digest) for one in wanted]
 
@@ -109,6 +109,13 @@ def keep(site: Site, read: ReadBills, examined: Sequence[Examined]) -> int:
                     hint="import again, and see what would change now",
                     code="bill.changed",
                 )
+        if not all(site.artifacts.holds(draft.body["artifact"]) for draft in drafts):
+            raise Conflict(
+                "the bill's rows were let go of before anything named them",
+                why="another process collected what nothing refers to just then",
+                hint="import again",
+                code="bill.collected",
+            )
         return drafts
 
     if drafts:

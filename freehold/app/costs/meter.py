@@ -1,7 +1,8 @@
 """Meters what was consumed at this site since it was metered last: once, whatever is killed.
 
 The rows are an artifact before any fact names them. The facts are decided beside the state that the
-rows were made from: if that has moved, the rows are made anew. Files of counters go once a fact
+rows were made from: if that has moved, or a collection let go of what nothing named yet, the rows
+are made anew. Files of counters go once a fact
 says that they are in; one that a crash left is known by that fact.
 """
 
@@ -61,7 +62,8 @@ def meter(site: Site, tariff: Tariff | None = None) -> Metered | None:
         def decision(
             state: State, drafts: list[Draft] = drafts, waiting: Waiting = waiting
         ) -> list[Draft]:
-            return drafts if _is_as_seen(site, state, waiting) else []
+            is_there = all(site.artifacts.holds(one.body["artifact"]) for one in drafts[:-1])
+            return drafts if is_there and _is_as_seen(site, state, waiting) else []
 
         if site.ledger.decide(decision):
             _tidy(site, _look(site))

@@ -47,14 +47,17 @@ def watch(site: Site, model: str) -> list[Signal]:
         "drift": seen.drift.as_json() if seen.drift else None,
         "quality": seen.quality.as_json() if seen.quality else None,
     }
-    measured = assessed(seen, site.artifacts.put(canonical(report)))
+    stored = site.artifacts.put(canonical(report))
+    measured = assessed(seen, stored)
     found = assess(seen, settings)
     new: list[Signal] = []
 
     def decision(state: State) -> list[Draft]:
         """Measurement, signals and proposal stand together: none is lost on the way."""
         new.clear()
-        if is_assessed(state, site.name, model, champion, day):
+        # A collection may have let go of what nothing named yet: then the next turn measures.
+        is_there = site.artifacts.holds(stored)
+        if is_assessed(state, site.name, model, champion, day) or not is_there:
             return []
         new.extend(fresh(found, signals_of(state, model), settings))
         drafts = [measured, *(raised(signal, ["+0"]) for signal in new)]

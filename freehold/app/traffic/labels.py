@@ -13,6 +13,7 @@ from freehold.app.traffic.identities import Identities
 from freehold.catalog.traffic import label_files
 from freehold.domain.errors import Fault, Refused
 from freehold.domain.fact import Draft
+from freehold.domain.projection import State
 
 COLUMNS = ("prediction_id", "label", "labelled_at")
 TIME = pl.Datetime("us", "UTC")
@@ -79,14 +80,23 @@ def keep_labels(site: Site, model: str, read: ReadLabels) -> int:
     identities = Identities.of(site)
     identities.written(read.rows).write_parquet(buffer, metadata=identities.metadata)
     times = read.rows["labelled_at"].dt.epoch("us")
+    data = buffer.getvalue()
+    artifact = site.artifacts.put(data)
     body = {
         "model": model,
-        "artifact": site.artifacts.put(buffer.getvalue()),
+        "artifact": artifact,
         "rows": read.rows.height,
         "first": times.min(),
         "last": times.max(),
     }
-    site.ledger.append([Draft("labels.added", body, actor=site.actor)])
+
+    def decision(_: State) -> list[Draft]:
+        # A collection may have let go of what nothing named yet.
+        if not site.artifacts.holds(artifact):
+            site.artifacts.put(data)
+        return [Draft("labels.added", body, actor=site.actor)]
+
+    site.ledger.decide(decision)
     return read.rows.height
 
 

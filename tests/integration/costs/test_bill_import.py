@@ -13,6 +13,7 @@ from freehold.catalog.spending import bills as kept_bills
 from freehold.costs.usage import Usage, frame_of_usage
 from freehold.domain.artifact import object_key
 from freehold.domain.errors import Conflict, IntegrityError, Refused
+from tests.collected import collected_once
 
 JANUARY = bills.january()
 
@@ -158,3 +159,19 @@ def test_a_bill_of_many_months(office: Any) -> None:
         rows.append(bills.charge(0, 1.0, 1.0, **charge, **period))
     assert standings(office.bring(a__csv=bills.csv(rows))) == ["new"] * 12
     assert total(office) == pytest.approx(12.0)
+
+
+def test_rows_that_a_collection_let_go_of_are_not_named(
+    office: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between being stored and being named nothing refers to them."""
+    read, facts = office.read(a__csv=bills.csv(JANUARY)), office.facts()
+    examined = examine(office.site, read)
+    with monkeypatch.context() as patched:
+        collected_once(office.site, patched)
+        with pytest.raises(Conflict) as conflict:
+            keep(office.site, read, examined)
+    assert conflict.value.code == "bill.collected"
+    assert office.facts() == facts
+    assert keep(office.site, read, examined) == len(JANUARY)
+    assert total(office) == pytest.approx(71.4)

@@ -12,6 +12,7 @@ from freehold.app.loop.proposals import reject
 from freehold.app.loop.watch import evidence_of, watch
 from freehold.app.traffic.requests import collect
 from freehold.catalog.versions import version_of
+from tests.collected import collected_once
 
 WEEK = range(7)
 MEASURED = ("monitoring.assessed", "signal.raised", "proposal.made")
@@ -274,3 +275,29 @@ def test_rows_that_a_canary_answers_still_count_by_the_champions_own_score(
     (assessed,) = loop.facts("monitoring.assessed")
     assert (assessed["body"]["version"], assessed["body"]["rows"]) == (1, 7 * 301)
     assert assessed["body"]["score_psi"] < 0.05
+
+
+def test_what_a_collection_let_go_of_is_measured_again(
+    loop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop.days(WEEK, distance=2.0)
+    collect(loop.site, "delay")
+    size = loop.count()
+    with monkeypatch.context() as patched:
+        collected_once(loop.site, patched)
+        assert watch(loop.site, "delay") == []
+    assert loop.count() == size
+    assert watch(loop.site, "delay")
+    (assessed,) = loop.facts("monitoring.assessed")
+    assert loop.site.artifacts.holds(assessed["body"]["report"])
+
+
+def test_labels_that_a_collection_let_go_of_are_stored_again(
+    loop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = loop.days(WEEK)
+    with monkeypatch.context() as patched:
+        collected_once(loop.site, patched)
+        loop.labelled(answered, np.ones(answered.height))
+    (added,) = loop.facts("labels.added")
+    assert loop.site.artifacts.holds(added["body"]["artifact"])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from freehold.app.costs.meter import meter
 from freehold.app.history.facts import facts_of
 from freehold.app.storage import gc, hold
 from freehold.app.storage.inspection import explain
@@ -12,6 +13,7 @@ from freehold.app.storage.notes import FILE
 from freehold.app.storage.survey import survey
 from freehold.domain.errors import Conflict, ProjectInvalid, StorageFailed
 from freehold.domain.fact import Draft
+from tests.collected import collected_once
 
 
 def made_by(finished: Any) -> set[str]:
@@ -262,3 +264,18 @@ def test_what_was_removed_before_the_store_failed_is_recorded(place: Any) -> Non
         assert place.digests(site) == set()
         told = [fact.body["objects"] for fact in facts_of(site, "storage.collected")]
         assert sum(told) == total
+
+
+def test_rows_of_usage_that_went_before_they_were_named_are_made_again(
+    place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place.open() as site:
+        with monkeypatch.context() as patched:
+            # What a run used is metered at its end.
+            patched.setattr("freehold.app.costs.meter.meter", lambda _site: None)
+            place.run(site)
+        with monkeypatch.context() as patched:
+            collected_once(site, patched)
+            assert meter(site) is not None
+        (part,) = place.metered(site)
+        assert site.artifacts.holds(part)
