@@ -47,12 +47,14 @@ def fitted(training: pl.DataFrame, columns: Columns) -> torch.nn.Module:
     return network.eval()
 
 
+def exported(network: torch.nn.Module) -> torch.export.ExportedProgram:
+    rows = torch.export.Dim("rows", min=1)
+    return torch.export.export(network, (torch.zeros(3, 3),), dynamic_shapes={"rows": {0: rows}})
+
+
 @step
 def export(training: pl.DataFrame, columns: Columns) -> torch.export.ExportedProgram:
-    rows = torch.export.Dim("rows", min=1)
-    return torch.export.export(
-        fitted(training, columns), (torch.zeros(3, 3),), dynamic_shapes={"rows": {0: rows}}
-    )
+    return exported(fitted(training, columns))
 
 
 @pipeline

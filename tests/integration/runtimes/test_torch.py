@@ -55,20 +55,20 @@ def own_answers(archive: Path, columns: list[dict[str, Any]]) -> Any:
     return json.loads(there(str(HERE / "answers.py"), str(archive), cwd=HERE, given=rows))
 
 
-def test_what_a_step_returned_is_served_with_its_own_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shop = tmp_path / "shop"
+def released(shop: Path, module: str) -> Path:
+    """A project of the module, whose first version is trained there and served; its package."""
     init(shop, "blank")
     shutil.rmtree(shop / "contracts")
-    shutil.copy(HERE / "shop.py", shop)
-    (shop / "freehold.yaml").write_text(PROJECT)
+    for one in {"shop", module}:
+        shutil.copy(HERE / f"{one}.py", shop)
+    (shop / "freehold.yaml").write_text(PROJECT.replace("shop:train", f"{module}:train"))
     there("-m", "freehold.cli.main", "run", "--yes", cwd=shop)
     there("-m", "freehold.cli.main", "release", "abandon@1", "--yes", cwd=shop)
     (payload,) = (shop / ".freehold/serving/models").glob("*/payload")
-    columns = json.loads((payload / "columns.json").read_bytes())["columns"]
-    own = own_answers(payload / "model.pt2", columns)
-    monkeypatch.setenv("FREEHOLD_MODEL_PYTHON", python())
+    return payload
+
+
+def served(shop: Path) -> list[float]:
     with EndpointProcess.start(shop / ".freehold/serving") as endpoint:
         asked = Request(
             f"{endpoint.url}/v1/models/abandon/predict",
@@ -76,11 +76,33 @@ def test_what_a_step_returned_is_served_with_its_own_numbers(
             {"Content-Type": "application/json"},
         )
         with urlopen(asked) as reply:
-            assert [row["score"] for row in json.load(reply)] == own
+            return [row["score"] for row in json.load(reply)]
+
+
+def test_what_a_step_returned_is_served_with_its_own_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payload = released(tmp_path / "shop", "shop")
+    columns = json.loads((payload / "columns.json").read_bytes())["columns"]
+    own = own_answers(payload / "model.pt2", columns)
+    monkeypatch.setenv("FREEHOLD_MODEL_PYTHON", python())
+    assert served(tmp_path / "shop") == own
     # By MLflow's way of loading it too, which takes a table.
     table = model_runtime("pyfunc").load(payload)
     matrix = np.array([_row(basket, columns) for basket in BASKETS], dtype=np.float32)
     assert table.predict(matrix).tolist() == own
+
+
+def test_networks_are_parts_of_a_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    payload = released(tmp_path / "shop", "pair")
+    columns = json.loads((payload / "columns.json").read_bytes())["columns"]
+    (learnt,) = payload.rglob("*.pt2")
+    (first,) = payload.rglob("*.pt")
+    own = [own_answers(archive, columns) for archive in (learnt, first)]
+    monkeypatch.setenv("FREEHOLD_MODEL_PYTHON", python())
+    together = np.average(np.array(own), axis=0, weights=[3, 1])
+    assert np.ptp(own, axis=0).min() > 0.01
+    np.testing.assert_allclose(served(tmp_path / "shop"), together, rtol=1e-12)
 
 
 _SCRIPT = """
