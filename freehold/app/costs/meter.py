@@ -2,8 +2,8 @@
 
 The rows are an artifact before any fact names them. The facts are decided beside the state that the
 rows were made from: if that has moved, or a collection let go of what nothing named yet, the rows
-are made anew. Files of counters go once a fact
-says that they are in; one that a crash left is known by that fact.
+are made anew. Files of counters go once a fact says that they are in; one that a crash left is
+known by that fact.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -62,7 +62,8 @@ def meter(site: Site, tariff: Tariff | None = None) -> Metered | None:
         def decision(
             state: State, drafts: list[Draft] = drafts, waiting: Waiting = waiting
         ) -> list[Draft]:
-            is_there = all(site.artifacts.holds(one.body["artifact"]) for one in drafts[:-1])
+            named = [one.body["artifact"] for one in drafts if one.type == "usage.recorded"]
+            is_there = all(site.artifacts.holds(artifact) for artifact in named)
             return drafts if is_there and _is_as_seen(site, state, waiting) else []
 
         if site.ledger.decide(decision):

@@ -17,8 +17,7 @@ def missed_now(site: Site, model: str) -> Missed | None:
     objective = site.project.spec.release.objective
     if not objective.answered:
         return None
-    first = _today(site) - timedelta(days=objective.days - 1)
-    return missed(objective, *asked(site.state, site.name, model, first))
+    return missed(objective, *asked(site.state, site.name, model, _days(site)[0]))
 
 
 def watch_objective(site: Site, model: str) -> list[Signal]:
@@ -27,8 +26,7 @@ def watch_objective(site: Site, model: str) -> list[Signal]:
     found = missed_now(site, model)
     if found is None:
         return []
-    today = _today(site)
-    first = today - timedelta(days=found.spec.days - 1)
+    first, today = _days(site)
     signal = found.signal(model, Window(first.isoformat(), today.isoformat()))
     settings = site.project.spec.monitoring
     new: list[Signal] = []
@@ -42,5 +40,7 @@ def watch_objective(site: Site, model: str) -> list[Signal]:
     return new
 
 
-def _today(site: Site) -> date:
-    return datetime.fromtimestamp(site.clock() / 1e6, UTC).date()
+def _days(site: Site) -> tuple[date, date]:
+    """The first and the last of the objective's."""
+    today = datetime.fromtimestamp(site.clock() / 1e6, UTC).date()
+    return today - timedelta(days=site.project.spec.release.objective.days - 1), today
