@@ -18,6 +18,8 @@ from benchmarks.peak import peak_bytes
 from benchmarks.replication import history
 from benchmarks.replication.counts import Counts
 from freehold.adapters.disk.object_store import DiskObjectStore
+from freehold.adapters.sqlite.connection import connect
+from freehold.adapters.sqlite.schema import prepare
 from freehold.app.site.opening import PROJECTIONS
 from freehold.ports.ledger import Stretch
 from freehold.replication.publishing import publish_log
@@ -26,6 +28,8 @@ from freehold.replication.pulling import pull_log
 OWN, OTHERS = "onprem", ("aws", "azure")
 RATE = 50_000
 FLAT = 1.2
+WRITTEN = ("foreign_entries", "ordered", "state")
+"""Tables that a merge fills; the own entries are there before it."""
 
 
 def measure(counts: Counts, outcome: Outcome) -> None:
@@ -48,6 +52,10 @@ def measure(counts: Counts, outcome: Outcome) -> None:
                 rate = 3 * size / min(one["seconds"] for one in received)
                 outcome.figures[f"{what}, received, entries/s"] = rate
                 outcome.aim(f"merge over {RATE:,} entries/s", rate, lambda found: found > RATE)
+                written = [_child("rows", folder) for _ in range(counts.rounds)]
+                limit = 3 * size / min(one["seconds"] for one in written)
+                outcome.figures[f"{what}, SQLite alone writing what that writes, entries/s"] = limit
+                outcome.ratios["received, over SQLite alone"] = rate / limit
     growth = peaks[counts.more] / peaks[counts.entries]
     aim = f"memory, {counts.more:,} over {counts.entries:,} entries (aim: {FLAT})"
     outcome.ratios[aim] = growth
@@ -77,16 +85,17 @@ def _child(how: str, folder: Path) -> dict[str, float]:
 
 
 def pulled(folder: Path, own: Path) -> float:
-    """Seconds for both logs, one after the other."""
+    """Seconds for both logs, read one after the other and folded together, as sites meet."""
     clock = count(history.START * 2, history.APART).__next__
     stores = {"store": DiskObjectStore(folder / "store")}
     keys = {site: history.signer_of(folder / site).public for site in OTHERS}
     with closing(history.opened(own / OWN, OWN, clock, PROJECTIONS)) as ledger:
         begun = time.perf_counter()
         for site, key in keys.items():
-            found = pull_log(site, ledger, stores, key)
+            found = pull_log(site, ledger, stores, key, fold=False)
             if found.faults or not found.entries:
                 raise RuntimeError(f"the benchmark's own log was not taken: {found.faults}")
+        ledger.receive(())
         return time.perf_counter() - begun
 
 
@@ -104,8 +113,27 @@ def received(folder: Path, own: Path) -> float:
         return time.perf_counter() - begun
 
 
+def rows(folder: Path, own: Path) -> float:
+    """Seconds in which SQLite writes the rows of the merged ledger and does nothing else: what is
+    left if reading, verifying, ordering and folding cost nothing."""
+    received(folder, own)
+    with (
+        closing(connect(own / OWN / "ledger.db", wait=1)) as merged,
+        closing(connect(own / "rows.db", wait=1)) as written,
+    ):
+        prepare(written, own / "rows.db", OWN)
+        found = {name: merged.execute(f"SELECT * FROM {name}").fetchall() for name in WRITTEN}
+        begun = time.perf_counter()
+        written.execute("BEGIN IMMEDIATE")
+        for name, all_of in found.items():
+            places = ", ".join("?" * len(all_of[0]))
+            written.executemany(f"INSERT INTO {name} VALUES ({places})", all_of)
+        written.execute("COMMIT")
+        return time.perf_counter() - begun
+
+
 def main(how: str, folder: str, own: str) -> None:
-    work = {"pulled": pulled, "received": received}[how]
+    work = {"pulled": pulled, "received": received, "rows": rows}[how]
     seconds = work(Path(folder), Path(own))
     print(json.dumps({"seconds": seconds, "peak": peak_bytes()}))
 

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import count
 from pathlib import Path
+from sqlite3 import connect
 from typing import cast
 
 import pytest
@@ -91,5 +93,29 @@ def test_a_file_that_holds_many_logs_is_opened_again(tmp_path: Path) -> None:
     assert again.writer == f"{contract.SITES[1]}.2"
     assert state_of(again) == before
     again.append([contract.said("x", "4")])
+    again.close()
+    a.close()
+
+
+def test_a_file_of_the_layout_before_is_opened(tmp_path: Path) -> None:
+    """There the entries of others lay in the tree of their key."""
+    a, b = (cast(MergingLedger, sqlite(tmp_path, site)) for site in contract.SITES[:2])
+    a.append([contract.said("x", str(number)) for number in range(5)])
+    contract.copy_all(a, b)
+    before, lines = state_of(b), list(b.log_lines(a.writer))
+    b.close()
+    with closing(connect(tmp_path / f"{contract.SITES[1]}.db")) as file, file:
+        file.executescript(
+            "ALTER TABLE foreign_entries RENAME TO new; CREATE TABLE foreign_entries"
+            " (writer TEXT NOT NULL, sequence INTEGER NOT NULL, encoded BLOB NOT NULL,"
+            " leaf BLOB NOT NULL, PRIMARY KEY (writer, sequence)) WITHOUT ROWID;"
+            "INSERT INTO foreign_entries SELECT * FROM new; DROP TABLE new;"
+            "UPDATE meta SET value = '2' WHERE name = 'layout'"
+        )
+    again = sqlite(tmp_path, contract.SITES[1])
+    assert list(again.log_lines(a.writer)) == lines and len(lines) == 5
+    assert state_of(again) == before
+    a.append([contract.said("y", "6")])
+    assert contract.copy_all(a, cast(MergingLedger, again)) == 1
     again.close()
     a.close()

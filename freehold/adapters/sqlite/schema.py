@@ -8,9 +8,10 @@ from freehold.domain.head import Head
 from freehold.domain.hybrid_time import HybridTime
 from freehold.domain.merkle import Frontier
 
-LAYOUT = "2"
-_READABLE = {"1", "2"}
-"""Layout 1 had no tables for other writers' logs; they are added when it is opened."""
+LAYOUT = "3"
+_READABLE = {"1", "2", "3"}
+"""Layout 1 had no tables for other writers' logs; they are added when it is opened. In layout 2
+their entries lay in the tree of their key, which was twice as large; they are moved."""
 _HASH = 32
 
 _TABLES = (
@@ -27,7 +28,7 @@ _TABLES = (
     " roots BLOB NOT NULL, wall INTEGER NOT NULL, logical INTEGER NOT NULL,"
     " folded INTEGER NOT NULL, announced INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS foreign_entries (writer TEXT NOT NULL, sequence INTEGER NOT NULL,"
-    " encoded BLOB NOT NULL, leaf BLOB NOT NULL, PRIMARY KEY (writer, sequence)) WITHOUT ROWID",
+    " encoded BLOB NOT NULL, leaf BLOB NOT NULL, PRIMARY KEY (writer, sequence))",
     "CREATE TABLE IF NOT EXISTS foreign_checkpoints (writer TEXT NOT NULL, size INTEGER NOT NULL,"
     " encoded BLOB NOT NULL, PRIMARY KEY (writer, size)) WITHOUT ROWID",
     # Places of all facts in their common order; empty as long as there is no other log.
@@ -58,8 +59,21 @@ def prepare(connection: sqlite3.Connection, path: Path, writer: str) -> str:
         raise _other(path, "layout", layout, LAYOUT)
     if found.partition(".")[0] != writer.partition(".")[0]:
         raise _other(path, "writer", found, writer)
+    if layout == "2":
+        _move_foreign_entries(connection)
     connection.execute("UPDATE meta SET value = ? WHERE name = 'layout'", (LAYOUT,))
     return found
+
+
+def _move_foreign_entries(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE foreign_entries RENAME TO moved_entries")
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.execute(
+        "INSERT INTO foreign_entries SELECT writer, sequence, encoded, leaf FROM moved_entries"
+        " ORDER BY writer, sequence"
+    )
+    connection.execute("DROP TABLE moved_entries")
 
 
 def meta(connection: sqlite3.Connection, name: str) -> str:
