@@ -100,12 +100,15 @@ def _make(
     payload = assemble(contents)
     files = _attestations(site, model, number, outcome, trained, evidence, contents, payload)
     names = {name: site.artifacts.put(data) for name, data in files.items()}
+    stored = {names[name]: data for name, data in files.items()}
+    package = site.artifacts.put(payload.data)
+    stored[package] = payload.data
     headline = _headline(evidence)
     body = {
         "model": model,
         "version": number,
         "run": outcome.run,
-        "package": {"digest": site.artifacts.put(payload.data), "size": len(payload.data)},
+        "package": {"digest": package, "size": len(payload.data)},
         "attestations": names,
         "headline": headline,
         "champion": champion,
@@ -120,6 +123,10 @@ def _make(
                 hint="`freehold run --resume` registers this one under the next number",
                 code="model.busy",
             )
+        for digest, data in stored.items():
+            # A collection that looked before this lock was taken may have let go of it.
+            if not site.artifacts.holds(digest):
+                site.artifacts.put(data)
         cause = (run_row(state, outcome.run)["fact"],)
         return [Draft("model.registered", body, cause=cause, actor=site.actor)]
 
