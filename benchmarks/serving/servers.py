@@ -11,17 +11,17 @@ from benchmarks.serving import environment
 from benchmarks.serving.standing import Server
 
 INFER = "/v2/models/m/infer"
-LIMIT, CONSTANT, OURS = "limit", "constant", "freehold"
+LIMIT, BAREST, CONSTANT, OURS = "limit", "barest", "constant", "freehold"
 UNLOGGED = f"{OURS} without its log"
 BESIDE = f"{OURS} beside pandas and scikit-learn"
 WITH_ONNX = f"{OURS} with ONNX Runtime"
 MODEL = "model.txt"
 
 
-def limit(root: Path, python: Path | None = None) -> Server:
-    """In the environment that ours has, unless `python` is another one's."""
-    arguments = ("-m", "benchmarks.serving.limit", str(root / MODEL), "{port}")
-    return Server(LIMIT, python or environment.interpreter("lightgbm"), arguments, "/predict")
+def limit(root: Path, python: Path | None = None, name: str = LIMIT) -> Server:
+    """`name`: LIMIT or BAREST. In the environment of ours, unless `python` is another one's."""
+    arguments = ("-m", f"benchmarks.serving.{name}", str(root / MODEL), "{port}")
+    return Server(name, python or environment.interpreter("lightgbm"), arguments, "/predict")
 
 
 def ours(

@@ -73,6 +73,13 @@ def test_the_bare_server_gives_lightgbms_scores(here: Place) -> None:
     assert not family(bare.pid)
 
 
+def test_so_does_the_barest(here: Place) -> None:
+    """`standing` holds its answers for one row and for many against them."""
+    with here.standing(servers.limit(here.root, HERE, servers.BAREST)) as barest:
+        assert barest.ready > 0
+    assert not family(barest.pid)
+
+
 def test_who_answers_otherwise_or_ends_is_not_measured(here: Place) -> None:
     wrong = replace(here, expected={1: [0.5], 64: [0.5] * 64})
     with (
