@@ -292,6 +292,9 @@ class TrackingSpec:
     """Name of a tracker adapter."""
     location: str = ""
     """Empty: a file in the project's own state folder."""
+    site: str = ""
+    """The site that a tracker on another machine counts as, by whose rules labelled models go there
+    or do not; without one, they do not."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,11 +14,29 @@ from freehold.app.model.tracking import mirror
 from freehold.app.site.opening import open_site
 from freehold.catalog.versions import version_of
 from freehold.domain.errors import AdapterFailed, AdapterMissing
-from freehold.domain.project import TrackingSpec
+from freehold.domain.fact import Draft
+from freehold.domain.project import SiteSpec, StoreSpec, TrackingSpec
 from freehold.ports.tracker import Tracked, TrackedRun, Tracker
 
 RUN = TrackedRun(experiment="tiny", name="delay@1 run-1")
 SECRET = "hunter2"
+READ_PEOPLE = {
+    "step": "read",
+    "function": "m:f",
+    "key": "k",
+    "components": {},
+    "inputs": [],
+    "outputs": [
+        {
+            "digest": "sha256:" + "ab" * 32,
+            "format": "parquet",
+            "size": 7,
+            "labels": {"residency": "EU", "pii": ""},
+        }
+    ],
+    "cached": False,
+    "microseconds": 1,
+}
 
 
 class Kept(Tracker):
@@ -104,3 +123,49 @@ def test_every_failure_is_a_warning_and_a_code_in_the_history(
     assert fact["body"] == {"code": code, "model": "delay", "version": 1}
     assert fact["cause"]
     assert SECRET not in json.dumps(fact)
+
+
+SITES = {
+    "local": SiteSpec(StoreSpec("file:///a"), jurisdiction="EU", accepts=("pii",)),
+    "aws": SiteSpec(StoreSpec("file:///b"), jurisdiction="US"),
+}
+
+
+@pytest.mark.parametrize(
+    ("location", "place", "goes"),
+    [
+        ("", "", True),
+        ("sqlite:////srv/mlflow.db", "", True),
+        ("http://127.0.0.1:5000", "", True),
+        ("http://tracking:5000", "", False),
+        ("http://tracking:5000", "local", True),
+        ("http://tracking:5000", "aws", False),
+        ("http://127.0.0.1:5000", "aws", False),
+    ],
+)
+def test_a_labelled_model_goes_only_to_a_tracker_that_its_labels_allow(
+    serving: Any, monkeypatch: pytest.MonkeyPatch, location: str, place: str, goes: bool
+) -> None:
+    """It is sent whole: its package, its card, its parameters."""
+    Kept.places.clear()
+    with contextlib.chdir(serving.folder), open_site() as opened:
+        monkeypatch.setattr(adapters, "load", lambda *_: Kept)
+        spec = replace(opened.project.spec, sites=SITES)
+        site = replace(opened, project=replace(opened.project, spec=spec))
+        version = version_of(site.state, "delay", 1)
+        site.ledger.append([Draft("step.finished", {**READ_PEOPLE, "run": version.run})])
+        warnings = mirror(site, version, TrackingSpec("kept", location, place), RUN)
+    assert [one for one, _ in Kept.places] == ([location] if goes else [])
+    (fact,) = [one for one in serving.entries() if one["type"].startswith("tracking.")]
+    if goes:
+        assert (warnings, fact["type"]) == ([], "tracking.recorded")
+    else:
+        assert fact["body"]["code"] == "tracker.barred"
+        assert "may not go to the tracker" in warnings[0]
+
+
+def test_the_site_of_a_tracker_is_one_of_the_projects(serving: Any, refused: Any) -> None:
+    file = serving.folder / "freehold.yaml"
+    serving.write("freehold.yaml", file.read_text() + "tracking: {tracker: mlflow, site: moon}\n")
+    (fault,) = refused("status")["faults"]
+    assert fault["code"] == "project.unknown-name" and "moon" in fault["what"]

@@ -1,22 +1,32 @@
 """Mirrors a version into the project's tracker. A tracker that fails never fails a run.
 
+A tracker on another machine is a place like any other: a version that bears labels goes there only
+if the project says which site it counts as, and that site's rules allow them.
+
 Facts
   tracking.recorded {model, version, run, tracked_version}
   tracking.failed   {model, version, code}
 """
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from freehold.app import adapters
 from freehold.app.model.candidate import TrainedModel
+from freehold.app.site.labelled import Labelled
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import ModelVersion
-from freehold.domain.errors import FreeholdError
+from freehold.domain.errors import FreeholdError, PolicyDenied
 from freehold.domain.evidence import Evidence
 from freehold.domain.fact import Draft
 from freehold.domain.package import CARD, CARD_PAGE
 from freehold.domain.project import TrackingSpec
 from freehold.ports.tracker import TrackedRun, Tracker
+from freehold.replication.travel import barred
+
+BARRED = "tracker.barred"
+_HERE = (None, "", "localhost", "127.0.0.1", "::1")
+"""Hosts of an address that is this machine's."""
 
 
 def track(
@@ -55,6 +65,13 @@ def mirror(site: Site, version: ModelVersion, spec: TrackingSpec, run: TrackedRu
     about = {"model": version.model, "version": version.version}
     cause = (version.registered,)
     try:
+        if rule := _barred(site, version, spec):
+            raise PolicyDenied(
+                f"{version.name} may not go to the tracker at {spec.location}",
+                why=rule,
+                hint="`tracking.site` in freehold.yaml says which site the tracker counts as",
+                code=BARRED,
+            )
         tracker: Tracker = adapters.load("tracker", spec.tracker).open(spec.location, site.folder)
         tracked = tracker.record(run)
     except Exception as error:  # noqa: BLE001 - the boundary: a mirror's fault fails no run
@@ -64,6 +81,24 @@ def mirror(site: Site, version: ModelVersion, spec: TrackingSpec, run: TrackedRu
     body = {**about, "run": tracked.run, "tracked_version": tracked.model_version}
     site.ledger.append([Draft("tracking.recorded", body, cause=cause)])
     return []
+
+
+def _barred(site: Site, version: ModelVersion, spec: TrackingSpec) -> str:
+    """Empty if it may go there, else the rule that forbids it."""
+    if spec.site:
+        return barred(_labels(site, version), site.project.spec.sites[spec.site])
+    if urlsplit(spec.location).hostname in _HERE:
+        return ""
+    return ", ".join(
+        f"{name}={value}: the tracker is no site's"
+        if value
+        else f"{name}: the tracker is no site's"
+        for name, value in sorted(_labels(site, version).items())
+    )
+
+
+def _labels(site: Site, version: ModelVersion) -> Mapping[str, str]:
+    return Labelled(site.state).of([version.package])
 
 
 def _told(error: Exception) -> str:

@@ -168,6 +168,15 @@ def _missing_names(project: OpenProject) -> list[Fault]:
                 f"there are: {', '.join(spec.models) or 'none'}",
             )
         )
+    if spec.tracking and spec.tracking.site and spec.tracking.site not in spec.sites:
+        faults.append(
+            Fault(
+                "project.unknown-name",
+                f"no site named '{spec.tracking.site}'",
+                project.where("tracking", "site"),
+                f"there are: {', '.join(spec.sites) or 'none'}",
+            )
+        )
     return faults
 
 

@@ -119,6 +119,20 @@ def test_a_version_of_a_run_that_nobody_knows_stays(world: Any) -> None:
     assert denied(world, "m@1") == "run r9 is not known here"
 
 
+def test_a_part_of_a_request_log_goes_to_nobody_who_asks(world: Any) -> None:
+    """Its rows are what people were judged by, and no step has said what they bear."""
+    part = put(world, b"rows of a request log")
+    body = {"model": "m", "digest": part, "file": "1.parquet", "rows": 1, "first": 0, "last": 0}
+    say(world, "onprem", Draft("log.recorded", body), wanted("aws", part))
+    for _ in range(3):
+        world.sync("aws")
+        world.sync("onprem")
+    world.meet()
+    for name in ("aws", "azure"):
+        assert not world.do(name, lambda s: s.artifacts.holds(part))
+        assert not list((world.stores / name).glob("packs/*"))
+
+
 def test_what_was_made_of_two_places_goes_to_neither(world: Any) -> None:
     file = world.root / "freehold.yaml"
     file.write_text(file.read_text().replace('/aws"}', '/aws"}\n    jurisdiction: US'))

@@ -25,6 +25,16 @@ def test_labels_are_inherited_along_every_way(draw: Callable[..., Any]) -> None:
     assert found["report"].makes == {"residency": "US"}
 
 
+def test_a_feature_view_bears_what_its_events_and_tables_do(draw: Callable[..., Any]) -> None:
+    """A view is what a step makes by joining at a time; so is what is learnt from it."""
+    graph = draw(
+        {"events": [], "profiles": [], "view": ["events", "profiles"], "model": ["view"]},
+        profiles={"labels": {"pii": "", "residency": "EU"}},
+    )
+    found = labels_of(graph)
+    assert found["view"].makes == found["model"].makes == {"pii": "", "residency": "EU"}
+
+
 def test_a_step_that_lowers_handles_what_it_makes_no_longer_bear(draw: Callable[..., Any]) -> None:
     graph = draw(
         {"people": [], "count": ["people"], "after": ["count"]},
