@@ -28,6 +28,8 @@ from freehold.serving.request import invalid
 
 SLICE = 0.002
 """Seconds of answering after which it is looked at who else has come."""
+LETTING_IN = 4 * SLICE
+"""Seconds between two slices, at most, in which others are let in as long as they come."""
 AT_ONCE = 16
 """Requests that wait for models elsewhere at a time: enough to share a call of one, and few enough
 for a higher class not to wait long behind them."""
@@ -72,6 +74,8 @@ class WaitingRoom:
         """
         self._settings, self._leisure, self._at_once = settings, leisure, at_once
         self._rounds = rounds
+        self._came = 0
+        """Requests, since the last slice began."""
         self._turns: Turns[Waiting] = Turns(settings.waiting)
         self._allowances = Allowances(settings.per_caller) if settings.per_caller else None
         self._elsewhere: set[asyncio.Future[Any]] = set()
@@ -102,6 +106,7 @@ class WaitingRoom:
         except FreeholdError as exc:
             one.send_away(exc)
             return
+        self._came += 1
         gone = self._turns.enter(one, priority)
         if gone is not None:
             gone.send_away(sent_away(len(self._turns)))
@@ -133,15 +138,20 @@ class WaitingRoom:
             if monotonic() > until:
                 break
         if len(self._turns) and len(self._elsewhere) < self._at_once:
-            self._go_round(self._rounds)
+            self._came = 0
+            self._go_round(self._rounds, monotonic() + LETTING_IN)
         else:
             self._is_at_work = False
             self._rest_soon()
 
-    def _go_round(self, left: int) -> None:
+    def _go_round(self, left: int, until: float) -> None:
+        """Where one round does not let all in: as long as somebody comes, another few, until then
+        in seconds of the monotonic clock. Who stands behind many has no class before it is in."""
         loop = asyncio.get_running_loop()
+        if left == 1 and self._rounds > 1 and self._came and monotonic() < until:
+            self._came, left = 0, self._rounds + 1
         if left > 1:
-            loop.call_soon(self._go_round, left - 1)
+            loop.call_soon(self._go_round, left - 1, until)
         else:
             loop.call_soon(self._work)
 

@@ -126,13 +126,8 @@ def keep_asking(asking: AbstractContextManager[Ask], tally: Tally) -> None:
                 sleep(0.05)
 
 
-@pytest.mark.parametrize("protocol", [by_http, by_grpc])
-@pytest.mark.parametrize("predictor", [Slow, SlowElsewhere])
-def test_the_highest_class_waits_for_few_while_the_lowest_is_sent_away(
-    site: Any, protocol: Any, predictor: Any
-) -> None:
-    site.model(1)
-    site.route((1, 100.0, "champion"))
+def overloaded(site: Any, protocol: Any, predictor: Any, low: int) -> Tally:
+    """A crowd of the lowest class, half by either protocol, and one of the highest by this one."""
     settings = EndpointSettings(
         site.folder,
         port=0,
@@ -142,12 +137,11 @@ def test_the_highest_class_waits_for_few_while_the_lowest_is_sent_away(
     )
     tally = Tally()
     with EndpointThread(settings, SlowRuntime(predictor), site.signing) as endpoint:
-        # Half of the crowd by either protocol, whichever the one of the highest class speaks.
         crowd = [
             threading.Thread(
                 target=keep_asking, args=((by_http, by_grpc)[number % 2](endpoint, "low"), tally)
             )
-            for number in range(LOW)
+            for number in range(low)
         ]
         for one in crowd:
             one.start()
@@ -160,5 +154,28 @@ def test_the_highest_class_waits_for_few_while_the_lowest_is_sent_away(
         tally.stop.set()
         for one in crowd:
             one.join()
+    return tally
+
+
+@pytest.mark.parametrize("protocol", [by_http, by_grpc])
+@pytest.mark.parametrize("predictor", [Slow, SlowElsewhere])
+def test_the_highest_class_waits_for_few_while_the_lowest_is_sent_away(
+    site: Any, protocol: Any, predictor: Any
+) -> None:
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    tally = overloaded(site, protocol, predictor, LOW)
     assert all(int(told) >= 1 for told in tally.away)
     assert median(tally.high) < 0.7 * median(tally.low)
+
+
+@pytest.mark.parametrize("protocol", [by_http, by_grpc])
+def test_a_crowd_three_times_as_large_costs_the_highest_class_nothing(
+    site: Any, protocol: Any
+) -> None:
+    """It keeps its latency: what is answered before it does not grow with who else asks."""
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    few, many = (overloaded(site, protocol, Slow, low) for low in (LOW // 2, LOW + LOW // 2))
+    assert len(many.away) > len(few.away)
+    assert median(many.high) <= median(few.high) + WAITING / 4
