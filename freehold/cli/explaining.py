@@ -31,6 +31,14 @@ def steps(plan: Any, only: str) -> None:
         if only in ("", one.step):
             click.echo()
             _step(one, placed.currency)
+    for one in placed.crossings:
+        if only in ("", one.output.rpartition(".")[0]):
+            _crossing(one, placed.currency)
+    for one in placed.kept if not only else ():
+        _copies(one, placed.currency)
+    if not only:
+        whole = seconds(placed.cost.seconds)
+        click.echo(f"\nall of it takes {whole}, along the longest chain of steps and ways")
     solution = placed.solution
     click.echo(
         f"\nfound by {solution.solver or 'the solver'}: {gap(solution.gap)};"
@@ -45,7 +53,7 @@ def _step(one: Any, currency: str) -> None:
     place = one.place
     where = f"{place.site} {place.machine}{' spot' if place.spot else ''}".strip()
     click.echo(
-        f"{one.step}: {where}, {money(one.money)} {currency}, {kilograms(one.carbon)},"
+        f"{one.step}: {where}, {money(one.money)} {currency}, {_carbon(one)},"
         f" {seconds(one.seconds)}"
     )
     click.echo(f"  {one.formula}")
@@ -65,7 +73,30 @@ def _step(one: Any, currency: str) -> None:
         )
     for refusal in one.refused:
         click.echo(f"  refused [{refusal.rule}] {refusal}")
-    for name, figure in one.figures.items():
+    _figures(one.figures)
+
+
+def _carbon(one: Any) -> str:
+    return kilograms(one.carbon) if "carbon" in one.figures else "carbon unknown"
+
+
+def _crossing(one: Any, currency: str) -> None:
+    click.echo(
+        f"\n{one.output}: {one.origin} → {one.destination}, {money(one.money)} {currency},"
+        f" {kilograms(one.carbon)}, {seconds(one.seconds)}"
+    )
+    click.echo(f"  {one.formula}")
+    _figures(one.figures)
+
+
+def _copies(one: Any, currency: str) -> None:
+    click.echo(f"\ncopies at {one.site} of {', '.join(one.outputs)}: {money(one.money)} {currency}")
+    click.echo(f"  {one.formula or 'what keeping them costs is unknown, and so not counted'}")
+    _figures(one.figures)
+
+
+def _figures(figures: Mapping[str, Any]) -> None:
+    for name, figure in figures.items():
         date = f", {figure.date}" if figure.date else ""
         click.echo(f"  {name}: {figure.value:.6g} {figure.unit}: {figure.source}{date}")
 

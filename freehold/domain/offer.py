@@ -50,6 +50,7 @@ class Offer:
     """kgCO2e per hour of one machine, overhead of the building included; None if unknown."""
     boot: float = 0.0
     """Seconds from asking for it to its first step, paid for."""
+    boot_source: str = "assumed: none is stated"
     pools: Mapping[str, float] = field(default_factory=dict)
     """Quota that one machine takes while it runs, by the pool's name: `aws cpus` → 8."""
 

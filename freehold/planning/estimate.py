@@ -9,6 +9,11 @@ from freehold.domain.step import StepDefinition
 
 CHECKPOINT_SECONDS = 600.0
 """Assumed between two checkpoints of a step that resumes: half of it is lost by an interruption."""
+CHECKPOINTS = Figure(
+    CHECKPOINT_SECONDS,
+    "s",
+    "assumed between two checkpoints; an interruption loses half of it, or half of shorter work",
+)
 
 
 @dataclass(frozen=True)
@@ -77,16 +82,22 @@ class Occupation:
     """kgCO2e."""
     formula: str
     """How the money comes about, with its figures."""
+    checkpoints: Figure | None = None
+    """Seconds between two, where rework of spot is counted."""
 
 
 def occupation(offer: Offer, work: Figure, currency: str) -> Occupation:
     """Boot, work and, on spot, expected rework: each interruption costs another boot and half of
     the time between two checkpoints, or half of the work where that is less."""
-    hours, rework, told = work.value / 3600, 0.0, ""
+    hours, rework, told, between = work.value / 3600, 0.0, "", None
     if offer.spot and offer.interruptions is not None:
         lost = min(CHECKPOINT_SECONDS, work.value) / 2
         rework = offer.interruptions.value * hours * (offer.boot + lost)
-        told = f" + {rework:.0f} s expected rework at {offer.interruptions.value:g} interruptions/h"
+        told = (
+            f" + {offer.interruptions.value:g} interruptions/h × {hours:.6g} h"
+            f" × ({offer.boot:g} s boot + {lost:.6g} s lost) of rework"
+        )
+        between = CHECKPOINTS
     seconds = offer.boot + work.value + rework
     carbon = 0.0 if offer.carbon is None else offer.carbon.value * seconds / 3600
     return Occupation(
@@ -96,4 +107,5 @@ def occupation(offer: Offer, work: Figure, currency: str) -> Occupation:
         carbon,
         f"({offer.boot:.0f} s boot + {work.value:.0f} s work{told})"
         f" × {offer.price.value:g} {currency}/h",
+        between,
     )

@@ -30,6 +30,10 @@ class Way:
     """Per GB."""
 
     @property
+    def figures(self) -> tuple[Figure, Figure, Figure]:
+        return self.money, self.carbon, self.seconds
+
+    @property
     def crossing(self) -> Crossing:
         return Crossing(self.money.value, self.carbon.value, self.seconds.value)
 
@@ -58,6 +62,8 @@ class Ground:
     currency: str
     keep_days: float
     """That outputs are kept."""
+    keep_source: str = "assumed"
+    """Who says so."""
     replicas: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Site → `results` and `models`: what is copied there without being asked for."""
     down: Mapping[str, str] = field(default_factory=dict)
@@ -65,9 +71,21 @@ class Ground:
     missing: tuple[str, ...] = ()
     """What is not known and was left out, for people: `azure: no price of egress`."""
 
+    @property
+    def kept(self) -> Figure:
+        return Figure(self.keep_days, "days", self.keep_source)
+
     def keeping(self, site: str, size: float) -> float:
         """Money for so many bytes at a site, as long as outputs are kept; 0 where it is unknown."""
         price = self.storage.get(site)
         if price is None:
             return 0.0
         return size / GIGABYTE * price.value * self.keep_days / MONTH_DAYS
+
+    def keeping_told(self, site: str, size: float) -> str:
+        """The formula of `keeping`, or empty where nothing is counted."""
+        price = self.storage.get(site)
+        if price is None or not size:
+            return ""
+        told = f"{size / GIGABYTE:.6g} GB × {price.value:g} {self.currency}/GB a month"
+        return f"{told} × {self.keep_days:g} days / {MONTH_DAYS:g}"

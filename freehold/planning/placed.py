@@ -7,6 +7,7 @@ from typing import Any
 
 from freehold.domain.offer import Figure
 from freehold.domain.placement import Cost, Place, Solution
+from freehold.planning.ground import GIGABYTE
 from freehold.planning.labelling import Labels
 from freehold.planning.onward import Route
 from freehold.planning.refusal import Refusal
@@ -83,17 +84,68 @@ class PlacedCrossing:
     labels: Labels
     price: Figure
     """Money per GB."""
+    carbon_rate: Figure
+    """kgCO2e per GB."""
+    seconds_rate: Figure
+    """Seconds per GB."""
+
+    @property
+    def gigabytes(self) -> float:
+        return self.size.value / GIGABYTE
+
+    @property
+    def seconds(self) -> float:
+        return self.gigabytes * self.seconds_rate.value
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """What its money, carbon and seconds were made of, by name."""
+        return {
+            "carbon": self.carbon_rate,
+            "price": self.price,
+            "size": self.size,
+            "time": self.seconds_rate,
+        }
+
+    @property
+    def formula(self) -> str:
+        return f"{self.gigabytes:.6g} GB × {self.price.value:g} {self.price.unit}"
 
     def as_json(self) -> dict[str, Any]:
         return {
             "bytes": self.size.as_json(),
             "carbon": self.carbon,
+            "figures": {name: figure.as_json() for name, figure in self.figures.items()},
+            "formula": self.formula,
             "from": self.origin,
             "labels": dict(self.labels),
             "money": self.money,
             "output": self.output,
             "price": self.price.as_json(),
+            "seconds": self.seconds,
             "to": self.destination,
+        }
+
+
+@dataclass(frozen=True)
+class PlacedCopies:
+    """What a site keeps unasked, without its crossings."""
+
+    site: str
+    outputs: tuple[str, ...]
+    """`load.0`: step and number."""
+    money: float
+    figures: Mapping[str, Figure]
+    formula: str
+    """Empty where what keeping costs is unknown, and so not counted."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "figures": {name: figure.as_json() for name, figure in self.figures.items()},
+            "formula": self.formula,
+            "money": self.money,
+            "outputs": list(self.outputs),
+            "site": self.site,
         }
 
 
@@ -105,8 +157,8 @@ class Placed:
     steps: tuple[PlacedStep, ...]
     crossings: tuple[PlacedCrossing, ...]
     cost: Cost
-    copies: float
-    """Of the money: for what sites keep unasked, without its crossings."""
+    kept: tuple[PlacedCopies, ...]
+    """What sites keep unasked."""
     solution: Solution
     missing: tuple[str, ...] = ()
     """What is not known and so not counted."""
@@ -114,6 +166,11 @@ class Placed:
     @property
     def places(self) -> dict[str, Place]:
         return {one.step: one.place for one in self.steps}
+
+    @property
+    def copies(self) -> float:
+        """Of the money: for what sites keep unasked, without its crossings."""
+        return sum(one.money for one in self.kept)
 
     @property
     def crossing_money(self) -> float:
@@ -126,6 +183,7 @@ class Placed:
         return {
             "carbon": self.cost.carbon,
             "copies": self.copies,
+            "copies_at": [one.as_json() for one in self.kept],
             "crossings": [one.as_json() for one in self.crossings],
             "currency": self.currency,
             "minimises": self.minimises,

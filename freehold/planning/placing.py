@@ -1,6 +1,6 @@
 """From situations to a placement: pose, solve, hold against the labels' law, explain."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from freehold.domain.errors import Fault, PlacementImpossible
@@ -13,7 +13,7 @@ from freehold.planning.labelling import StepLabels
 from freehold.planning.neighbours import Neighbours, used_ways
 from freehold.planning.onward import Route, Way
 from freehold.planning.options import Choice, Question, Situation
-from freehold.planning.placed import Placed, PlacedCrossing, PlacedStep, RunnerUp
+from freehold.planning.placed import Placed, PlacedCopies, PlacedCrossing, PlacedStep, RunnerUp
 from freehold.planning.problem import COPIES, Limits, Posed, Reading, pose
 from freehold.planning.refusal import Refusal
 
@@ -141,21 +141,33 @@ def _placed(
             way.money * flow.gigabytes,
             way.carbon * flow.gigabytes,
             wish.labels[posed.outputs[flow.name].node].makes,
-            question.ground.ways[origin, destination].money,
+            *question.ground.ways[origin, destination].figures,
         )
         for flow, origin, destination, way in used_ways(posed.problem, sites)
     )
-    copies = sum(one.options[0].money for one in posed.problem.tasks if one.name.startswith(COPIES))
     return Placed(
         question.ground.currency,
         wish.minimises,
         steps,
         crossings,
         solution.cost,
-        copies,
+        tuple(_copies(posed, question.ground)),
         solution,
         question.ground.missing,
     )
+
+
+def _copies(posed: Posed, ground: Ground) -> Iterator[PlacedCopies]:
+    for task in posed.problem.tasks:
+        if not task.name.startswith(COPIES):
+            continue
+        site = task.options[0].site
+        outputs = tuple(one.name for one in posed.problem.flows if task.name in one.readers)
+        figures = {f"size of {name}": posed.sizes[name] for name in outputs}
+        if site in ground.storage:
+            figures |= {"storage": ground.storage[site], "kept": ground.kept}
+        formula = ground.keeping_told(site, sum(posed.sizes[name].value for name in outputs))
+        yield PlacedCopies(site, outputs, task.options[0].money, figures, formula)
 
 
 def _placed_step(
@@ -182,7 +194,7 @@ def _placed_step(
         one.labels.bears,
         one.labels.lowers,
         _figures(one, choice, ground),
-        choice.occupation.formula,
+        _formula(one, choice, ground),
         runner_up,
         one.refused,
         Route((_way_of(choice), *others), latest),
@@ -197,15 +209,28 @@ def _way_of(choice: Choice) -> Way:
     return Way(_place_of(choice), choice.offer.boot, choice.occupation.work)
 
 
+def _formula(one: Situation, choice: Choice, ground: Ground) -> str:
+    size = sum(output.value for output in one.estimate.outputs)
+    kept = ground.keeping_told(choice.offer.site, size)
+    return choice.occupation.formula + (f" + {kept}" if kept else "")
+
+
 def _figures(one: Situation, choice: Choice, ground: Ground) -> dict[str, Figure]:
     offer = choice.offer
-    found = {"price": offer.price, "work": one.estimate.on(offer.machine)}
+    found = {
+        "price": offer.price,
+        "boot": Figure(offer.boot, "s", offer.boot_source),
+        "work": one.estimate.on(offer.machine),
+    }
     if offer.carbon is not None:
         found["carbon"] = offer.carbon
     if offer.spot and offer.interruptions is not None:
         found["interruptions"] = offer.interruptions
+    if choice.occupation.checkpoints is not None:
+        found["checkpoints"] = choice.occupation.checkpoints
     if offer.site in ground.storage:
         found["storage"] = ground.storage[offer.site]
+        found["kept"] = ground.kept
     for number, size in enumerate(one.estimate.outputs):
         found[f"output {number}"] = size
     return found

@@ -112,6 +112,7 @@ def _offers(asked: _Asked) -> list[Offer | Fault]:
         price=price,
         carbon=_carbon(asked, known),
         boot=machine.boot_seconds,
+        boot_source=_said(asked, "boot_seconds"),
         pools=pools,
     )
     found: list[Offer | Fault] = [plain]
@@ -143,7 +144,8 @@ def _hardware(machine: MachineSpec, known: MachineType | None) -> Hardware:
 def _price(asked: _Asked, known: MachineType | None) -> Figure | None:
     machine, currency = asked.machine, asked.project.spec.currency
     if machine.owned is not None:
-        return hourly_price(_owned(machine.owned), currency)
+        figure = hourly_price(_owned(machine.owned), currency)
+        return replace(figure, source=f"{figure.source}{_assumed_of_owned(asked)}")
     if machine.price is not None:
         return Figure(machine.price, f"{currency}/h", _said(asked, "price"))
     return None if known is None else known.on_demand
@@ -197,5 +199,16 @@ def _owned(spec: OwnedSpec) -> OwnedMachine:
 
 
 def _said(asked: _Asked, key: str) -> str:
-    where = asked.project.where("sites", asked.site, "machines", asked.name, *key.split("."))
-    return f"{where}, `{key}`"
+    """The line that states a figure; a default is told from what somebody stated."""
+    path = ("sites", asked.site, "machines", asked.name, *key.split("."))
+    if asked.project.says(*path):
+        return f"{asked.project.where(*path)}, `{key}`"
+    return f"assumed: a default, since freehold.yaml states no `{key}` of {asked.name}"
+
+
+def _assumed_of_owned(asked: _Asked) -> str:
+    path = ("sites", asked.site, "machines", asked.name, "owned")
+    unstated = [one for one in ("pue", "utilisation") if not asked.project.says(*path, one)]
+    owned = asked.machine.owned
+    told = [f"`{one}` {getattr(owned, one):g}" for one in unstated]
+    return f"; assumed, since not stated: {', '.join(told)}" if told else ""

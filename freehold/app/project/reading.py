@@ -44,6 +44,10 @@ class OpenProject:
     def where(self, *path: str) -> str:
         return self.reader.where(path)
 
+    def says(self, *path: str) -> bool:
+        """Whether the file itself states this, so that it is no default."""
+        return path in self.reader.lines
+
 
 def find_root(start: Path) -> Path:
     """The nearest folder, upwards, with a project file. Raises NotFound."""

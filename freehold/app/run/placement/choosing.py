@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from freehold.app import adapters
 from freehold.app.contract.gate import contracts_of
 from freehold.app.costs.grid import profiles_of
+from freehold.app.project.reading import OpenProject
 from freehold.app.run.placement.ground import ground_of
 from freehold.app.run.placement.laws import laws_of
 from freehold.app.run.placement.measured import measured_of
@@ -72,7 +73,7 @@ def choose(site: Site, known: Forecasts, what_if: Sequence[str] = ()) -> Chosen:
         _sizes(known, estimates),
         _reading(site, graph),
         _limits(spec, changes),
-        _minimises(spec),
+        _minimises(project),
     )
     solver: Solver = adapters.load("solver", spec.solver)()
 
@@ -91,9 +92,12 @@ def objective_of(spec: PlacementSpec) -> Objective:
     }[spec.minimise]
 
 
-def _minimises(spec: PlacementSpec) -> str:
-    both = f"money, and carbon at {spec.carbon_price:g} a kg"
-    return both if spec.minimise == "both" else spec.minimise
+def _minimises(project: OpenProject) -> str:
+    spec = project.spec.placement
+    if spec.minimise != "both":
+        return spec.minimise
+    assumed = "" if project.says("placement", "carbon_price") else ", which is assumed"
+    return f"money, and carbon at {spec.carbon_price:g} a kg{assumed}"
 
 
 def _limits(spec: PlacementSpec, changes: Changes) -> Limits:

@@ -61,6 +61,7 @@ def ground_of(project: OpenProject) -> Ground:
         quotas=dict(_quotas(spec)),
         currency=spec.currency,
         keep_days=float(spec.retention.runs_days),
+        keep_source=_kept(project),
         replicas={
             name: frozenset(site.keeps) & {"models", "results"}
             for name, site in spec.sites.items()
@@ -68,6 +69,13 @@ def ground_of(project: OpenProject) -> Ground:
         },
         missing=tuple(missing),
     )
+
+
+def _kept(project: OpenProject) -> str:
+    path = ("retention", "runs_days")
+    if project.says(*path):
+        return f"{project.where(*path)}, `runs_days`"
+    return "assumed: the default of `retention.runs_days`, which freehold.yaml does not state"
 
 
 def _require_none(faults: list[Fault]) -> None:
