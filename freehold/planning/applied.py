@@ -8,27 +8,29 @@ Facts
     the run's: some are text and so stand in no fact.
 
 Tables: `applied_plans`, by pipeline: the latest in the common order, with the fact's name;
-`applied_estimates`, by fact: pipeline, plan, currency, money, carbon, seconds of each.
+`applied_estimates`, by fact: assumed, pipeline, plan, currency, money, carbon, seconds of each,
+and the site where it was applied.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from freehold.domain.fact import Fact
+from freehold.domain.fact import Fact, site_of
 from freehold.domain.projection import Change, Projection, State
 
 APPLIED = "plan.applied"
 TABLE = "applied_plans"
 ESTIMATES = "applied_estimates"
-_ESTIMATE = ("carbon", "currency", "money", "pipeline", "plan", "seconds")
+_ESTIMATE = ("assumed", "carbon", "currency", "money", "pipeline", "plan", "seconds")
 
 
 def _fold(fact: Fact, _: State) -> Iterable[Change]:
     yield Change(TABLE, str(fact.body["pipeline"]), {**fact.body, "fact": fact.name})
-    yield Change(ESTIMATES, fact.name, {name: fact.body[name] for name in _ESTIMATE})
+    row = {name: fact.body[name] for name in _ESTIMATE}
+    yield Change(ESTIMATES, fact.name, {**row, "site": site_of(fact.writer)})
 
 
-projection = Projection(name="applied_plans", version=2, types=frozenset({APPLIED}), fold=_fold)
+projection = Projection(name="applied_plans", version=3, types=frozenset({APPLIED}), fold=_fold)
 
 
 def last_applied(state: State, pipeline: str) -> dict[str, Any] | None:

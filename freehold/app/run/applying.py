@@ -1,7 +1,7 @@
 """Carries a plan out only while what it stands on is as it was, and records that it does."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,7 @@ from freehold.domain.canonical import digest_of
 from freehold.domain.errors import Conflict, NotFound, WrongUsage
 from freehold.domain.fact import Draft
 from freehold.domain.placement import Place
-from freehold.planning.applied import APPLIED, as_plan, last_applied
+from freehold.planning.applied import APPLIED, as_plan, estimate_of, last_applied
 from freehold.planning.comparison import Difference, compare
 from freehold.planning.placed import PlacedStep
 from freehold.planning.run_plan import SHAPE
@@ -124,6 +124,30 @@ def apply_plan(site: Site, planned: PlannedRun) -> PlannedRun:
     return replace(planned, options=replace(planned.options, cause=cause))
 
 
+def require_applied(site: Site, planned: PlannedRun, causes: Iterable[str]) -> None:
+    """Whether a run that is gone on with stands on what its plan was applied with. `causes`: of the
+    run. Its code may have been mended: that is what a failed run waits for. A site that takes over
+    from another has an environment of its own.
+
+    Raises Conflict `plan.moved`.
+    """
+    row = estimate_of(site.state, causes)
+    if row is None:
+        return
+    free = {"code"} if row["site"] == site.name else {"code", "environment"}
+    applied = {name: one for name, one in row["assumed"].items() if name not in free}
+    now = {**planned.plan.assumed, **assumed_now(site)}
+    moved = _moved(applied, now)
+    if moved:
+        raise Conflict(
+            "the world has moved since this run's plan was applied",
+            why=f"changed since: {moved}",
+            hint="undo that, or plan a new run: `freehold plan --diff`, `freehold run`; it finds in"
+            " the cache what this one made",
+            code="plan.moved",
+        )
+
+
 def _estimate(one: PlacedStep) -> dict[str, float]:
     return {"carbon": one.carbon, "money": one.money, "seconds": one.seconds}
 
@@ -155,11 +179,16 @@ def assumed_now(site: Site) -> dict[str, str]:
 
 
 def _require_same(planned: Mapping[str, str], now: Mapping[str, str]) -> None:
-    moved = [name for name, digest in planned.items() if now.get(name) != digest]
+    moved = _moved(planned, now)
     if moved:
         raise Conflict(
             "the world has moved since this was planned",
-            why=f"changed since: {', '.join(SPOKEN.get(name, name) for name in moved)}",
+            why=f"changed since: {moved}",
             hint="plan again, and look at what is different: `freehold plan --diff`",
             code="plan.moved",
         )
+
+
+def _moved(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    moved = [name for name, digest in before.items() if now.get(name) != digest]
+    return ", ".join(SPOKEN.get(name, name) for name in moved)

@@ -11,7 +11,7 @@ from freehold.app.contract.gate import Check, ContractGate
 from freehold.app.costs.budgets import require_budget, tags_of, typical_cost
 from freehold.app.costs.meter import metering
 from freehold.app.model.register import register
-from freehold.app.run.applying import apply_plan
+from freehold.app.run.applying import apply_plan, require_applied
 from freehold.app.run.course import Course
 from freehold.app.run.elsewhere import USUAL, Elsewhere, RemoteSteps
 from freehold.app.run.plan import PlannedRun, plan_run
@@ -89,16 +89,23 @@ class PlannedResumption:
     steps_are_through: bool
     began: int = 0
     """Microseconds since 1970 UTC, by the clock of who began the run."""
+    causes: tuple[str, ...] = ()
+    """Of the run: its applied plan is among them."""
 
 
 def plan_resume(site: Site, name: str = "") -> PlannedResumption:
     """To go on with the latest run that waits, or with the one that is named.
 
-    Raises NotFound, Conflict `run.in-progress`, and what planning raises.
+    Raises NotFound, Conflict `run.in-progress`, Conflict `plan.moved` where steps are left and what
+    the applied plan assumed has changed, other than code; and what planning raises.
     """
     row = run_row(site.state, name) if name else _waiting(site)
     planned = plan_run(site, row["pipeline"], parameters_of(site, row))
-    return PlannedResumption(row["run"], planned, row["status"] == "finished", row["started"])
+    through = row["status"] == "finished"
+    causes = tuple(row["cause"])
+    if not through:
+        require_applied(site, planned, causes)
+    return PlannedResumption(row["run"], planned, through, row["started"], causes)
 
 
 def resume_run(
@@ -109,12 +116,13 @@ def resume_run(
     elsewhere: Elsewhere = USUAL,
 ) -> FinishedRun:
     """Raises what `run` raises, and Conflict when another process drives it. Budgets are asked for
-    what is still to be done."""
+    what is still to be done, and the world is looked at once more."""
     gate, planned = ContractGate(site), resumption.planned
     if resumption.steps_are_through:
         outcome = _recorded(site, resumption.run, planned, gate)
         return _finish(site, planned, outcome, gate, stage)
     require_budget(site, charges_of(site, planned), planned.plan.digest)
+    require_applied(site, planned, resumption.causes)
     under_way = max(site.clock() - resumption.began, 0) / 1e6
     with metering(site) as warnings:
         with _world(site, planned, elsewhere, under_way) as world:
