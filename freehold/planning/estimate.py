@@ -1,9 +1,10 @@
 """What a step is expected to take and to make, and from where that is known."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import median
 
+from freehold.domain.artifact import Artifact
 from freehold.domain.offer import Figure, Offer
 from freehold.domain.step import StepDefinition
 
@@ -35,6 +36,15 @@ class Estimate:
     by_machine: Mapping[str, Figure]
     outputs: tuple[Figure, ...]
     """Bytes of each output."""
+    lies_at: frozenset[str] = frozenset()
+    """Other sites that hold what the step makes: asked for it there, nothing is begun."""
+
+    def at(self, offer: Offer) -> tuple[Offer, Figure]:
+        """What the step pays for, and for how many seconds of work, if it goes there."""
+        if offer.site not in self.lies_at:
+            return offer, self.on(offer.machine)
+        told = f"none: what it makes lies at {offer.site}, as the history says"
+        return replace(offer, boot=0.0, boot_source=told), Figure(0.0, "s", told)
 
     def on(self, machine: str) -> Figure:
         return self.by_machine.get(machine, self.seconds)
@@ -56,6 +66,13 @@ def estimate(step: StepDefinition, measured: Measured, assumed_seconds: float) -
     else:
         seconds = Figure(assumed_seconds, "s", "assumed: it never ran and states nothing")
     return Estimate(seconds, by_machine, _outputs(step, measured))
+
+
+def lying(expected: Estimate, made: Sequence[Artifact], sites: Iterable[str]) -> Estimate:
+    """Of a step whose outputs lie at other sites: their sizes are known."""
+    told = f"which lies at {', '.join(sorted(sites))}"
+    outputs = tuple(Figure(float(one.size), "B", f"{one.digest}, {told}") for one in made)
+    return replace(expected, outputs=outputs, lies_at=frozenset(sites))
 
 
 def _outputs(step: StepDefinition, measured: Measured) -> tuple[Figure, ...]:

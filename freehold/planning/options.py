@@ -104,8 +104,10 @@ def _situation(node: Node, labels: StepLabels, estimate: Estimate, question: Que
             if refusal is not None:
                 short.append(refusal)
                 continue
-            work = occupation(offer, estimate.on(offer.machine), ground.currency)
-            choices.append(Choice(offer, work, ground.keeping(site, size)))
+            paid, work = estimate.at(offer)
+            spent = occupation(paid, work, ground.currency)
+            kept = 0.0 if site in estimate.lies_at else ground.keeping(site, size)
+            choices.append(Choice(paid, spent, kept))
         if short and len(short) == len(ground.offers.get(site, ())):
             short = summed_up(short)
         refused += short

@@ -31,6 +31,8 @@ class Forecast:
     where: str
     outputs: tuple[Artifact, ...] = ()
     """Of a step that is cached."""
+    lacking: tuple[Artifact, ...] = ()
+    """Of a step that was made before, when not all of its bytes are here: what it made."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -71,7 +73,9 @@ def _forecast(node: Node, desk: Desk, outputs: Mapping[str, tuple[Artifact, ...]
     if made is not None:
         return Forecast(node.name, node.step.address, "cached", (), node.where, made)
     reasons = tuple(_reasons(ready, desk, known))
-    return Forecast(node.name, node.step.address, "run", reasons, node.where)
+    row = desk.state.get("cache", ready.key.digest) if ready.cacheable else None
+    lacking = () if row is None else desk.labelled(row, ready)
+    return Forecast(node.name, node.step.address, "run", reasons, node.where, lacking=lacking)
 
 
 def _forecast_of_dependent(

@@ -76,6 +76,7 @@ def plan_run(
         graph,
         frozenset(one.step for one in forecasts if one.action != "cached"),
         {one.step: one.outputs for one in forecasts if one.action == "cached"},
+        {one.step: one.lacking for one in forecasts if one.lacking},
     )
     code = digest_of({m: sha256(data).hexdigest() for m, data in options.sources.items()})
     left_out = tuple(dict.fromkeys(without))

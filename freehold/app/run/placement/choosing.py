@@ -1,7 +1,7 @@
 """Places the steps of a run that are to be run."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from freehold.app import adapters
 from freehold.app.contract.gate import contracts_of
@@ -10,6 +10,7 @@ from freehold.app.project.reading import OpenProject
 from freehold.app.run.placement.ground import ground_of
 from freehold.app.run.placement.laws import laws_of
 from freehold.app.run.placement.measured import measured_of
+from freehold.app.site.labelled import Labelled
 from freehold.app.site.opening import Site
 from freehold.domain.artifact import Artifact
 from freehold.domain.candidate import Candidate
@@ -19,7 +20,7 @@ from freehold.domain.offer import Figure
 from freehold.domain.placement import Objective, Problem, Solution
 from freehold.domain.project import PlacementSpec
 from freehold.planning.change import Changes, read_changes
-from freehold.planning.estimate import Estimate, Measured, estimate
+from freehold.planning.estimate import Estimate, Measured, estimate, lying
 from freehold.planning.labelling import Labels, StepLabels, labels_of
 from freehold.planning.options import Question, situations
 from freehold.planning.placed import Placed
@@ -41,6 +42,8 @@ class Forecasts:
     to_run: frozenset[str]
     made: Mapping[str, tuple[Artifact, ...]]
     """Outputs of steps that are cached."""
+    lacking: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
+    """Outputs of steps that were made before, and do not lie here."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def choose(site: Site, known: Forecasts, what_if: Sequence[str] = ()) -> Chosen:
         node.name: estimate(node.step, measured.get(node.name, Measured()), spec.assumed_seconds)
         for node in graph.nodes
     }
+    estimates |= _lying(site, known, estimates)
     nodes = [node for node in graph.nodes if node.name in known.to_run]
     found = situations(nodes, labels, estimates, question)
     wish = Wish(
@@ -82,6 +86,21 @@ def choose(site: Site, known: Forecasts, what_if: Sequence[str] = ()) -> Chosen:
 
     placed = place(wish, found, question, solve)
     return Chosen(placed, labels, _wait(site, placed, wish.limits))
+
+
+def _lying(
+    site: Site, known: Forecasts, estimates: Mapping[str, Estimate]
+) -> Iterator[tuple[str, Estimate]]:
+    """Steps whose outputs lie at other sites of the project, all of them at the same."""
+    if not known.lacking:
+        return
+    labelled = Labelled(site.state)
+    for step, made in known.lacking.items():
+        sites = set(site.project.spec.sites) - {site.name}
+        for one in made:
+            sites &= labelled.places(one.digest)
+        if made and sites:
+            yield step, lying(estimates[step], made, sites)
 
 
 def objective_of(spec: PlacementSpec) -> Objective:
