@@ -10,6 +10,7 @@ from freehold.app.project.reading import OpenProject
 from freehold.app.run.placement.ground import ground_of
 from freehold.app.run.placement.laws import laws_of
 from freehold.app.run.placement.measured import measured_of
+from freehold.app.run.placement.nearness import gap_of
 from freehold.app.site.labelled import Labelled
 from freehold.app.site.opening import Site
 from freehold.domain.artifact import Artifact
@@ -29,8 +30,8 @@ from freehold.planning.problem import Limits, Reading
 from freehold.planning.waiting import Wait, best_wait
 from freehold.ports.solver import Solver
 
-SECONDS, GAP = 60.0, 0.01
-"""That a plan is thought about at most, and how near to the best it may stop."""
+SECONDS = 60.0
+"""That a plan is thought about at most."""
 MICROSECONDS_AN_HOUR = 3_600_000_000
 
 
@@ -82,7 +83,7 @@ def choose(site: Site, known: Forecasts, what_if: Sequence[str] = ()) -> Chosen:
     solver: Solver = adapters.load("solver", spec.solver)()
 
     def solve(problem: Problem) -> Solution:
-        return solver.solve(problem, SECONDS, GAP)
+        return solver.solve(problem, SECONDS, gap_of(problem))
 
     placed = place(wish, found, question, solve)
     return Chosen(placed, labels, _wait(site, placed, wish.limits))
