@@ -18,6 +18,7 @@ def test_the_plan_over_three_sites() -> None:
     found = json.loads(done.stdout)
     home = found["home"]["placement"]
     assert {one["place"]["site"] for one in home["steps"]} == {"onprem"}
+    assert home["solution"]["gap"] == 0.0
     fit = next(one for one in home["steps"] if one["step"] == "fit")
     assert {(one["site"], one["rule"]) for one in fit["refused"]} == {
         ("aws", "label"),
