@@ -1,6 +1,7 @@
 """`freehold plan`"""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from freehold.cli.amounts import gap, kilograms, money, seconds, size
 
 SIGNS = {"run": "run", "cached": "cached", "depends": "if changed"}
 ALL = "all"
+NEEDS_APPROVAL = "budget.needs-approval"
 
 
 @click.command("plan", help="What a run of PIPELINE would do, where, why there, at what cost.")
@@ -70,25 +72,38 @@ def command(
     document = planned.plan.as_json()
     if save is not None:
         save.write_text(json.dumps(document, indent=2))
+    refused = any(one.code != NEEDS_APPROVAL for one in over)
     if as_json:
         told = {} if difference is None else {"difference": difference.as_json()}
-        output.data({**document, **told})
+        output.data({**document, "objections": [asdict(one) for one in over], **told})
+        _end(refused)
         return
     show(planned.plan)
     for objection in over:
-        output.note(f"not to be run so: {objection}")
+        output.note(f"not to be run so: [{objection.code}] {objection}")
     if explained is not None:
         explaining.steps(planned.plan, "" if explained == ALL else explained)
     if difference is not None:
         explaining.difference(difference, planned.plan, "the last plan that was carried out")
     if save is not None:
         output.next_command(f"freehold run --plan {save}")
+        _end(refused)
         return
+    if refused:
+        output.next_command("freehold budgets")
+        _end(refused)
     sets = "".join(f" --set {pair}" for pair in pairs)
     following = [f"freehold run {pipeline}".rstrip() + sets]
     if planned.plan.placed is not None and explained is None:
         following.append(f"freehold plan {pipeline}".rstrip() + sets + " --explain")
     output.next_command(*following)
+
+
+def _end(refused: bool) -> None:
+    """A plan that would not be carried out is shown, and the command has failed: who only looks at
+    exit codes is not surprised by `freehold run`."""
+    if refused:
+        click.get_current_context().exit(1)
 
 
 def show(plan: Any) -> None:

@@ -84,10 +84,11 @@ def require_budget(site: Site, charges: Sequence[Charge], plan: str) -> None:
     )
 
 
-def objections(site: Site, charges: Sequence[Charge], plan: str) -> list[str]:
-    """What `require_budget` would say, for people who only look at a plan."""
+def objections(site: Site, charges: Sequence[Charge], plan: str) -> list[Fault]:
+    """What `require_budget` would say, for who only looks at a plan: `budget.exceeded`, or
+    `budget.needs-approval` where a person may allow it."""
     return [
-        str(_fault(one, answered, charges, plan))
+        _fault(one, answered, charges, plan)
         for one, answered in _said(site, charges, plan)
         if answered != "fits"
     ]
