@@ -6,6 +6,9 @@ Where data of several values comes together, the value is all of them, sorted an
 
 from collections.abc import Iterable, Mapping
 
+RESIDENCY = "residency"
+"""Of which a place has one."""
+
 
 def inherited(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """The union of labels; the same in whatever order and however often they come."""
@@ -19,6 +22,15 @@ def inherited(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
 def values_of(value: str) -> tuple[str, ...]:
     """At least one; a label without a value has the empty one, and keeps it beside others."""
     return tuple(value.split(","))
+
+
+def contradiction(labels: Mapping[str, str]) -> str:
+    """Why no place whatever may hold what bears these, in words for people; or empty."""
+    places = values_of(labels[RESIDENCY]) if RESIDENCY in labels else ()
+    if len(places) < 2:
+        return ""
+    told = " and ".join(f"{RESIDENCY}={place}" for place in places)
+    return f"{told} contradict each other: no place is in {len(places)} jurisdictions"
 
 
 def lowered(labels: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from freehold.domain.errors import Fault, PlacementImpossible
 from freehold.domain.graph import Node
+from freehold.domain.labels import contradiction
 from freehold.domain.offer import Offer
 from freehold.domain.placement import Objective, Option
 from freehold.planning.estimate import Estimate, Occupation, occupation
@@ -67,7 +68,12 @@ def situations(
     """Raises PlacementImpossible `plan.no-site` with every rule, for all steps that have none."""
     found = [_situation(node, labels[node.name], estimates[node.name], question) for node in nodes]
     faults = [
-        Fault("plan.no-site", f"no site may run step '{one.step}': {_told(one)}", one.node.where)
+        Fault(
+            "plan.no-site",
+            f"no site may run step '{one.step}': {_told(one)}",
+            one.node.where,
+            _remedy(one),
+        )
         for one in found
         if not one.choices
     ]
@@ -85,7 +91,17 @@ def situations(
 
 
 def _told(one: Situation) -> str:
-    return "; ".join(str(refusal) for refusal in one.refused) or "the project has no site"
+    told = [str(refusal) for refusal in one.refused] or ["the project has no site"]
+    return "; ".join([*filter(None, [contradiction(one.labels.bears)]), *told])
+
+
+def _remedy(one: Situation) -> str:
+    if not contradiction(one.labels.bears):
+        return ""
+    return (
+        "lower one of them before they come together, by a step that says `lowers` and that a"
+        " policy consents to; or keep the step from reading both"
+    )
 
 
 def _situation(node: Node, labels: StepLabels, estimate: Estimate, question: Question) -> Situation:

@@ -5,10 +5,8 @@ Of a label with several values (`residency` → "EU,US"), each must be allowed.
 
 from collections.abc import Mapping
 
-from freehold.domain.labels import values_of
+from freehold.domain.labels import RESIDENCY, values_of
 from freehold.domain.project import SiteSpec, StoreSpec
-
-RESIDENCY = "residency"
 
 
 def barred(labels: Mapping[str, str], site: SiteSpec) -> str:

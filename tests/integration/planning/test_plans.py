@@ -321,6 +321,58 @@ def test_what_is_wrong_is_told_with_its_place(
     assert all(one["where"].startswith("freehold.yaml:") for one in faults)
 
 
+def test_a_machine_without_a_price_is_no_offer_but_a_fault(
+    shop: Any, freehold: Callable[..., Any]
+) -> None:
+    """The price file knows it, with a price of zero: that is unknown, and never free."""
+    shop.change("freehold.yaml", "region: eu-north-1", "region: us-east-1")
+    shop.change("freehold.yaml", "m5.xlarge:", "c5.9xlarge:")
+    said = freehold("plan", "--json")
+    assert said.code == 1
+    (fault,) = said.data["error"]["faults"]
+    assert fault["code"] == "price.unknown"
+    assert fault["what"] == "aws c5.9xlarge: its price is not known"
+    assert fault["where"].startswith("freehold.yaml:")
+    assert "`price:`" in fault["hint"]
+    shop.change("freehold.yaml", "boot_seconds: 60}", "boot_seconds: 60, price: 1.53}")
+    assert freehold("plan").code == 0
+
+
+def test_a_spot_price_that_is_not_known_is_a_fault(shop: Any, freehold: Callable[..., Any]) -> None:
+    shop.change("freehold.yaml", "region: eu-north-1", "region: us-east-1")
+    shop.change("freehold.yaml", "m5.xlarge: {", "c5.9xlarge: {price: 1.53, spot: true, ")
+    said = freehold("plan", "--json")
+    (fault,) = said.data["error"]["faults"]
+    assert (fault["code"], fault["hint"]) == (
+        "price.unknown",
+        "say `spot_price:`, or take `spot:` away",
+    )
+    assert fault["where"].startswith("freehold.yaml:")
+
+
+def test_labels_that_contradict_are_told_as_such(shop: Any, freehold: Callable[..., Any]) -> None:
+    """What comes from Europe and what comes from America meet in one step."""
+    shop.change("shop.py", "fit(load(rows))", "fit(both(load(rows), american(rows)))")
+    shop.change(
+        "shop.py",
+        "@pipeline",
+        '@step(labels={"residency": "US"})\ndef american(rows: int) -> list:\n'
+        "    return [rows]\n\n\n"
+        "@step\ndef both(one: list, other: list) -> list:\n    return one + other\n\n\n@pipeline",
+    )
+    said = freehold("plan", "--json")
+    assert said.code == 1
+    error = said.data["error"]
+    assert error["code"] == "plan.no-site"
+    told = {one["what"].partition(":")[0]: one for one in error["faults"]}
+    assert set(told) == {f"no site may run step '{name}'" for name in ("both", "fit", "report")}
+    both = told["no site may run step 'both'"]
+    assert "residency=EU and residency=US contradict each other" in both["what"]
+    assert "aws: pii: the site does not accept it" in both["what"]
+    assert both["where"].startswith("shop.py:")
+    assert "`lowers`" in both["hint"]
+
+
 def test_all_faults_are_told_at_once(shop: Any) -> None:
     shop.change("freehold.yaml", "m5.xlarge:", "m5.xlrge:")
     shop.change("freehold.yaml", "Standard_D4s_v3", "Standard_D4s_v33")
