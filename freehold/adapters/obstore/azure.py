@@ -1,11 +1,12 @@
 """Azure Blob Storage."""
 
+from functools import partial
 from typing import Any
 
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore
 
-from freehold.adapters.obstore.connection import Address, address_of, for_parts, for_requests
+from freehold.adapters.obstore.connection import Address, address_of, clients_of
 from freehold.adapters.obstore.faults import no_credentials
 from freehold.adapters.obstore.object_store import RemoteObjectStore
 from freehold.ports.object_store import Opens, StoreSettings
@@ -25,12 +26,11 @@ class AzureObjectStore(RemoteObjectStore, Opens):
         address = address_of(settings, "az")
         options = _options(settings, address)
         try:
-            client = AzureStore(address.bucket, **options, **for_requests(settings, address))
-            parts = AzureStore(address.bucket, **options, **for_parts(settings, address))
+            clients = clients_of(partial(AzureStore, address.bucket, **options), settings, address)
         except BaseError:
             # The account has no name, or its key is no base64; the text may hold some of the key.
             raise no_credentials(str(address)) from None
-        return cls(address, settings.timeout, client, parts)
+        return cls(address, settings.timeout, clients)
 
 
 def _options(settings: StoreSettings, address: Address) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """How the library is told where a store is and how long it may take."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -53,30 +54,33 @@ def address_of(settings: StoreSettings, scheme: str) -> Address:
     return Address(bucket, prefix, endpoint)
 
 
-def for_requests(settings: StoreSettings, address: Address) -> dict[str, Any]:
-    """The library tries nothing again here: the adapter does, which knows what it asked for."""
-    seconds = attempt_seconds(settings.timeout)
-    return {
-        "client_options": _client(address, seconds),
-        "retry_config": {"max_retries": 0, "retry_timeout": timedelta(seconds=settings.timeout)},
-    }
+@dataclass(frozen=True)
+class Clients:
+    """The library's, of one store."""
+
+    requests: Any
+    """Tries nothing again: the adapter does, which knows what it asked for."""
+    large: Any
+    """As `requests`, with the time of a part."""
+    parts: Any
+    """Tries parts again one by one, which only the library can do."""
 
 
-def for_parts(settings: StoreSettings, address: Address) -> dict[str, Any]:
-    """Parts are tried again one by one, which only the library can do."""
-    seconds = _TIMES_FOR_PARTS * settings.timeout
-    return {
-        "client_options": _client(address, seconds),
-        "retry_config": {
-            "max_retries": 10,
-            "retry_timeout": timedelta(seconds=settings.timeout),
-            "backoff": {
-                "init_backoff": timedelta(seconds=0.1),
-                "max_backoff": timedelta(seconds=5),
-                "base": 2,
-            },
-        },
+def clients_of(make: Callable[..., Any], settings: StoreSettings, address: Address) -> Clients:
+    """`make` takes the library's `client_options` and `retry_config`."""
+    short = _client(address, attempt_seconds(settings.timeout))
+    long = _client(address, _TIMES_FOR_PARTS * settings.timeout)
+    once = {"max_retries": 0, "retry_timeout": timedelta(seconds=settings.timeout)}
+    backoff = {
+        "init_backoff": timedelta(seconds=0.1),
+        "max_backoff": timedelta(seconds=5),
+        "base": 2,
     }
+    return Clients(
+        make(client_options=short, retry_config=once),
+        make(client_options=long, retry_config=once),
+        make(client_options=long, retry_config={**once, "max_retries": 10, "backoff": backoff}),
+    )
 
 
 def _client(address: Address, seconds: float) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import obstore
 
-from freehold.adapters.obstore.connection import Address
+from freehold.adapters.obstore.connection import Address, Clients
 from freehold.adapters.obstore.faults import (
     LIBRARY,
     code_of,
@@ -52,19 +52,20 @@ _READS = 5
 
 
 class RemoteObjectStore(ObjectStore, MovesFiles, CreatesOnce, ComparesAndSets, SignsUrls):
-    def __init__(self, address: Address, timeout: float, client: Any, parts: Any) -> None:
-        """`client` tries nothing again; `parts` does, and has more time."""
+    def __init__(self, address: Address, timeout: float, clients: Clients) -> None:
         self._where = str(address)
         self._timeout = timeout
-        self._client = client
-        self._parts = parts
+        self._client = clients.requests
+        self._large = clients.large
+        self._parts = clients.parts
         self._bucket_seen = False
         self._ranges_honoured = True
 
     def put(self, key: str, data: bytes) -> None:
         check_key(key)
-        if len(data) < _LARGE:
-            self._ask(key, lambda: obstore.put(self._client, key, data, use_multipart=False))
+        if len(data) <= part_size(len(data)):
+            client = self._client if len(data) < _LARGE else self._large
+            self._ask(key, lambda: obstore.put(client, key, data, use_multipart=False))
         else:
             self._put_parts(key, data, part_size(len(data)))
 

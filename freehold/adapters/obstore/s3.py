@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from obstore.store import S3Store
 
-from freehold.adapters.obstore.connection import Address, address_of, for_parts, for_requests
+from freehold.adapters.obstore.connection import Address, address_of, clients_of
 from freehold.adapters.obstore.object_store import RemoteObjectStore
 from freehold.ports.object_store import Opens, StoreSettings
 
@@ -18,9 +19,8 @@ class S3ObjectStore(RemoteObjectStore, Opens):
     def open(cls, settings: StoreSettings) -> "S3ObjectStore":
         address = address_of(settings, "s3")
         options = _options(settings, address, os.environ)
-        client = S3Store(address.bucket, **options, **for_requests(settings, address))
-        parts = S3Store(address.bucket, **options, **for_parts(settings, address))
-        return cls(address, settings.timeout, client, parts)
+        clients = clients_of(partial(S3Store, address.bucket, **options), settings, address)
+        return cls(address, settings.timeout, clients)
 
     def replace(self, key: str, data: bytes, version: str) -> bool:
         if super().replace(key, data, version):
