@@ -117,7 +117,8 @@ class MovesFiles(ABC):
 
     @abstractmethod
     def download(self, key: str, path: Path, moved: Moved = lambda _: None) -> None:
-        """The file appears whole or not at all. Raises KeyError if absent."""
+        """The file appears whole or not at all, and is one version of the object. Raises KeyError
+        if absent, StorageFailed (`storage.changing`) if it is replaced again and again."""
 
 
 class PutsTogether(ABC):

@@ -70,6 +70,13 @@ class TestEmulator(
     def test_no_update_of_a_counter_is_lost(self, store: ObjectStore) -> None:
         super().test_no_update_of_a_counter_is_lost(store)
 
+    @pytest.mark.xfail(strict=True, raises=AssertionError, reason=IGNORED)
+    def test_a_reader_of_several_parts_never_sees_two_versions(
+        self, store: ObjectStore, tmp_path: Path
+    ) -> None:
+        for _ in range(10):
+            super().test_a_reader_of_several_parts_never_sees_two_versions(store, tmp_path)
+
     @pytest.mark.xfail(strict=True, reason=UNSIGNED)
     def test_whoever_has_the_url_gets_the_object(self, store: ObjectStore) -> None:
         super().test_whoever_has_the_url_gets_the_object(store)

@@ -102,6 +102,18 @@ class TestRclone(S3Suite):
         for _ in range(20):
             super().test_a_reader_never_sees_half_an_object(store)
 
+    @pytest.mark.xfail(
+        strict=True,
+        raises=AssertionError,
+        reason="not upstream: while a large object is replaced, rclone gives bytes that are "
+        "neither version",
+    )
+    def test_a_reader_of_several_parts_never_sees_two_versions(
+        self, store: ObjectStore, tmp_path: Path
+    ) -> None:
+        for _ in range(20):
+            super().test_a_reader_of_several_parts_never_sees_two_versions(store, tmp_path)
+
     @pytest.mark.xfail(strict=True, reason="not upstream: rclone drops `a` for a delete of `a/b`")
     def test_an_absent_key(self, store: ObjectStore) -> None:
         super().test_an_absent_key(store)

@@ -19,6 +19,7 @@ from freehold.ports.object_store import ObjectStore
 
 WRITERS = 12
 _MEGABYTE = 2**20
+_REPLACEMENTS = 8
 _GROWTH = 160 * _MEGABYTE
 """Bytes that this process may grow by while it moves a file of any size."""
 
@@ -111,6 +112,47 @@ class MovesFilesContract(StoreSuite):
         before = _peak()
         self._there_and_back(store, tmp_path, 300 * _MEGABYTE)
         assert _peak() - before < _GROWTH
+
+    def test_a_reader_of_several_parts_never_sees_two_versions(
+        self, store: Any, tmp_path: Path
+    ) -> None:
+        """Two large values are put in turn while one thread downloads and another gets. To end
+        without a file, since its parts were replaced again and again, is no mixture."""
+        sources = [tmp_path / "even", tmp_path / "odd"]
+        for number, source in enumerate(sources):
+            _write_random(source, 24 * _MEGABYTE + 1000 * number)
+        digests = {_digest(source) for source in sources}
+        store.upload("big", sources[0])
+        done = threading.Event()
+
+        def download() -> None:
+            target = tmp_path / "target"
+            while not done.is_set():
+                try:
+                    store.download("big", target)
+                except StorageFailed as exc:
+                    assert exc.code == "storage.changing"
+                    assert not target.exists()
+                else:
+                    assert _digest(target) in digests
+                    target.unlink()
+
+        def get() -> None:
+            while not done.is_set():
+                assert hashlib.sha256(store.get("big")).hexdigest() in digests
+
+        with ThreadPoolExecutor(2) as pool:
+            readers = [pool.submit(download), pool.submit(get)]
+            try:
+                for number in range(_REPLACEMENTS):
+                    store.upload("big", sources[number % 2])
+            finally:
+                done.set()
+            for reader in readers:
+                reader.result()
+        store.download("big", tmp_path / "target")
+        assert _digest(tmp_path / "target") == _digest(sources[(_REPLACEMENTS - 1) % 2])
+        (tmp_path / "target").unlink()
 
     def test_an_upload_replaces_and_is_an_object_as_any(self, store: Any, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"new")
