@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from servers.azure import Azurite
 from servers.ceph import CephGateway
 from servers.faults import FaultProxy
-from servers.gcs import GcsEmulator
+from servers.gcs import GcsDouble, GcsEmulator
 from servers.s3 import MotoServer, RcloneServer
 
 # No test passes or fails on a duration: a busy machine is no fault of the code.
@@ -51,6 +51,12 @@ def rclone() -> Iterator[RcloneServer]:
 @pytest.fixture(scope="session")
 def gcs_emulator() -> Iterator[GcsEmulator]:
     with GcsEmulator() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gcs_double() -> Iterator[GcsDouble]:
+    with GcsDouble() as server:
         yield server
 
 

@@ -94,8 +94,17 @@ def _read(node: ast.ClassDef, known: dict[str, ast.ClassDef]) -> Tested:
         _constant(node, known, "adapter"),
         _constant(node, known, "server"),
         frozenset(_suites(node, known)),
-        {one.name: why for one in _functions(node) if (why := _reason(one, known[""]))},
+        _gaps(node, known),
     )
+
+
+def _gaps(node: ast.ClassDef, known: dict[str, ast.ClassDef]) -> dict[str, str]:
+    """Its own, and those of the suites beside it that it is made of."""
+    found: dict[str, str] = {}
+    for base in reversed([known[name] for name in map(ast.unparse, node.bases) if name in known]):
+        found |= _gaps(base, known)
+    own = {one.name: _reason(one, known[""]) for one in _functions(node)}
+    return {test: why for test, why in (found | own).items() if why}
 
 
 def _classes(path: Path) -> dict[str, ast.ClassDef]:

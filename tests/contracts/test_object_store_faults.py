@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from servers.azure import Azurite
 from servers.faults import FaultProxy, Mode
-from servers.gcs import GcsEmulator
+from servers.gcs import GcsDouble, GcsEmulator
 from servers.process import Server
 from servers.s3 import MotoServer
 
@@ -194,10 +194,13 @@ class FaultSuite:
 class ConditionsSuite(FaultSuite):
     """Of a store that honours conditions."""
 
+    stale = '"0123456789abcdef"'
+    """A version that no object has."""
+
     def test_a_creation_whose_answer_was_lost_is_known(self, store: Any, proxy: FaultProxy) -> None:
         proxy.mode = Mode(lost=True, times=1, methods=WRITES)
         assert store.create("new", b"mine")
-        assert proxy.requests["PUT"] == 2
+        assert sum(proxy.requests[method] for method in WRITES) == 2
         assert store.get("new") == b"mine"
         proxy.mode = Mode(lost=True, times=1, methods=WRITES)
         assert store.replace("new", b"mine too", store.version("new"))
@@ -212,6 +215,27 @@ class ConditionsSuite(FaultSuite):
             store.create("new", b"mine")
         assert caught.value.code == "storage.in-doubt"
         assert store.get("new") == b"of another"
+
+    def test_a_lost_answer_to_a_replacement_leaves_it_in_doubt(
+        self, store: Any, settings: StoreSettings, proxy: FaultProxy
+    ) -> None:
+        """Another writes between the first attempt and the second."""
+        direct = self.opened.open(settings)
+        version = direct.version("a")
+        direct.put("a", b"of another")
+        proxy.mode = Mode(lost=True, times=1, methods=WRITES)
+        with pytest.raises(Unreachable) as caught:
+            store.replace("a", b"mine", version)
+        assert caught.value.code == "storage.in-doubt"
+        assert store.get("a") == b"of another"
+
+    def test_what_was_refused_at_once_is_not_in_doubt(self, store: Any, proxy: FaultProxy) -> None:
+        """An answer that says that nothing was done, then a true one."""
+        proxy.mode = Mode(status=429, times=1, methods=WRITES)
+        assert not store.create("a", b"mine")
+        proxy.mode = Mode(status=429, times=1, methods=WRITES)
+        assert not store.replace("a", b"mine", self.stale)
+        assert store.get("a") == DATA
 
 
 class TestS3(ConditionsSuite):
@@ -250,6 +274,17 @@ class TestGcs(FaultSuite):
     @pytest.fixture(autouse=True)
     def _running(self, gcs_emulator: GcsEmulator) -> None:
         self.running = gcs_emulator
+
+
+class TestGcsDouble(ConditionsSuite):
+    """The emulator ignores conditions; what the adapter does with them is seen on a double."""
+
+    opened = GcsObjectStore
+    stale = "7"
+
+    @pytest.fixture(autouse=True)
+    def _running(self, gcs_double: GcsDouble) -> None:
+        self.running = gcs_double
 
 
 class Clock:

@@ -1,9 +1,12 @@
-"""Google Cloud Storage: the emulator in PyPI."""
+"""Google Cloud Storage: the emulator in PyPI, and a double that keeps what it ignores."""
 
 import json
+import sys
 import urllib.request
 import uuid
+from abc import ABC
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from freehold.ports.object_store import StoreSettings
 
@@ -11,15 +14,8 @@ from .process import Server, executable
 from .s3 import FROM_PYPI
 
 
-class GcsEmulator(Server):
-    """Works with `google-cloud-storage`. Ignores generations and paging; accepts any token."""
-
-    name = "gcs-emulator"
+class GcsServer(Server, ABC):
     secrets: Mapping[str, str] = {"token": "any"}
-
-    def command(self) -> Sequence[str]:
-        program = executable("gcp-storage-emulator", FROM_PYPI)
-        return [program, "start", "--host=127.0.0.1", f"--port={self.port}", "--in-memory"]
 
     def bucket(self, prefix: str = "") -> StoreSettings:
         """A new one, and the prefix in it."""
@@ -34,3 +30,23 @@ class GcsEmulator(Server):
         return StoreSettings(
             f"gs://{name}/{prefix}".rstrip("/"), self.endpoint, secrets=self.secrets
         )
+
+
+class GcsEmulator(GcsServer):
+    """Works with `google-cloud-storage`. Ignores generations and paging; accepts any token."""
+
+    name = "gcs-emulator"
+
+    def command(self) -> Sequence[str]:
+        program = executable("gcp-storage-emulator", FROM_PYPI)
+        return [program, "start", "--host=127.0.0.1", f"--port={self.port}", "--in-memory"]
+
+
+class GcsDouble(GcsServer):
+    """Our own, and so no evidence of the service: `gcs_double.py`. Honours generations and pages;
+    accepts any token, and knows only what the adapter asks."""
+
+    name = "gcs-double"
+
+    def command(self) -> Sequence[str]:
+        return [sys.executable, str(Path(__file__).with_name("gcs_double.py")), str(self.port)]

@@ -12,6 +12,7 @@ import obstore
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from google.api_core.exceptions import PreconditionFailed
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 from obstore.exceptions import AlreadyExistsError
@@ -19,7 +20,7 @@ from obstore.store import AzureStore
 from servers import process
 from servers.azure import Azurite
 from servers.ceph import CephGateway
-from servers.gcs import GcsEmulator
+from servers.gcs import GcsDouble, GcsEmulator, GcsServer
 from servers.process import ServerFailed, executable
 from servers.s3 import MotoServer, RcloneServer, S3Server
 
@@ -78,16 +79,39 @@ def test_rclone_checks_signatures(rclone: RcloneServer) -> None:
     assert refusal(rclone, bucket, "wrong") == "SignatureDoesNotMatch"
 
 
-def test_the_gcs_emulator_keeps_bytes(gcs_emulator: GcsEmulator) -> None:
-    bucket = gcs_emulator.bucket().location.removeprefix("gs://")
-    client = storage.Client(
+def gcs_client(server: GcsServer) -> storage.Client:
+    return storage.Client(
         project="freehold",
         credentials=AnonymousCredentials(),
-        client_options={"api_endpoint": gcs_emulator.endpoint},
+        client_options={"api_endpoint": server.endpoint},
     )
+
+
+def test_the_gcs_emulator_keeps_bytes(gcs_emulator: GcsEmulator) -> None:
+    bucket = gcs_emulator.bucket().location.removeprefix("gs://")
+    client = gcs_client(gcs_emulator)
     blob = client.bucket(bucket).blob("a/b")
     blob.upload_from_string(b"12345")
     assert blob.download_as_bytes(start=1, end=2) == b"23"
+    client.close()
+
+
+def test_the_double_of_gcs_keeps_bytes_generations_and_pages(gcs_double: GcsDouble) -> None:
+    bucket = gcs_double.bucket().location.removeprefix("gs://")
+    client = gcs_client(gcs_double)
+    blob = client.bucket(bucket).blob("a/b")
+    blob.upload_from_string(b"12345", if_generation_match=0)
+    assert blob.download_as_bytes(start=1, end=2) == b"23"
+    for stale in (0, blob.generation - 1):
+        with pytest.raises(PreconditionFailed):
+            blob.upload_from_string(b"x", if_generation_match=stale)
+        with pytest.raises(PreconditionFailed):
+            blob.delete(if_generation_match=stale)
+    with pytest.raises(PreconditionFailed):
+        blob.download_as_bytes(if_generation_match=blob.generation + 1)
+    client.bucket(bucket).blob("a/c").upload_from_string(b"")
+    pages = client.list_blobs(bucket, page_size=1).pages
+    assert [[blob.name for blob in page] for page in pages] == [["a/b"], ["a/c"]]
     client.close()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from servers.azure import Azurite
 from servers.faults import FaultProxy, Mode
-from servers.gcs import GcsEmulator
+from servers.gcs import GcsDouble, GcsEmulator
 from servers.s3 import MotoServer, RcloneServer
 
 from freehold.adapters.disk.object_store import DiskObjectStore
@@ -57,6 +57,12 @@ def test_the_emulator_ignores_generations_and_cannot_sign(gcs_emulator: GcsEmula
     ignored = dict.fromkeys(CONDITIONS, "ignored")
     assert states(found) == all_of(*BASIC) | ignored | {"signed-url": "failed"}
     assert [one.code for one in found.abilities if one.code] == ["storage.cannot-sign"]
+    assert list(store.keys()) == []
+
+
+def test_a_store_that_keeps_generations_is_found_to(gcs_double: GcsDouble) -> None:
+    store = GcsObjectStore.open(gcs_double.bucket("p"))
+    assert states(probe(store)) == all_of(*BASIC, *CONDITIONS) | {"signed-url": "failed"}
     assert list(store.keys()) == []
 
 
