@@ -13,15 +13,19 @@ import boto3
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from servers.azure import Azurite
+from servers.gcs import GcsDouble, GcsEmulator, GcsServer
 from servers.s3 import MotoServer
 
 from freehold.adapters.disk.object_store import DiskObjectStore
 from freehold.adapters.encryption import data_keys, rotation
 from freehold.adapters.encryption.envelope import CHUNK, HEADER, SEALED, TAG, plain_size
 from freehold.adapters.encryption.object_store import EncryptedObjectStore
+from freehold.adapters.gcs.object_store import GcsObjectStore
 from freehold.adapters.keyfile.key_service import FileKeyService
 from freehold.adapters.kms.key_service import KmsKeyService
 from freehold.adapters.memory.object_store import MemoryObjectStore
+from freehold.adapters.obstore.azure import AzureObjectStore
 from freehold.adapters.obstore.s3 import S3ObjectStore
 from freehold.domain.errors import AdapterFailed, IntegrityError, StorageFailed
 from freehold.ports.contracts.object_store import (
@@ -139,6 +143,60 @@ class TestEncryptedS3(ObjectsContract, RangesContract, MovesFilesContract, Compa
     def make(self, folder: Path) -> ObjectStore:
         where = self.made.setdefault(folder, self.moto.bucket("prefix"))
         return EncryptedObjectStore(S3ObjectStore.open(where), KmsKeyService.open(self.key))
+
+
+class RemoteSuite(
+    ObjectsContract,
+    RangesContract,
+    MovesFilesContract,
+    CreatesOnceContract,
+    ComparesAndSetsContract,
+):
+    """Objects beyond a network, keys in a file."""
+
+    opened: type[AzureObjectStore] | type[GcsObjectStore]
+    running: Azurite | GcsServer
+
+    @pytest.fixture(autouse=True)
+    def _buckets(self) -> None:
+        self.made: dict[Path, StoreSettings] = {}
+
+    def make(self, folder: Path) -> ObjectStore:
+        where = self.made.setdefault(folder, self.running.bucket("prefix"))
+        folder.mkdir(exist_ok=True)
+        return EncryptedObjectStore(self.opened.open(where), keys_in(folder))
+
+
+class TestEncryptedAzure(RemoteSuite):
+    opened = AzureObjectStore
+
+    @pytest.fixture(autouse=True)
+    def _running(self, azurite: Azurite) -> None:
+        self.running = azurite
+
+
+class TestEncryptedGcs(RemoteSuite):
+    """On the double that keeps generations."""
+
+    opened = GcsObjectStore
+
+    @pytest.fixture(autouse=True)
+    def _running(self, gcs_double: GcsDouble) -> None:
+        self.running = gcs_double
+
+
+class TestEncryptedGcsEmulator(ObjectsContract, RangesContract):
+    """On the emulator, which was not written here, what needs no generations."""
+
+    @pytest.fixture(autouse=True)
+    def _running(self, gcs_emulator: GcsEmulator) -> None:
+        self.running = gcs_emulator
+        self.made: dict[Path, StoreSettings] = {}
+
+    def make(self, folder: Path) -> ObjectStore:
+        where = self.made.setdefault(folder, self.running.bucket("prefix"))
+        folder.mkdir(exist_ok=True)
+        return EncryptedObjectStore(GcsObjectStore.open(where), keys_in(folder))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from servers.azure import Azurite
+from servers.ceph import CephGateway
 from servers.faults import FaultProxy, Mode
 from servers.gcs import GcsDouble, GcsEmulator
 from servers.s3 import MotoServer, RcloneServer
@@ -40,6 +41,12 @@ def test_moto_honours_all(moto: MotoServer) -> None:
 
 def test_azurite_honours_all(azurite: Azurite) -> None:
     store = AzureObjectStore.open(azurite.bucket("p"))
+    assert states(probe(store)) == all_of(*BASIC, *CONDITIONS, "signed-url")
+    assert list(store.keys()) == []
+
+
+def test_ceph_honours_all(ceph: CephGateway) -> None:
+    store = S3ObjectStore.open(ceph.bucket("p"))
     assert states(probe(store)) == all_of(*BASIC, *CONDITIONS, "signed-url")
     assert list(store.keys()) == []
 
