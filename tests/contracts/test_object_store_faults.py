@@ -17,11 +17,13 @@ from freehold.adapters.obstore.azure import AzureObjectStore
 from freehold.adapters.obstore.s3 import S3ObjectStore
 from freehold.domain.errors import StorageFailed, Unreachable
 from freehold.ports.object_store import StoreSettings
-from freehold.ports.remote_store import PART, TRIED_AGAIN, Interrupted, persist
+from freehold.ports.remote_store import PART, PARTS_AT_ONCE, TRIED_AGAIN, Interrupted, persist
 
 DATA = bytes(range(256)) * 200
-LARGE = bytes(PART)
-"""It goes in one request, as one part."""
+LARGE = bytes(PART // 4)
+"""It goes in one request, as a part would."""
+PATIENT = 60
+"""Seconds for what moves several parts on a busy machine."""
 WRITES = frozenset({"PUT", "POST"})
 FINAL = [400, 403, 405, 501, 505]
 AGAIN = "not upstream: obstore sends parts again after any 5xx, and cannot be told otherwise"
@@ -97,30 +99,33 @@ class FaultSuite:
 
     @pytest.mark.parametrize("status", [status for status in FINAL if status < 500])
     def test_an_answer_to_a_part_is_final(
-        self, store: Any, proxy: FaultProxy, tmp_path: Path, status: int
+        self, settings: StoreSettings, proxy: FaultProxy, tmp_path: Path, status: int
     ) -> None:
-        self._parts_end_at_once(store, proxy, tmp_path, status)
+        self._parts_end_at_once(settings, proxy, tmp_path, status)
 
     @pytest.mark.parametrize("status", [status for status in FINAL if status > 500])
     def test_an_answer_of_the_server_to_a_part_is_final(
-        self, store: Any, proxy: FaultProxy, tmp_path: Path, status: int
+        self, settings: StoreSettings, proxy: FaultProxy, tmp_path: Path, status: int
     ) -> None:
-        self._parts_end_at_once(store, proxy, tmp_path, status)
+        self._parts_end_at_once(settings, proxy, tmp_path, status)
 
-    def _parts_end_at_once(self, store: Any, proxy: FaultProxy, folder: Path, status: int) -> None:
+    def _parts_end_at_once(
+        self, settings: StoreSettings, proxy: FaultProxy, folder: Path, status: int
+    ) -> None:
         """Several parts may be under way when the answer comes, and each is sent once. What a
         store that uploads by objects has put in vain it deletes, once."""
+        direct: Any = self.opened.open(replace(settings, timeout=PATIENT))
+        store: Any = self.opened.open(proxy.through(settings))
         source, target = folder / "source", folder / "target"
         source.write_bytes(bytes(3 * PART))
-        store.upload("big", source)
+        direct.upload("big", source)
         for act in (lambda: store.upload("b", source), lambda: store.download("big", target)):
             self._ends_at_once(proxy, status, act)
             for method in ("GET", "HEAD", "POST", "PUT"):
                 assert proxy.requests[method] <= 3
             assert proxy.requests.total() <= 6
-        proxy.mode = Mode()
         assert not target.exists()
-        assert list(store.keys()) == ["a", "big"]
+        assert list(direct.keys()) == ["a", "big"]
 
     def _ends_at_once(self, proxy: FaultProxy, status: int, act: Callable[[], object]) -> None:
         proxy.requests.clear()
@@ -190,6 +195,24 @@ class FaultSuite:
         store.download("big", target)
         assert target.read_bytes() == source.read_bytes()
 
+    def test_parts_of_a_file_are_under_way_at_the_same_time(
+        self, settings: StoreSettings, proxy: FaultProxy, tmp_path: Path
+    ) -> None:
+        """The store is slow to answer, so that who sends the next part before the answer to the
+        last is seen to."""
+        store: Any = self.opened.open(proxy.through(replace(settings, timeout=PATIENT)))
+        source, target = tmp_path / "source", tmp_path / "target"
+        source.write_bytes(bytes(3 * PART))
+        proxy.mode = Mode(delay=0.4)
+        for act in (lambda: store.upload("big", source), lambda: store.download("big", target)):
+            proxy.most_at_once = 0
+            act()
+            assert 1 < proxy.most_at_once <= PARTS_AT_ONCE
+        proxy.most_at_once = 0
+        for _ in range(2):
+            store.size("big")
+        assert proxy.most_at_once == 1
+
 
 class ConditionsSuite(FaultSuite):
     """Of a store that honours conditions."""
@@ -248,9 +271,9 @@ class TestS3(ConditionsSuite):
     @pytest.mark.parametrize("status", [501, 505])
     @pytest.mark.xfail(strict=True, raises=AssertionError, reason=AGAIN)
     def test_an_answer_of_the_server_to_a_part_is_final(
-        self, store: Any, proxy: FaultProxy, tmp_path: Path, status: int
+        self, settings: StoreSettings, proxy: FaultProxy, tmp_path: Path, status: int
     ) -> None:
-        super().test_an_answer_of_the_server_to_a_part_is_final(store, proxy, tmp_path, status)
+        super().test_an_answer_of_the_server_to_a_part_is_final(settings, proxy, tmp_path, status)
 
 
 class TestAzure(ConditionsSuite):
@@ -263,9 +286,9 @@ class TestAzure(ConditionsSuite):
     @pytest.mark.parametrize("status", [501, 505])
     @pytest.mark.xfail(strict=True, raises=AssertionError, reason=AGAIN)
     def test_an_answer_of_the_server_to_a_part_is_final(
-        self, store: Any, proxy: FaultProxy, tmp_path: Path, status: int
+        self, settings: StoreSettings, proxy: FaultProxy, tmp_path: Path, status: int
     ) -> None:
-        super().test_an_answer_of_the_server_to_a_part_is_final(store, proxy, tmp_path, status)
+        super().test_an_answer_of_the_server_to_a_part_is_final(settings, proxy, tmp_path, status)
 
 
 class TestGcs(FaultSuite):

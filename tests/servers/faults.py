@@ -55,6 +55,9 @@ class FaultProxy:
         self._target = urlsplit(target)
         self.requests: Counter[str] = Counter()
         """Requests received, by method."""
+        self.most_at_once = 0
+        """The most whole requests without an answer at a moment. Set it to 0 to begin anew."""
+        self._under_way = 0
         self._mode = Mode()
         self._left: int | None = None
         self._lock = threading.Lock()
@@ -99,6 +102,17 @@ class FaultProxy:
         for connection in self._open:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._lock:
+            self._under_way += 1
+            self.most_at_once = max(self.most_at_once, self._under_way)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
 
     def _take(self, method: str) -> Mode:
         with self._lock:
@@ -148,18 +162,23 @@ class _Handler(BaseHTTPRequestHandler):
     def forward(self) -> None:
         mode = self._proxy._take(self.command)
         body = self._body()
+        # Who has the answer may ask again at once, so that it is no longer counted then.
+        with self._proxy._counted():
+            status, headers, told = self._acted(mode, body)
+        self._answer(mode, status, headers, told)
+
+    def _acted(self, mode: Mode, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         if self._proxy._ended.wait(mode.delay) or mode.cut:
             raise _Closed
         if mode.status:
-            self._answer(mode, mode.status, [], b"<Error>by the proxy</Error>")
-            return
+            return mode.status, [], b"<Error>by the proxy</Error>"
         with contextlib.closing(self._connect()) as store:
             self._ask(store, body, mode)
             answer = store.getresponse()
             told = answer.read()
         if mode.lost:
             raise _Closed
-        self._answer(mode, answer.status, answer.getheaders(), told)
+        return answer.status, answer.getheaders(), told
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):

@@ -3,6 +3,7 @@
 import http.client
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -162,6 +163,25 @@ def test_a_store_that_never_answers(proxy: FaultProxy) -> None:
     proxy.mode = Mode(delay=3600)
     with pytest.raises(TimeoutError):
         ask(proxy, timeout=0.1)
+
+
+def test_requests_that_are_under_way_at_once_are_counted(proxy: FaultProxy) -> None:
+    for _ in range(3):
+        ask(proxy)
+    assert proxy.most_at_once == 1
+    proxy.mode = Mode(delay=3600)
+
+    def wait() -> None:
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+            ask(proxy, timeout=60)
+
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(wait) for _ in range(3)]
+        while proxy.most_at_once < 3:
+            assert not any(one.done() for one in waiting)
+        proxy.mode = Mode(cut=True)
+        for one in waiting:
+            one.result()
 
 
 def test_a_slow_line_gives_everything(proxy: FaultProxy) -> None:
