@@ -19,7 +19,7 @@ from freehold.ports.object_store import ObjectStore
 
 WRITERS = 12
 _MEGABYTE = 2**20
-_REPLACEMENTS = 8
+_REPLACEMENTS = 4
 _GROWTH = 160 * _MEGABYTE
 """Bytes that this process may grow by while it moves a file of any size."""
 
