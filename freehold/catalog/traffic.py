@@ -32,8 +32,8 @@ their file."""
 FILES = "log_file_names"
 NEWEST = "logs_newest"
 """By site and model."""
-LABELS = "labels"
-"""By site, model and place in the log."""
+LABELS = "label_files"
+"""By site, model and place in the log. What data is labelled with is another table."""
 DAY = 86_400_000_000
 """Microseconds."""
 BESIDE = "+"
@@ -152,7 +152,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
 
 projection = Projection(
     name="traffic",
-    version=7,
+    version=8,
     types=frozenset({"log.recorded", "labels.added"}),
     fold=_fold,
 )

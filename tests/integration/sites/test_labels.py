@@ -152,6 +152,16 @@ def test_what_no_label_keeps_goes_on_travelling(world: Any) -> None:
     assert world.do("aws", lambda s: s.artifacts.holds(package))
 
 
+def test_labels_that_came_true_are_no_labels_of_data(world: Any) -> None:
+    labels, package = put(world, b"what came true"), put(world, b"a package")
+    body = {"model": "m", "artifact": labels, "rows": 5, "first": 1, "last": 2}
+    say(world, "onprem", *made("r", "fit", package, {}), Draft("labels.added", body))
+    say(world, "onprem", wanted("aws", package))
+    world.meet()
+    assert world.do("aws", lambda s: s.artifacts.holds(package))
+    assert world.do("aws", lambda s: Labelled(s.state).of([labels, package])) == {}
+
+
 def test_an_attachment_that_another_asks_for_stays(world: Any) -> None:
     def fail(site: Site) -> str:
         name = site.attachments.put(b"Traceback: ada is 36")
