@@ -1,0 +1,1 @@
+"""Random histories of three sites, of facts of every type that a projection folds."""
