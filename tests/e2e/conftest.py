@@ -181,6 +181,14 @@ class Project:
     def types(self) -> list[str]:
         return [str(fact["type"]) for fact in self.entries()]
 
+    def serve(self, *versions: int, run: str = "") -> None:
+        """An endpoint for the model `delay`, and these versions of it, of which none is released
+        yet. What is to travel to other sites comes of a run that there was."""
+        path = self.folder / "freehold.yaml"
+        path.write_text(path.read_text() + SERVED)
+        for version in versions:
+            register(self, version, run or f"run-{version}")
+
     def standing(self) -> dict[str, Any]:
         """What must stay as it is when a command refuses: the ledger's facts and all files."""
         state = {
@@ -230,7 +238,7 @@ endpoint:
 """
 
 
-def register(project: Project, version: int) -> None:
+def register(project: Project, version: int, run: str) -> None:
     """A version of the model `delay` in the history, signed and admitted, without training."""
     with contextlib.chdir(project.folder), open_site() as site:
         columns = Columns((Column("distance", "number"), Column("carrier", "category", ("AA",))))
@@ -252,7 +260,7 @@ def register(project: Project, version: int) -> None:
         about = {"model": "delay", "version": version}
         registered = {
             **about,
-            "run": f"run-{version}",
+            "run": run,
             "package": {"digest": site.artifacts.put(payload.data), "size": len(payload.data)},
             "attestations": {"model.sig": signed},
             "headline": {},
@@ -273,9 +281,7 @@ def register(project: Project, version: int) -> None:
 @pytest.fixture
 def serving(project: Project) -> Project:
     """The project with two versions of a model, the first released."""
-    project.write("freehold.yaml", PROJECT + SERVED)
-    for version in (1, 2):
-        register(project, version)
+    project.serve(1, 2)
     assert project.freehold("release", "delay@1", "--yes").code == 0
     return project
 

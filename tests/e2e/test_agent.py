@@ -6,9 +6,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from math import exp
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -258,6 +259,63 @@ def test_an_endpoint_is_kept_as_released(serving: Any) -> None:
     said = ended(serving, agent)
     assert said.code == 0, said.err
     assert not (serving.folder / ".freehold" / "serving" / "endpoint.json").exists()
+
+
+@pytest.fixture
+def shared(checkouts: tuple[Any, Any]) -> tuple[Any, Any]:
+    """The first makes three versions of a model, and releases one at all sites; the second has made
+    and released nothing."""
+    first, second = checkouts
+    first.write("go", "")
+    run = first.freehold("run", "--yes", "--json").json["run"]
+    first.serve(1, 2, 3, run=run)
+    second.serve()
+    release(first, "delay@1", "--sites", "all", "--strategy", "immediate")
+    return first, second
+
+
+def release(checkout: Any, *arguments: str) -> None:
+    said = checkout.freehold("release", *arguments, "--yes")
+    assert said.code == 0, said.err
+    assert checkout.freehold("sync").code == 0
+
+
+def test_what_one_site_releases_and_takes_back_the_agent_of_another_serves(
+    shared: tuple[Any, Any], started: Any
+) -> None:
+    """Nothing is typed at the second one: releases, the rollback and packages come to it by
+    replication."""
+    first, second = shared
+    agent = started(second)
+    url = event(agent, "endpoint.started")["url"]
+    assert served(url) == [1]
+    assert predicted(url) == answer_of(1)
+    release(first, "delay@2", "--sites", "all", "--strategy", "immediate")
+    eventually(lambda: served(url) == [2])
+    assert predicted(url) == answer_of(2)
+    release(first, "delay@3", "--sites", "all", "--strategy", "canary")
+    eventually(lambda: served(url) == [2, 3])
+    release(first, "abort", "delay")
+    eventually(lambda: served(url) == [2])
+    assert predicted(url) == answer_of(2)
+    said = ended(second, agent)
+    assert said.code == 0, said.err
+    with open_site(second.folder, site="aws") as site:
+        own = {json.loads(line)["type"] for _, line in site.ledger.lines()}
+    assert not own & {"model.registered", "release.started", "release.rolled-back"}
+
+
+def predicted(url: str) -> tuple[list[int], list[float]]:
+    """Versions that answered and scores, for a row whose columns add up to nothing."""
+    body = json.dumps({"dataframe_records": [{"distance": 0.0, "carrier": "AA"}]}).encode()
+    asked = Request(f"{url}/invocations", body, {"Content-Type": "application/json"})
+    with urlopen(asked, timeout=PATIENCE) as answer:
+        told = json.load(answer)
+    return told["versions"], told["predictions"]
+
+
+def answer_of(version: int) -> tuple[list[int], list[Any]]:
+    return [version], [pytest.approx(1 / (1 + exp(-version)))]
 
 
 def served(url: str) -> list[int]:
