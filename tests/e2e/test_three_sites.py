@@ -7,8 +7,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -211,13 +214,67 @@ def run(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
     )
 
 
+@dataclass(frozen=True)
+class Socket:
+    place: str
+    """Site, or store of a site."""
+    state: str
+    local: str
+    peer: str
+    command: str
+    """Of the process; empty where it has ended."""
+
+
+class Watch(Thread):
+    """Of all sockets in the namespaces of a run, as long as that lasts."""
+
+    PLACES = (*SITES, *STORE_OF.values())
+    PAUSE = 0.3
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self._pid, self._over = pid, Event()
+        self._commands: dict[str, str] = {}
+        self.seen: set[Socket] = set()
+
+    def __enter__(self) -> "Watch":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._over.wait(self.PAUSE):
+            for path in Path("/run/netns").glob(f"fh{self._pid}n*"):
+                # The one in which a run tries whether it can have any has no place of ours.
+                place = self.PLACES[int(path.name[-2:])]
+                command = ["ip", "netns", "exec", path.name, "ss", "-tuanpH"]
+                shown = subprocess.run(command, capture_output=True, text=True).stdout
+                self.seen.update(self._socket(place, line) for line in shown.splitlines())
+
+    def _socket(self, place: str, line: str) -> Socket:
+        _, state, _, _, local, peer, *_ = line.split()
+        pids = re.findall(r"pid=(\d+)", line)
+        return Socket(place, state, local, peer, self._command(pids[0]) if pids else "")
+
+    def _command(self, pid: str) -> str:
+        if pid not in self._commands:
+            with suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+                self._commands[pid] = " ".join(words)
+        return self._commands.get(pid, "")
+
+
 def drilled(*arguments: str, **environment: str) -> dict[str, Any]:
     process = run("drill", "--json", *arguments, **environment)
-    out, err = process.communicate()
+    with Watch(process.pid) as watch:
+        out, err = process.communicate()
     assert process.returncode == 0, err
     left = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
     assert f"fh{process.pid}n" not in left
-    said: dict[str, Any] = json.loads(out)
+    said: dict[str, Any] = {**json.loads(out), "sockets": watch.seen}
     return said
 
 
@@ -295,6 +352,32 @@ def test_the_offline_drill_with_links_that_go_down(drills: dict[str, Any]) -> No
     for site in SITES:
         assert any("not reached: aws" in line for line in agents[site])
         assert any("reached again" in line for line in agents[site])
+
+
+@pytest.mark.servers
+def test_while_agents_and_endpoints_are_up_only_the_fronts_listen_beyond_loopback(
+    drills: dict[str, Any],
+) -> None:
+    listening = [one for one in drills["sockets"] if one.state in ("LISTEN", "UNCONN")]
+    for site in SITES:
+        assert [one for one in listening if one.place == site], "its endpoint listens"
+    beyond = {one for one in listening if not one.local.startswith("127.0.0.1:")}
+    assert {one.place for one in beyond} == set(STORE_OF.values())
+    assert {one.local.rpartition(":")[2] for one in beyond} == {"9443"}
+
+
+@pytest.mark.servers
+def test_sites_and_their_agents_speak_to_the_fronts_of_stores_and_to_nobody_else(
+    drills: dict[str, Any],
+) -> None:
+    stores = set(STORE_OF.values())
+    fronts = {s.local for s in drills["sockets"] if s.state == "LISTEN" and s.place in stores}
+    assert len(fronts) == len(STORE_OF)
+    for site in SITES:
+        ours = [one for one in drills["sockets"] if one.place == site]
+        spoken = {one.peer for one in ours if not one.local.startswith("127.0.0.1:")}
+        assert spoken == fronts
+        assert {one.peer for one in ours if "freehold agent" in one.command} >= fronts
 
 
 @pytest.mark.servers
