@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest import approx
 
 from freehold.adapters.disk.object_store import DiskObjectStore
 from freehold.adapters.filelock.locks import FileLocks
@@ -17,6 +18,7 @@ from freehold.app.site.exchange import exchange
 from freehold.app.site.health.disk import Room
 from freehold.app.site.health.examination import Examination, Surroundings, examine
 from freehold.app.site.health.finding import Finding
+from freehold.app.site.health.overview import look_at_sites
 from freehold.app.site.health.waiting import Patience
 from freehold.app.site.opening import Site, open_site
 from freehold.app.site.trusting import trust
@@ -234,6 +236,48 @@ def test_what_was_never_published_is_told_after_an_hour(world: Any) -> None:
     lag = found(look(world, around=later), "lag", writer)
     assert lag.standing == "warning"
     assert lag.what.startswith("2 entries of ")
+
+
+def at_second(world: Any, name: str, second: int) -> Site:
+    return open_site(world.root, lambda: START + second * SECOND, name)
+
+
+def lags(world: Any, second: int, writer: str) -> list[dict[str, Any]]:
+    """What `doctor --json` and `sites --json` say of a log, at aws."""
+    around = replace(AROUND, clock=lambda: START + second * SECOND)
+    told = look(world, around=around).as_json()["findings"]
+    with at_second(world, "aws", second) as site:
+        logs = look_at_sites(site).as_json()["logs"]
+    (figures,) = [one["figures"] for one in told if (one["check"], one["about"]) == ("lag", writer)]
+    (log,) = [one for one in logs if one["writer"] == writer]
+    return [figures, {name: log[name] for name in figures}]
+
+
+def test_lag_is_given_in_figures(world: Any) -> None:
+    """By injected clocks; the fixture's meetings took less than a second of theirs."""
+    nothing: dict[str, Any] = {
+        "behind": 0,
+        "unpublished": 0,
+        "behind_seconds": None,
+        "missing_seconds": None,
+        "unpublished_seconds": None,
+    }
+    writers = {name: world.do(name, lambda s: s.ledger.writer) for name in ("onprem", "aws")}
+    assert lags(world, 1, writers["onprem"]) == [nothing, nothing]
+    for second, versions in ((100, (1, 2, 3)), (400, (4,))):
+        with at_second(world, "onprem", second) as site:
+            site.ledger.append([moved(version) for version in versions])
+            exchange(site)
+    told = {"behind": 4, "behind_seconds": approx(400, abs=1), "missing_seconds": 900}
+    assert lags(world, 1000, writers["onprem"]) == [nothing | told] * 2
+    with at_second(world, "aws", 600) as site:
+        site.ledger.append([moved(5), moved(6)])
+    told = {"unpublished": 2, "unpublished_seconds": 400}
+    assert lags(world, 1000, writers["aws"]) == [nothing | told] * 2
+    with at_second(world, "aws", 1000) as site:
+        exchange(site)
+    for writer in writers.values():
+        assert lags(world, 2000, writer) == [nothing, nothing]
 
 
 def test_a_state_from_a_backup_is_noticed_before_it_is_used(world: Any, tmp_path: Path) -> None:

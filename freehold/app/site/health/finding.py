@@ -1,7 +1,7 @@
 """What one check found, and what a number is called when a person reads it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from freehold.domain.errors import FreeholdError, Unreachable
@@ -21,6 +21,8 @@ class Finding:
     """Site, log or file; empty if it is this site as a whole."""
     unreachable: bool = False
     """Whether the only thing that is wrong is that something outside did not answer."""
+    figures: Mapping[str, float | None] = field(default_factory=dict)
+    """What `what` tells in words, by name; the unit is the name's last word, else it is a count."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -31,6 +33,7 @@ class Finding:
             "why": self.why,
             "hint": self.hint,
             "unreachable": self.unreachable,
+            "figures": dict(self.figures),
         }
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import orjson
 
@@ -155,6 +156,10 @@ def _waiting(log: LogStanding) -> Iterator[Finding]:
 
 
 def _lag(site: Site, log: LogStanding) -> Finding:
+    return replace(_lag_in_words(site, log), figures=log.lag)
+
+
+def _lag_in_words(site: Site, log: LogStanding) -> Finding:
     about = log.writer
     own = log.writer == site.ledger.writer
     if own and log.behind:

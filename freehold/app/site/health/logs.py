@@ -64,6 +64,17 @@ class LogStanding:
         """Entries that are here and in no store that answered."""
         return max(0, self.held - (self.known or 0))
 
+    @property
+    def lag(self) -> dict[str, float | None]:
+        """In entries, and in seconds; None where nothing lags."""
+        return {
+            "behind": self.behind,
+            "unpublished": self.unpublished,
+            "behind_seconds": self.behind_seconds,
+            "missing_seconds": self.missing_seconds,
+            "unpublished_seconds": self.unpublished_seconds,
+        }
+
     def as_json(self) -> dict[str, Any]:
         return {
             "writer": self.writer,
@@ -73,11 +84,7 @@ class LogStanding:
             "held": self.held,
             "folded": self.folded,
             "known": self.known,
-            "behind": self.behind,
-            "unpublished": self.unpublished,
-            "behind_seconds": self.behind_seconds,
-            "missing_seconds": self.missing_seconds,
-            "unpublished_seconds": self.unpublished_seconds,
+            **self.lag,
             "waits_for": dict(self.waits_for),
             "accusations": list(self.accusations),
             "stores": list(self.stores),
