@@ -94,11 +94,12 @@ def _fingerprint(parts: tuple[str, ...]) -> str:
 def _show(found: Overview) -> None:
     drawing.table(
         "",
-        ["site", "", "store", "private", "jurisdiction", "its store"],
+        ["site", "", "freehold", "store", "private", "jurisdiction", "its store"],
         [
             [
                 one.name,
                 "this one" if one.here else "",
+                ", ".join(one.freehold) or "not known",
                 one.store or "-",
                 "yes" if one.private else "no",
                 one.jurisdiction or "-",
@@ -147,6 +148,8 @@ def _tell(found: Overview) -> None:
             output.note(f"  ask the people of {log.site} to read theirs to you, and compare")
         else:
             click.echo(f"not believed: {log.writer} comes with no key that fits")
+    if len(found.releases) > 1:
+        output.note(f"warning: the sites run Freehold {' and '.join(found.releases)}")
     if found.conflicts:
         click.echo(f"{counted(found.conflicts, 'conflict')} between sites open")
 

@@ -180,4 +180,5 @@ _SENTENCES: Mapping[str, Callable[[Body], str]] = {
     "work.completed": _completed,
     "work.requested": lambda b: f"{b['by']} asked {b['site']} to run {b['pipeline']}: {b['work']}",
     "site.opened": lambda b: f"site {b['site']} opened with key {b['key'][:19]}",
+    "site.updated": lambda b: f"goes on with Freehold {b['freehold']}",
 }

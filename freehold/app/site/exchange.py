@@ -14,7 +14,7 @@ import orjson
 from freehold.app.site.copying import Copied, copy_artifacts
 from freehold.app.site.meeting import Meeting, meet
 from freehold.app.site.moved import Moves, Tally, tally
-from freehold.app.site.opening import Site
+from freehold.app.site.opening import RELEASE, Site
 from freehold.app.site.stored import look_at_store
 from freehold.app.site.witnessing import accuse, suspicious
 from freehold.domain.fact import Draft, Fact, site_of
@@ -25,6 +25,7 @@ from freehold.ports.object_store import Moved
 from freehold.replication.claims import unrecorded
 from freehold.replication.fault import LogConflict, LogFault
 from freehold.replication.head import offered_keys
+from freehold.replication.installed import told
 from freehold.replication.layout import writers
 from freehold.replication.own_log import find_conflict
 from freehold.replication.publishing import publish_log
@@ -273,6 +274,9 @@ def _record(site: Site, done: Exchanged) -> None:
         return unrecorded(state)
 
     done.conflicts = len(site.ledger.decide(decision))
+    # Not when it is opened: whoever only looks at a site writes nothing.
+    if told(site.state, site.ledger.writer, RELEASE):
+        site.ledger.decide(lambda state: told(state, site.ledger.writer, RELEASE))
 
 
 def _publish(

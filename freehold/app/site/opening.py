@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from freehold.ports.ledger import MergingLedger
 from freehold.ports.locks import Locks
 from freehold.ports.object_store import ObjectStore
 from freehold.ports.signer import Signer
-from freehold.replication import asking, claims, leases, trust
+from freehold.replication import asking, claims, installed, leases, trust
 from freehold.running import projection as running
 
 PROJECTIONS = (
@@ -57,12 +58,15 @@ PROJECTIONS = (
     leases.projection,
     trust.projection,
     asking.projection,
+    installed.projection,
     holds.projection,
 )
 
 
 LEDGER = "ledger.db"
 """In a site's folder."""
+RELEASE = version("freehold")
+"""That runs in this process."""
 CLOCK_VARIABLE = "FREEHOLD_CLOCK_FILE"
 
 
@@ -241,7 +245,8 @@ def _begin(site: Site) -> None:
     def decision(_: State) -> list[Draft]:
         if any(True for _ in site.ledger.lines(0, 1)):
             return []
-        body = {"key": site.signer.public.fingerprint, "site": site.name}
+        key = site.signer.public.fingerprint
+        body = {"key": key, "site": site.name, "freehold": RELEASE}
         return [Draft("site.opened", body, actor=site.actor)]
 
     if not any(True for _ in site.ledger.lines(0, 1)):

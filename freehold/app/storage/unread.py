@@ -49,6 +49,7 @@ JUDGED = frozenset(
         "run.started",
         "signal.raised",
         "site.opened",
+        "site.updated",
         "step.checkpointed",
         "step.failed",
         "step.finished",

@@ -20,7 +20,12 @@ from freehold.app.site.health.history import (
 )
 from freehold.app.site.health.logs import survey_logs
 from freehold.app.site.health.stores import Examined, examine_store, reached_by
-from freehold.app.site.health.versions import examine_agent, examine_layout, examine_versions
+from freehold.app.site.health.versions import (
+    examine_agent,
+    examine_layout,
+    examine_releases,
+    examine_versions,
+)
 from freehold.app.site.health.waiting import Patience, together, within
 from freehold.app.site.opening import Site, key_path, open_site, wall_clock
 from freehold.domain.errors import FreeholdError
@@ -85,7 +90,8 @@ def examine(
         findings += [*_on_disk(project, around), *of_stores]
         return Examination(name, findings)
     with opened:
-        findings += [examine_layout(opened), examine_agent(opened.locks, name)]
+        findings += [*examine_releases(opened), examine_layout(opened)]
+        findings.append(examine_agent(opened.locks, name))
         findings += [*_on_disk(project, around), *examine_ledger(opened), *of_stores]
         tell("comparing histories and clocks")
         findings += _on_history(opened, stores, around)

@@ -9,6 +9,7 @@ from typing import Any
 from freehold.app.site.health.finding import counted
 from freehold.app.site.health.logs import LogStanding, survey_logs
 from freehold.app.site.health.stores import reach, reached_by
+from freehold.app.site.health.versions import releases_at
 from freehold.app.site.health.waiting import Patience, together
 from freehold.app.site.opening import Site
 from freehold.app.site.stores import open_store
@@ -29,9 +30,11 @@ class SiteRow:
     """Whether it is the site of this checkout."""
     reach: str
     """`reached`, `not ours` (private to another site), `none`, or what went wrong."""
+    freehold: Sequence[str] = ()
+    """Releases that run there, as its logs say; empty if they do not."""
 
     def as_json(self) -> dict[str, Any]:
-        return dict(vars(self))
+        return {**vars(self), "freehold": list(self.freehold)}
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class Overview:
         """The first that a person could believe: of a site of the project, with a key."""
         names = {one.name for one in self.sites}
         return next((log for log in self.strangers if log.key and log.site in names), None)
+
+    @property
+    def releases(self) -> list[str]:
+        """Of Freehold, each once: more than one is worth a warning."""
+        return sorted({release for one in self.sites for release in one.freehold})
 
     @property
     def moves(self) -> bool:
@@ -111,14 +119,15 @@ def look_at_sites(
 
 
 def _rows(site: Site, reached: Sequence[str], wrong: Mapping[str, FreeholdError]) -> list[SiteRow]:
-    specs = site.project.spec.sites
+    specs, releases = site.project.spec.sites, releases_at(site)
     if not specs:
-        return [SiteRow(site.name, "", False, "", True, "none")]
+        return [SiteRow(site.name, "", False, "", True, "none", releases[site.name])]
     rows = []
     for name, one in specs.items():
         reach = "reached" if name in reached else "not ours"
         if name in wrong:
             reach = f"[{wrong[name].code}] {wrong[name].what}"
         here = name == site.name
-        rows.append(SiteRow(name, one.store.at, one.private, one.jurisdiction, here, reach))
+        told = (one.store.at, one.private, one.jurisdiction, here, reach, releases[name])
+        rows.append(SiteRow(name, *told))
     return rows
