@@ -23,7 +23,7 @@ def command(name: str, yes: bool, as_json: bool) -> None:
             output.confirm("Ask for them?", yes)
             fetch(site, planned)
             with TransferProgress(quiet=as_json) as progress:
-                exchange(site, progress.line, moved=progress.moved)
+                exchange(site, progress.line, watch=progress)
         left = plan_fetch(site, name).lacking
     if as_json:
         told = {"name": name, "asked": len(planned.lacking), "lacking": list(left)}

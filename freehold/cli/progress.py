@@ -1,5 +1,6 @@
 """Progress of a run on stderr: a bar on a terminal, a line a step elsewhere."""
 
+from threading import Lock
 from types import TracebackType
 
 import click
@@ -10,9 +11,11 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
+from freehold.app.site.watching import Kind
 from freehold.cli import drawing
 from freehold.domain.run import Progress as StepProgress
 
@@ -95,21 +98,29 @@ def _where(told: StepProgress) -> str:
 
 
 class TransferProgress:
-    """A context in which bytes that go to and from stores are counted, on a terminal."""
+    """A context in which bytes that go to and from stores are counted, on a terminal: a bar each
+    for history and artifacts, from the first byte on."""
 
     def __init__(self, quiet: bool = False) -> None:
         console = drawing.console(stderr=True)
+        self.counts = console.is_terminal and not quiet
         self._bar = Progress(
-            TextColumn("artifacts"),
+            TextColumn("{task.description}"),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=quiet or not console.is_terminal,
+            disable=not self.counts,
         )
-        self._task = self._bar.add_task("artifacts", total=None)
+        kinds: tuple[Kind, ...] = ("history", "artifacts")
+        self._tasks = {
+            kind: self._bar.add_task(f"{kind:9}", total=None, visible=False) for kind in kinds
+        }
+        self._lock = Lock()
+        self._expected = dict.fromkeys(kinds, 0)
 
     def __enter__(self) -> "TransferProgress":
         self._bar.start()
@@ -123,9 +134,15 @@ class TransferProgress:
     ) -> None:
         self._bar.stop()
 
-    def moved(self, count: int) -> None:
-        """From any thread."""
-        self._bar.advance(self._task, count)
+    def expects(self, kind: Kind, size: int) -> None:
+        with self._lock:
+            self._expected[kind] += size
+            if self._expected[kind]:
+                self._bar.update(self._tasks[kind], total=self._expected[kind], visible=True)
+
+    def moved(self, kind: Kind, size: int) -> None:
+        if size:
+            self._bar.update(self._tasks[kind], advance=size, visible=True)
 
     def line(self, text: str) -> None:
         if self._bar.disable:

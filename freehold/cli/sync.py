@@ -18,10 +18,10 @@ def command(site: str, verify: bool, as_json: bool) -> None:
     with open_site(site=site) as opened:
         stores = len(reached(opened))
         with TransferProgress(quiet=as_json) as progress:
-            done = exchange(opened, progress.line, verify=verify, moved=progress.moved)
+            done = exchange(opened, progress.line, verify=verify, watch=progress)
             if not verify and damaged(opened, done.faults):
                 progress.line("a copy in a store is damaged: all are verified and mended")
-                again = exchange(opened, progress.line, verify=True, moved=progress.moved)
+                again = exchange(opened, progress.line, verify=True, watch=progress)
                 done.received += again.received
                 done.published += again.published
     if as_json:

@@ -1,6 +1,6 @@
 """Artifacts on their way between sites, where somebody asks for them and no label forbids it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +12,10 @@ from freehold.app.site.meeting import Meeting, meet
 from freehold.app.site.moved import Tally
 from freehold.app.site.opening import Site
 from freehold.app.site.wanted import is_here, lent_by, wanted_at
+from freehold.app.site.watching import Unwatched, Watch, size_to_fetch, size_to_leave
 from freehold.app.site.ways import no_way
-from freehold.ports.object_store import Moved
 from freehold.replication.fetching import fetch_artifacts
+from freehold.replication.holdings import Holdings, what_store_has
 from freehold.replication.sending import publish_artifacts
 from freehold.replication.travel import barred_from_store
 
@@ -60,14 +61,11 @@ def copy_artifacts(
     meeting: Meeting,
     counted: Tally,
     tell: Tell = lambda _: None,
-    moved: Moved = lambda _: None,
+    watch: Watch | None = None,
 ) -> Copied:
-    """Fetch what is wanted here, leave what is wanted elsewhere where it will be looked for.
-
-    `moved` is told bytes as they go, from several threads.
-    """
-    copied = Copied()
-    passing = _Passing(site, meeting, Labelled(site.state), copied, counted, tell, moved)
+    """Fetch what is wanted here, leave what is wanted elsewhere where it will be looked for."""
+    copied, watch = Copied(), watch or Unwatched()
+    passing = _Passing(site, meeting, Labelled(site.state), copied, counted, tell, watch)
     _fetch(passing)
     _send(passing)
     copied.attachments = copy_attachments(site, meeting, _route(site, meeting))
@@ -82,7 +80,10 @@ class _Passing:
     copied: Copied
     counted: Tally
     tell: Tell
-    moved: Moved
+    watch: Watch
+
+    def moved(self, size: int) -> None:
+        self.watch.moved("artifacts", size)
 
 
 def _fetch(passing: _Passing) -> None:
@@ -101,11 +102,16 @@ def _fetch(passing: _Passing) -> None:
     if not lacking:
         return
     stores = passing.meeting.stores
+    holdings: dict[str, Holdings] = {}
+    if passing.watch.counts:
+        size, holdings = size_to_fetch(lacking, stores)
+        passing.watch.expects("artifacts", size)
     with TemporaryDirectory(prefix="freehold-fetch-") as scratch:
         found = fetch_artifacts(
             lacking,
             stores,
             site.objects,
+            holdings=holdings,
             scratch=Path(scratch),
             moved=passing.moved,
             read=passing.counted.fetched,
@@ -164,15 +170,18 @@ def _wanted_digests(site: Site, place: str) -> Iterable[str]:
     return dict.fromkeys(one.digest for one in wanted_at(site, place))
 
 
-def _leave(passing: _Passing, name: str, digests: Iterable[str]) -> None:
-    copied, store = passing.copied, passing.meeting.stores[name]
+def _leave(passing: _Passing, name: str, digests: Collection[str]) -> None:
+    copied, store, objects = passing.copied, passing.meeting.stores[name], passing.site.objects
 
     def went(size: int) -> None:
         passing.counted.sent(name, size)
         passing.moved(size)
 
     with passing.meeting.at(name):
-        sent = publish_artifacts(digests, passing.site.objects, store, moved=went)
+        holdings = what_store_has(store, name=name)
+        if passing.watch.counts:
+            passing.watch.expects("artifacts", size_to_leave(digests, objects, holdings))
+        sent = publish_artifacts(digests, objects, store, holdings=holdings, moved=went)
         copied.sent += sent.artifacts
         copied.bytes += sent.bytes
         if sent.artifacts:

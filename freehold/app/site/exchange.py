@@ -16,12 +16,12 @@ from freehold.app.site.meeting import Meeting, meet
 from freehold.app.site.moved import Moves, Tally, tally
 from freehold.app.site.opening import RELEASE, Site
 from freehold.app.site.stored import look_at_store
+from freehold.app.site.watching import Unwatched, Watch
 from freehold.app.site.witnessing import accuse, suspicious
 from freehold.domain.fact import Draft, Fact, site_of
 from freehold.domain.projection import State
 from freehold.domain.signature import PublicKey
 from freehold.ports.ledger import KeepsLogs
-from freehold.ports.object_store import Moved
 from freehold.replication.claims import unrecorded
 from freehold.replication.fault import LogConflict, LogFault
 from freehold.replication.head import offered_keys
@@ -92,26 +92,34 @@ def exchange(
     tell: Tell = lambda _: None,
     *,
     verify: bool = False,
-    moved: Moved = lambda _: None,
+    watch: Watch | None = None,
 ) -> Exchanged:
     """What cannot be reached or is not believed is in the answer, and stops nothing else.
-    `moved` is told bytes of artifacts as they go, from several threads.
 
     `verify`: read again all that this site holds and the stores have, and mend it there. Raises
     WrongUsage `site.none`, StorageFailed where the own disk fails.
     """
     with tally(site.folder, site.clock) as counted:
         done = Exchanged(moves=counted.moves)
-        _exchange(site, done, _Manner(tell, moved, counted, verify))
+        _exchange(site, done, _Manner(tell, watch or Unwatched(), counted, verify))
     return done
 
 
 @dataclass(frozen=True)
 class _Manner:
     tell: Tell
-    moved: Moved
+    watch: Watch
     counted: Tally
     verify: bool
+
+    def sent(self, store: str, size: int) -> None:
+        """Of segments."""
+        self.counted.sent(store, size)
+        self.watch.moved("history", size)
+
+    def fetched(self, store: str, size: int) -> None:
+        self.counted.fetched(store, size)
+        self.watch.moved("history", size)
 
 
 def _exchange(site: Site, done: Exchanged, manner: _Manner) -> None:
@@ -127,7 +135,7 @@ def _exchange(site: Site, done: Exchanged, manner: _Manner) -> None:
     if site.name in meeting.stores:
         with meeting.at(site.name):
             look_at_store(site, meeting.stores[site.name])
-    done.copied = copy_artifacts(site, meeting, manner.counted, manner.tell, manner.moved)
+    done.copied = copy_artifacts(site, meeting, manner.counted, manner.tell, manner.watch)
     done.unreachable = {name: str(error.what) for name, error in meeting.unreachable.items()}
 
 
@@ -172,7 +180,7 @@ def _publish_own(
         with meeting.at(name):
             writer, public = site.ledger.writer, site.signer.public
             sent = publish_log(ledger, writer, public, store, verify=manner.verify, name=name)
-            manner.counted.sent(name, sent.bytes)
+            manner.sent(name, sent.bytes)
             done.published += sent.entries
             done.faults.extend(sent.faults)
     return True
@@ -233,7 +241,7 @@ def _pull(
             waiting.remove(writer)
             moved, keys[writer] = True, key
             site.keyring.add(key)
-            read = manner.counted.fetched
+            read = manner.fetched
             pulled = pull_log(writer, ledger, meeting.stores, key, fold=False, read=read)
             done.faults.extend(meeting.answered(pulled.faults))
             if pulled.entries:
@@ -294,7 +302,7 @@ def _publish(
         for writer, key in keys.items():
             with meeting.at(name):
                 sent = publish_log(ledger, writer, key, store, verify=manner.verify, name=name)
-                manner.counted.sent(name, sent.bytes)
+                manner.sent(name, sent.bytes)
                 done.published += sent.entries
                 done.faults.extend(sent.faults)
                 if sent.strange:
