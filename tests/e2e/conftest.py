@@ -228,6 +228,33 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     made._forget_modules()
 
 
+@pytest.fixture
+def neighbours(project: Project) -> Callable[..., tuple[Project, Project]]:
+    """Makes two checkouts, of onprem and of aws, that believe each other's keys.
+
+    Given what else stands in the project file, in the steps, and of each site.
+    """
+
+    def make(file: str, steps: str, **more: str) -> tuple[Project, Project]:
+        second = Project(project.folder.parent / "second")
+        places = {"onprem": project, "aws": second}
+        stores, keys = project.folder.parent / "stores", dict.fromkeys(places, "")
+        for _ in range(2):
+            for site, one in places.items():
+                sites = "".join(
+                    f'  {name}: {{store: {{at: "file://{stores}/{name}"}}, keys: [{keys[name]}]'
+                    f"{more.get(name, '')}}}\n"
+                    for name in places
+                )
+                one.write("steps.py", steps)
+                one.write("freehold.yaml", f"{file}site: {site}\nsites:\n{sites}")
+                with open_site(one.folder) as opened:
+                    keys[site] = opened.signer.public.fingerprint
+        return project, second
+
+    return make
+
+
 SERVED = """
 models:
   delay:

@@ -140,7 +140,7 @@ def test_the_doctor_finds_nothing(sites: Any) -> None:
     said = sites.freehold("doctor", "--json")
     assert said.code == 0, said.out
     assert said.json["counts"]["bad"] == 0
-    wanted = {"check", "about", "standing", "what", "why", "hint", "unreachable"}
+    wanted = {"check", "about", "standing", "what", "why", "hint", "unreachable", "figures"}
     assert all(one.keys() == wanted for one in said.json["findings"])
     said = sites.freehold("doctor")
     assert said.code == 0

@@ -7,23 +7,14 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 from fcntl import ioctl
 from typing import Any
 
 import pytest
 
-from freehold.app.site.opening import open_site
-
-FILE = """\
-project: tiny
-site: {site}
-pipelines:
-  texts: steps:texts
-sites:
-  onprem: {{store: {{at: "file://{stores}/onprem"}}, keys: [{onprem}]}}
-  aws: {{store: {{at: "file://{stores}/aws"}}, keys: [{aws}], keeps: [results]}}
-"""
+FILE = "project: tiny\npipelines: {texts: steps:texts}\n"
 STEPS = """\
 import random
 
@@ -43,20 +34,10 @@ SIZE = "5.0/5.0 MB"
 
 
 @pytest.fixture
-def checkouts(project: Any) -> tuple[Any, Any]:
-    """Of onprem, which has made two texts of 5 MB together, and of aws, which wants to have them
-    and believes it."""
-    first, second = project, type(project)(project.folder.parent / "second")
-    sites, keys = {"onprem": first, "aws": second}, {"onprem": "", "aws": ""}
-    for _ in range(2):
-        for site, one in sites.items():
-            one.write("steps.py", STEPS)
-            stores = project.folder.parent / "stores"
-            one.write("freehold.yaml", FILE.format(site=site, stores=stores, **keys))
-            with open_site(one.folder) as opened:
-                keys[site] = opened.signer.public.fingerprint
-    for site, one in sites.items():
-        one.write("freehold.yaml", FILE.format(site=site, stores=stores, **keys))
+def checkouts(neighbours: Callable[..., tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Of onprem, which has made two texts of 5 MB together, and of aws, which wants to have
+    them."""
+    first, second = neighbours(FILE, STEPS, aws=", keeps: [results]")
     made = first.freehold("run", "--yes")
     assert made.code == 0, made.err
     return first, second
