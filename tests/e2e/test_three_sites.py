@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "three-sites"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "three-sites"
 sys.path.insert(0, str(EXAMPLE))
 
 from signatures import Signatures  # noqa: E402
@@ -204,14 +206,32 @@ def test_the_secrets_of_a_run_are_its_own(world: World) -> None:
 
 
 def run(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
+    """Of the example."""
+    return started([sys.executable, str(EXAMPLE / "run.py"), *arguments], **environment)
+
+
+def started(command: list[str], **environment: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, str(EXAMPLE / "run.py"), *arguments],
+        command,
+        cwd=ROOT,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def demo_sites(*arguments: str) -> list[str]:
+    """What `make demo-sites` does once all is installed, with this Python."""
+    command = ["make", "--no-print-directory", "--dry-run", "demo-sites"]
+    given = [f"DEMO_ARGS={shlex.join(arguments)}", f"BIN={Path(sys.executable).parent}"]
+    outer = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
+    mine = {name: value for name, value in os.environ.items() if name not in outer}
+    shown = subprocess.run(
+        [*command, *given], cwd=ROOT, env=mine, check=True, capture_output=True, text=True
+    ).stdout
+    return shlex.split(shown.splitlines()[-1])
 
 
 @dataclass(frozen=True)
@@ -268,7 +288,7 @@ class Watch(Thread):
 
 
 def drilled(*arguments: str, **environment: str) -> dict[str, Any]:
-    process = run("drill", "--json", *arguments, **environment)
+    process = started(demo_sites("--json", *arguments), **environment)
     with Watch(process.pid) as watch:
         out, err = process.communicate()
     assert process.returncode == 0, err
@@ -328,6 +348,13 @@ def check_left(said: dict[str, Any]) -> None:
     assert all(one["alone"]["freehold_modules"] == [] for one in said["joints"])
     (history,) = [one for one in said["joints"] if one["what"] == "history"]
     assert "3 logs" in history["figures"]
+
+
+def test_make_demo_sites_is_what_the_drills_are_tested_by() -> None:
+    command = demo_sites("--json", "--cut", "aws")
+    where = str((ROOT / command[1]).resolve())
+    assert [where, *command[2:]] == [str(EXAMPLE / "run.py"), "drill", "--json", "--cut", "aws"]
+    assert Path(command[0]).resolve() == Path(sys.executable).resolve()
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,26 @@ with open_site(Path(sys.argv[1])) as site:
             done = roll_back(site, "delay")
         acknowledge(f"{done.id} {done.version} {done.status}")
 """
+TYPED = """
+import io
+import json
+import os
+import sys
+from freehold.cli.main import run
+
+MOVES = (("delay@1", "canary"), ("delay@2", "canary"), ("abort", "delay"), ("delay@3", "immediate"),
+         ("delay@1", "immediate"), ("delay@2", "shadow"), ("abort", "delay"),
+         ("delay@2", "immediate"))
+
+os.chdir(sys.argv[1])
+for first, second in MOVES:
+    sys.stdout = io.StringIO()
+    how = [second] if first == "abort" else ["--strategy", second]
+    assert run(["release", first, *how, "--yes", "--json"]) == 0
+    done = json.loads(sys.stdout.getvalue())
+    acknowledge(f"{done['id']} {done['version']} {done['status']}")
+"""
+"""The same, as a person types it."""
 MOVES = [
     "delay/1 1 completed",
     "delay/2 2 running",
@@ -106,6 +126,14 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def lines(crash: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> int:
     passed = crash.count_lines(SCRIPT, [made(tmp_path_factory.mktemp("whole"))])
+    assert passed > 3000
+    return int(passed)
+
+
+@pytest.fixture(scope="module")
+def typed(crash: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Lines of all commands together."""
+    passed = crash.count_lines(TYPED, [made(tmp_path_factory.mktemp("typed"))])
     assert passed > 3000
     return int(passed)
 
@@ -182,8 +210,10 @@ def _goes_on(site: Any) -> None:
     assert all(one < other for one, other in pairwise(numbers))
 
 
-def kill_between_lines(crash: ModuleType, folder: Path, lines: int, seed: int) -> None:
-    outcome = crash.run_until_killed(SCRIPT, [folder], seed=seed, lines=lines)
+def kill_between_lines(
+    crash: ModuleType, folder: Path, lines: int, seed: int, script: str = SCRIPT
+) -> None:
+    outcome = crash.run_until_killed(script, [folder], seed=seed, lines=lines)
     assert outcome.killed and outcome.place
     check_what_stands(folder, outcome.acknowledged)
 
@@ -199,6 +229,13 @@ def test_killed_between_two_lines(crash: ModuleType, folder: Path, lines: int, s
     kill_between_lines(crash, folder, lines, seed)
 
 
+@pytest.mark.parametrize("seed", range(50, 53))
+def test_killed_between_two_lines_of_commands(
+    crash: ModuleType, folder: Path, typed: int, seed: int
+) -> None:
+    kill_between_lines(crash, folder, typed, seed, TYPED)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_from_outside(crash: ModuleType, folder: Path, seed: int) -> None:
     kill_from_outside(crash, folder, seed)
@@ -210,6 +247,14 @@ def test_killed_between_two_lines_often(
     crash: ModuleType, folder: Path, lines: int, seed: int
 ) -> None:
     kill_between_lines(crash, folder, lines, seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(200, 220))
+def test_killed_between_two_lines_of_commands_often(
+    crash: ModuleType, folder: Path, typed: int, seed: int
+) -> None:
+    kill_between_lines(crash, folder, typed, seed, TYPED)
 
 
 @pytest.mark.long

@@ -63,6 +63,20 @@ with open_site(Path(sys.argv[1])) as site:
     again = run(site, plan_run(site, values={"count": 3}), observe)
     acknowledge(f"run {again.outcome.run}")
 """
+TYPED = """
+import io
+import json
+import os
+import sys
+from freehold.cli.main import run
+
+os.chdir(sys.argv[1])
+for count in (4, 3):
+    sys.stdout = io.StringIO()
+    assert run(["run", "--set", f"count={count}", "--yes", "--json"]) == 0
+    acknowledge(f"run {json.loads(sys.stdout.getvalue())['run']}")
+"""
+"""The same, as a person types it."""
 STEP_NAMES = {"numbers", "doubled", "squared", "total"}
 
 
@@ -81,6 +95,14 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def lines(crash: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> int:
     passed = crash.count_lines(SCRIPT, [made(tmp_path_factory.mktemp("whole"))])
+    assert passed > 3000
+    return int(passed)
+
+
+@pytest.fixture(scope="module")
+def typed(crash: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Lines of both commands together."""
+    passed = crash.count_lines(TYPED, [made(tmp_path_factory.mktemp("typed"))])
     assert passed > 3000
     return int(passed)
 
@@ -144,8 +166,10 @@ def _goes_on(site: Any) -> None:
     assert json.loads(site.artifacts.get(result.digest)) == 26
 
 
-def kill_between_lines(crash: ModuleType, folder: Path, lines: int, seed: int) -> None:
-    outcome = crash.run_until_killed(SCRIPT, [folder], seed=seed, lines=lines)
+def kill_between_lines(
+    crash: ModuleType, folder: Path, lines: int, seed: int, script: str = SCRIPT
+) -> None:
+    outcome = crash.run_until_killed(script, [folder], seed=seed, lines=lines)
     # Threads take turns differently each time, so that a run may be a few lines shorter.
     assert outcome.killed == bool(outcome.place)
     check_what_stands(folder, outcome.acknowledged)
@@ -162,6 +186,13 @@ def test_killed_between_two_lines(crash: ModuleType, folder: Path, lines: int, s
     kill_between_lines(crash, folder, lines, seed)
 
 
+@pytest.mark.parametrize("seed", range(50, 53))
+def test_killed_between_two_lines_of_commands(
+    crash: ModuleType, folder: Path, typed: int, seed: int
+) -> None:
+    kill_between_lines(crash, folder, typed, seed, TYPED)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_from_outside(crash: ModuleType, folder: Path, seed: int) -> None:
     kill_from_outside(crash, folder, seed)
@@ -173,6 +204,14 @@ def test_killed_between_two_lines_often(
     crash: ModuleType, folder: Path, lines: int, seed: int
 ) -> None:
     kill_between_lines(crash, folder, lines, seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(200, 220))
+def test_killed_between_two_lines_of_commands_often(
+    crash: ModuleType, folder: Path, typed: int, seed: int
+) -> None:
+    kill_between_lines(crash, folder, typed, seed, TYPED)
 
 
 @pytest.mark.long
