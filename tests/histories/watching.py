@@ -16,6 +16,7 @@ from freehold.domain.signal import Kind, Signal, Window
 from freehold.monitoring import proposals
 from freehold.monitoring.assessments import assessed
 from freehold.monitoring.signals import Observation
+from freehold.replication.installed import told
 from histories.desk import DAY, DAYS, MODEL, PERSON, SITES, Act, Desk
 
 _NEXT: dict[str, tuple[proposals.Settling, ...]] = {
@@ -168,6 +169,14 @@ def collect(state: State, desk: Desk) -> Sequence[Draft]:
     return [Draft("storage.collected", body, actor=PERSON)]
 
 
+def install(state: State, desk: Desk) -> Sequence[Draft]:
+    """The first of a log says which release writes it; a later one says that another does."""
+    release = desk.any("0.1.0", "0.2.0")
+    if desk.likely(0.5):
+        return [Draft("site.opened", {"site": desk.site, "key": "sha256:1", "freehold": release})]
+    return told(state, desk.writer, release)
+
+
 def believe(state: State, desk: Desk) -> Sequence[Draft]:
     body = {"site": desk.any(*SITES), "key": desk.digest()}
     return [Draft("site.trusted", body, actor=PERSON)]
@@ -190,5 +199,5 @@ def accuse(state: State, desk: Desk) -> Sequence[Draft]:
 
 ACTS: tuple[Act, ...] = (
     *(answer, answer, come_true, serve, watch, watch, act, act, budget, budget),
-    *(meter, bill, hold, hold, collect, believe, accuse),
+    *(meter, bill, hold, hold, collect, install, believe, accuse),
 )
