@@ -28,13 +28,25 @@ SHOWN = 10
 @click.option("--since", default="", metavar="DAY", help="The first day, such as 2026-11-01.")
 @click.option("--until", default="", metavar="DAY", help="The first day that does not count.")
 @click.option(
+    "--in",
+    "into",
+    default="",
+    metavar="CURRENCY",
+    help="All sums in one currency, by the rates of the file that `prices:` names.",
+)
+@click.option(
     "--svg", "picture", type=click.Path(path_type=Path), help="Write a chart by day to this file."
 )
 @output.as_json
 def command(
-    keys: tuple[str, ...], since: str, until: str, picture: Path | None, as_json: bool
+    keys: tuple[str, ...],
+    since: str,
+    until: str,
+    into: str,
+    picture: Path | None,
+    as_json: bool,
 ) -> None:
-    wanted = asked(keys, since, until)
+    wanted = asked(keys, since, until, into)
     with open_site() as site:
         meter(site)
         found = costs(site, wanted)
@@ -121,6 +133,9 @@ def _idle(found: dict[str, Any]) -> None:
 
 
 def _notes(found: dict[str, Any]) -> None:
+    for one in found["rates"]:
+        since = f" from {one['since']}" if one["since"] else ""
+        output.note(f"one {one['currency']} is {one['value']:g} {one['into']}{since}")
     if found["unpriced"]:
         output.note(
             f"{found['unpriced']:,} rows have no known price and count as nothing: say the"

@@ -9,6 +9,7 @@ from typing import Any
 from freehold.costs import own_prices
 from freehold.costs.fields import Path, Where
 from freehold.costs.own_prices import OwnMachine, OwnPrices, Place
+from freehold.costs.rates import Stated
 from freehold.domain.canonical import canonical, digest_of
 from freehold.domain.errors import Fault, NotFound, ProjectInvalid
 from freehold.domain.offer import Figure
@@ -52,6 +53,11 @@ class Overridden(PriceSource):
         machines = {(provider, region) for provider, region, _ in own.machines}
         self._places = machines | set(own.grid) | set(own.storage)
         self._providers = {provider for provider, _ in self._places} | set(own.overhead)
+
+    @property
+    def rates(self) -> tuple[Stated, ...]:
+        """What the file says that other currencies are worth."""
+        return self._own.rates
 
     def digest(self) -> str:
         return digest_of({"base": self._base.digest(), "own": self._content})

@@ -11,6 +11,7 @@ grid: [{provider: hetzner, region: fsn1, grams_per_kwh: 30}]
 overhead: [{provider: hetzner, ratio: 1.16}]
 storage: [{provider: aws, region: eu-central-1, price: 0.021}]
 transfer: [{from: aws/eu-central-1, to: own, price: 0.05}]
+rates: [{currency: GBP, usd: 1.27, since: 2026-01-01}]   # what one of it costs in USD from a day on
 ```
 
 Every row may have a `date` and a `source`. `own` is a place of one's own; a provider without a
@@ -19,10 +20,12 @@ region is any of its regions.
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from freehold.costs.fields import Fields, Where
+from freehold.costs.rates import Stated
 from freehold.domain.errors import Fault
 from freehold.domain.offer import Figure, Hardware
 
@@ -32,7 +35,7 @@ CURRENCIES = (
     "TWD", "USD", "ZAR",
 )  # fmt: skip
 """ISO 4217."""
-KINDS = ("machines", "spot", "grid", "overhead", "storage", "transfer")
+KINDS = ("machines", "spot", "grid", "overhead", "storage", "transfer", "rates")
 ORIGIN = ("date", "source")
 GIB = 2**30
 Place = tuple[str, str]
@@ -61,6 +64,7 @@ class OwnPrices:
     overhead: Mapping[str, Figure] = field(default_factory=dict)
     storage: Mapping[Place, Figure] = field(default_factory=dict)
     transfer: Mapping[tuple[Place, Place], Figure] = field(default_factory=dict)
+    rates: tuple[Stated, ...] = ()
 
 
 def read(document: Mapping[str, Any], where: Where, faults: list[Fault]) -> OwnPrices:
@@ -75,6 +79,7 @@ def read(document: Mapping[str, Any], where: Where, faults: list[Fault]) -> OwnP
         overhead=_each(whole, "overhead", _overhead),
         storage=_each(whole, "storage", lambda row: _storage(row, money)),
         transfer=_each(whole, "transfer", lambda row: _transfer(row, money)),
+        rates=(*_own_rate(whole, money), *_each(whole, "rates", _rate).values()),
     )
 
 
@@ -159,6 +164,29 @@ def _hardware(row: Fields) -> Hardware | None:
     if cpus is None or gib is None:
         return None
     return Hardware(cpus, round(gib * GIB), count or 0, kind)
+
+
+def _own_rate(whole: Fields, money: Money) -> tuple[Stated, ...]:
+    """That of the prices in the file, which says no day: it holds from the beginning of time."""
+    if money.currency == "USD":
+        return ()
+    return (
+        Stated(money.currency, date.min, money.usd, f"the project's own, {whole.where(('usd',))}"),
+    )
+
+
+def _rate(row: Fields) -> tuple[tuple[str, date], Stated] | None:
+    row.known("currency", "usd", "since", *ORIGIN)
+    row.required("currency", "usd", "since")
+    currency, usd, since = row.text("currency"), row.positive("usd"), row.day("since")
+    if currency and (currency not in CURRENCIES or currency == "USD"):
+        hint = "write EUR, GBP or the like; one USD is one USD"
+        row.fault("prices.currency", f"there is no rate of '{currency}'", "currency", hint)
+        return None
+    if not currency or usd is None or not since:
+        return None
+    day = date.fromisoformat(since)
+    return (currency, day), Stated(currency, day, usd, _figure(row, usd, "USD").source)
 
 
 def _discount(row: Fields) -> tuple[str, Figure] | None:

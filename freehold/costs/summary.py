@@ -6,12 +6,13 @@ all, every other is converted by a rate that the project states, with the day fr
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from difflib import get_close_matches
 
 import polars as pl
 
 from freehold.costs.focus import TIME
+from freehold.costs.rates import Rate
 from freehold.domain.errors import Fault, Refused, WrongUsage
 
 KEYS = {
@@ -34,16 +35,6 @@ KEYS = {
 """What sums can be asked by → the column; beside them `day`, `month` and `tag:KEY`."""
 TAG = "tag:"
 SUMS = ("effective", "billed", "carbon", "rows")
-
-
-@dataclass(frozen=True)
-class Rate:
-    """Money of `into` for one of `currency`, from a day on until a later rate's day."""
-
-    currency: str
-    into: str
-    since: date
-    value: float
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,25 @@
 """`freehold costs`: what was spent, by what one asks; what plans said; what answers cost."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
 
+from freehold.app.costs.offers import price_source
 from freehold.app.costs.rows import covered, usage_rows
 from freehold.app.site.opening import Site
 from freehold.catalog.metering import spent_by
 from freehold.catalog.versions import version_of_run
 from freehold.costs.charts import bars, sparkline
+from freehold.costs.converted import stated_of
 from freehold.costs.drawings import Stacks, svg
 from freehold.costs.focus import TIME
-from freehold.costs.summary import counted_once, idle, totals
+from freehold.costs.own_prices import CURRENCIES
+from freehold.costs.rates import rates_into
+from freehold.costs.summary import counted_once, idle, totals, totals_in
 from freehold.delivery.releases import aliases_of
 from freehold.domain.errors import NotFound, WrongUsage
 from freehold.planning.applied import estimate_of
@@ -30,6 +35,8 @@ class Asked:
     since: date | None = None
     until: date | None = None
     """The first day after."""
+    into: str = ""
+    """Currency in which sums are told; empty for each row's own."""
 
     def holds(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         start = pl.col("ChargePeriodStart")
@@ -40,9 +47,9 @@ class Asked:
         return rows
 
 
-def asked(by: Sequence[str], since: str = "", until: str = "") -> Asked:
-    """From what people type. Raises WrongUsage `usage.day`."""
-    made = Asked(tuple(by) or ("site",), _day(since), _day(until))
+def asked(by: Sequence[str], since: str = "", until: str = "", into: str = "") -> Asked:
+    """From what people type. Raises WrongUsage `usage.day`, `usage.currency`."""
+    made = Asked(tuple(by) or ("site",), _day(since), _day(until), _currency(into))
     if made.since is not None and made.until is not None and made.until <= made.since:
         raise WrongUsage(
             f"there is no day from {since} to before {until}",
@@ -55,10 +62,13 @@ def asked(by: Sequence[str], since: str = "", until: str = "") -> Asked:
 
 def costs(site: Site, wanted: Asked) -> dict[str, Any]:
     """JSON, shape 1. Bills and metered usage in one view: what is metered at a table's price of
-    what a bill covers is left out, since the bill has it.
+    what a bill covers is left out, since the bill has it. Sums are told in the currency that is
+    asked for; runs, predictions and what idles in their own.
 
-    Raises WrongUsage `usage.by`, IntegrityError where rows of this site are damaged.
+    Raises WrongUsage `usage.by`, Refused `costs.no-rate`, IntegrityError where rows of this site
+    are damaged.
     """
+    sums = _Sums(site, wanted.into)
     since = int(_midnight(wanted.since).timestamp() * 1e6) if wanted.since else 0
     read = usage_rows(site, since)
     metered = wanted.holds(read.frame)
@@ -68,9 +78,11 @@ def costs(site: Site, wanted: Asked) -> dict[str, Any]:
         "by": list(wanted.by),
         "since": wanted.since and wanted.since.isoformat(),
         "until": wanted.until and wanted.until.isoformat(),
-        "totals": _sorted(totals(rows, wanted.by)),
-        "sources": _sorted(totals(rows, ("source",))),
-        "days": _sorted(totals(rows, ("day", wanted.by[0]))) if wanted.by[0] != "day" else [],
+        "in": wanted.into or None,
+        "rates": sums.rates_json(),
+        "totals": sums.of(rows, wanted.by),
+        "sources": sums.of(rows, ("source",)),
+        "days": sums.of(rows, ("day", wanted.by[0])) if wanted.by[0] != "day" else [],
         "runs": _runs(site, wanted),
         "experiments": _experiments(site, wanted),
         "predictions": _predictions(metered),
@@ -125,8 +137,28 @@ def chart(found: dict[str, Any], width: int) -> list[str]:
     return lines
 
 
-def _sorted(sums: pl.LazyFrame) -> list[dict[str, Any]]:
-    found = sums.collect(engine="streaming")
+class _Sums:
+    """In each row's own currency, or all in one."""
+
+    def __init__(self, site: Site, into: str) -> None:
+        """Raises ProjectInvalid for a file of prices that is wrong."""
+        self._into = into
+        self._rates = rates_into(into, stated_of(price_source(site.project))) if into else []
+
+    def of(self, rows: pl.LazyFrame, by: Sequence[str]) -> list[dict[str, Any]]:
+        if self._into:
+            return _sorted(totals_in(rows, by, self._into, self._rates))
+        return _sorted(totals(rows, by).collect(engine="streaming"))
+
+    def rates_json(self) -> list[dict[str, Any]]:
+        """Since when each holds; null from the beginning."""
+        return [
+            {**asdict(one), "since": None if one.since == date.min else one.since.isoformat()}
+            for one in self._rates
+        ]
+
+
+def _sorted(found: pl.DataFrame) -> list[dict[str, Any]]:
     keys = [name for name in found.columns if name not in ("effective", "billed", "carbon", "rows")]
     days = [name for name in keys if name in ("day", "month")]
     rows = found.sort([*days, "currency", "effective", *keys], descending=False).to_dicts()
@@ -245,6 +277,18 @@ def _day(text: str) -> date | None:
             hint="write it like 2026-11-01",
             code="usage.day",
         ) from exc
+
+
+def _currency(code: str) -> str:
+    if not code or code.upper() in CURRENCIES:
+        return code.upper()
+    near = get_close_matches(code.upper(), CURRENCIES, n=3)
+    raise WrongUsage(
+        f"there is no currency '{code}'",
+        why=f"near it there are {', '.join(near)}" if near else "no ISO 4217 code is near it",
+        hint="write EUR, GBP, USD or the like",
+        code="usage.currency",
+    )
 
 
 def _midnight(day: date) -> datetime:

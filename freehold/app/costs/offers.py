@@ -8,6 +8,7 @@ from freehold.app import adapters
 from freehold.app.costs.grid import grid_of
 from freehold.app.project.reading import OpenProject
 from freehold.costs.carbon import hourly_carbon
+from freehold.costs.converted import in_currency
 from freehold.costs.overrides import overridden
 from freehold.costs.owned import OwnedMachine, hourly_price
 from freehold.costs.owned import faults as owned_faults
@@ -34,7 +35,8 @@ def price_source(project: OpenProject) -> PriceSource:
             hint="`prices:` in freehold.yaml names a YAML file of the project's own figures",
             code="prices.invalid",
         ) from exc
-    return overridden(source, document if isinstance(document, dict) else {"": document})
+    own = overridden(source, document if isinstance(document, dict) else {"": document})
+    return in_currency(own, project.spec.currency)
 
 
 OWNED = {
@@ -168,7 +170,7 @@ def _in_currency(one: Offer | Fault, asked: _Asked) -> Offer | Fault:
     if isinstance(one, Fault) or one.price.unit == f"{currency}/h":
         return one
     what = f"its price is in {one.price.unit}, the project's money is {currency}"
-    hint = f"say `price:` in {currency}, or make the project's `currency:` the one of the tables"
+    hint = f"say what one {currency} is in USD in the file that `prices:` names, or `price:` here"
     return asked.fault("price.currency", what, hint)
 
 
