@@ -1,8 +1,10 @@
-"""What was spent: usage that was metered, and bills that were brought.
+"""What was spent: usage that was metered, and bills that were brought; and what plans said that
+their steps would cost.
 
 Facts
   usage.recorded {artifact, rows, first, last, kind, site}
   bill.imported {artifact, digest, rows, provider, account, period, currency, first, last, replaces}
+  plan.applied   as `freehold.planning.applied` has it: of each step its place and its estimate
 
 An artifact is a Parquet table with the columns of FOCUS. `first` and `last` are microseconds since
 1970 UTC: the earliest start of a charge, and the latest end. `digest` is that of the bytes that
@@ -13,8 +15,9 @@ A bill stands once for all sites: of two that were brought of one account and pe
 holds, wherever either was brought.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from freehold.domain.fact import Fact, site_of
@@ -24,8 +27,12 @@ USAGE = "usage_parts"
 """By day of `last`, and fact."""
 BILLS = "bills"
 """By period, provider and account."""
+PLANS = "planned_steps"
+"""By fact that carried a plan out."""
 DAY = 86_400_000_000
 """Microseconds."""
+LEAST = 1e-9
+"""Money under which a difference is one of rounding."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,27 @@ class Bill:
     """Where it was brought, and so where its artifact lies."""
 
 
+@dataclass(frozen=True)
+class PlannedStep:
+    step: str
+    """Empty for what crosses between sites and what is kept at others, which is no step's."""
+    site: str
+    machine: str
+    currency: str
+    money: float
+    carbon: float | None
+    """kgCO2e; None where the plan does not know it."""
+
+
+def planned_steps(state: State, causes: Iterable[str]) -> tuple[PlannedStep, ...]:
+    """Of the plan that is among the causes of a run; empty where none is, or nothing was placed."""
+    for name in causes:
+        row = state.get(PLANS, name)
+        if row is not None:
+            return tuple(PlannedStep(**one) for one in row["steps"])
+    return ()
+
+
 def usage_parts(state: State, since: int = 0) -> Iterator[UsagePart]:
     """Parts with a row that ends at or after `since`, by the day of their last row."""
     for key, row in state.scan(USAGE):
@@ -93,8 +121,26 @@ def _key(provider: str, account: str, period: str) -> str:
     return "/".join(quote(part, safe="") for part in (period, provider, account))
 
 
+def _planned(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What the whole comes to beside its steps is a row of its own: the sum is the plan's."""
+    told = {"currency": body["currency"]}
+    money, carbon = body["money"], body["carbon"]
+    for step, one in body["steps"].items():
+        if one["estimate"] is not None:
+            place = {"site": one["place"]["site"], "machine": one["place"]["machine"]}
+            of_step = {name: one["estimate"][name] for name in ("money", "carbon")}
+            money, carbon = money - of_step["money"], (carbon or 0.0) - (of_step["carbon"] or 0.0)
+            yield {**told, **place, **of_step, "step": step}
+    if money is not None and money > LEAST:
+        nowhere = {"step": "", "site": "", "machine": ""}
+        yield {**told, **nowhere, "money": money, "carbon": max(carbon or 0.0, 0.0)}
+
+
 def _fold(fact: Fact, _: State) -> Iterable[Change]:
     body = dict(fact.body)
+    if fact.type == "plan.applied":
+        steps = list(_planned(body)) if body["money"] is not None else []
+        return [Change(PLANS, fact.name, {"steps": steps})] if steps else []
     if fact.type == "usage.recorded":
         return [Change(USAGE, f"{body['last'] // DAY:06d}/{fact.name}", body)]
     key = _key(body["provider"], body["account"], body["period"])
@@ -104,7 +150,7 @@ def _fold(fact: Fact, _: State) -> Iterable[Change]:
 
 projection = Projection(
     name="spending",
-    version=1,
-    types=frozenset({"usage.recorded", "bill.imported"}),
+    version=2,
+    types=frozenset({"usage.recorded", "bill.imported", "plan.applied"}),
     fold=_fold,
 )

@@ -62,6 +62,7 @@ def command(
     _totals(found)
     for line in chart(found, WIDTH):
         click.echo(line)
+    _estimates(found)
     _runs(found)
     _answers(found)
     _idle(found)
@@ -89,6 +90,22 @@ def _totals(found: dict[str, Any]) -> None:
         click.echo("of it " + ", ".join(told))
 
 
+def _estimates(found: dict[str, Any]) -> None:
+    """Each with what the same runs came to, which is less than all that was spent."""
+    names = found["by"]
+    rows = [
+        [
+            *(row[name] or "–" for name in names),
+            "–" if row["estimate"] is None else money(row["estimate"]),
+            money(row["money"]) if not row["unpriced"] else "unknown",
+            row["currency"],
+        ]
+        for row in found["estimates"]
+    ]
+    if rows:
+        tables.table("", [*names, "planned>", "spent by these runs>", ""], rows)
+
+
 def _runs(found: dict[str, Any]) -> None:
     rows = [
         [
@@ -109,7 +126,17 @@ def _runs(found: dict[str, Any]) -> None:
         click.echo(
             f"experiment {one['pipeline']}: {one['runs']} runs,"
             f" {money(one['money'])} {one['currency']}, {money(one['per_run'])} a run"
+            + _planned(one)
         )
+
+
+def _planned(one: dict[str, Any]) -> str:
+    if not one["planned_runs"]:
+        return ""
+    told = f"{money(one['estimate'])} planned"
+    if one["planned_runs"] < one["runs"]:
+        return f"; of {one['planned_runs']}: {told}, {money(one['money_of_planned'])} spent"
+    return f", {told}"
 
 
 def _answers(found: dict[str, Any]) -> None:

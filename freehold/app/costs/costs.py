@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from freehold.app.costs.estimates import estimates
 from freehold.app.costs.offers import price_source
 from freehold.app.costs.rows import covered, usage_rows
 from freehold.app.site.opening import Site
@@ -37,6 +38,11 @@ class Asked:
     """The first day after."""
     into: str = ""
     """Currency in which sums are told; empty for each row's own."""
+
+    def has(self, day: date) -> bool:
+        return (self.since is None or day >= self.since) and (
+            self.until is None or day < self.until
+        )
 
     def holds(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         start = pl.col("ChargePeriodStart")
@@ -83,6 +89,7 @@ def costs(site: Site, wanted: Asked) -> dict[str, Any]:
         "totals": sums.of(rows, wanted.by),
         "sources": sums.of(rows, ("source",)),
         "days": sums.of(rows, ("day", wanted.by[0])) if wanted.by[0] != "day" else [],
+        "estimates": estimates(site, rows, wanted.by, wanted.has, sums.of),
         "runs": _runs(site, wanted),
         "experiments": _experiments(site, wanted),
         "predictions": _predictions(metered),
@@ -172,7 +179,7 @@ def _runs(site: Site, wanted: Asked) -> list[dict[str, Any]]:
     found = []
     for run, row in site.state.scan("runs"):
         day = datetime.fromtimestamp(row["started"] / 1e6, UTC).date()
-        if (wanted.since and day < wanted.since) or (wanted.until and day >= wanted.until):
+        if not wanted.has(day):
             continue
         spent, estimate = spent_by(site.state, run), estimate_of(site.state, row["cause"])
         if not spent and estimate is None:
@@ -198,14 +205,20 @@ def _runs(site: Site, wanted: Asked) -> list[dict[str, Any]]:
 
 
 def _experiments(site: Site, wanted: Asked) -> list[dict[str, Any]]:
-    """By pipeline, what all its runs came to."""
+    """By pipeline, what all its runs came to; of those that had a plan, what it said, and what they
+    came to: the two that can be compared."""
     found: dict[str, dict[str, Any]] = {}
+    nothing = {"runs": 0, "money": 0.0, "unpriced": 0, "planned_runs": 0}
     for run in _runs(site, wanted):
-        new = {"pipeline": run["pipeline"], "currency": run["currency"]}
-        one = found.setdefault(run["pipeline"], {**new, "runs": 0, "money": 0.0, "unpriced": 0})
+        new = {"pipeline": run["pipeline"], "currency": run["currency"], **nothing}
+        one = found.setdefault(run["pipeline"], {**new, "estimate": 0.0, "money_of_planned": 0.0})
         one["runs"] += 1
         one["money"] += run["money"]
         one["unpriced"] += run["unpriced"]
+        if run["estimate"] is not None:
+            one["planned_runs"] += 1
+            one["estimate"] += run["estimate"]
+            one["money_of_planned"] += run["money"]
     return [{**one, "per_run": one["money"] / one["runs"]} for _, one in sorted(found.items())]
 
 

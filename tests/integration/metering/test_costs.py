@@ -1,11 +1,13 @@
 """What was spent, as people ask for it; budgets that warn, refuse and ask."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from freehold.app.costs import meter as metering
 from freehold.app.costs.budgets import (
     answer_request,
     budgets,
@@ -25,6 +27,7 @@ from freehold.costs.budget import Charge
 from freehold.domain.errors import BudgetExceeded, Conflict, NotFound, WrongUsage
 from freehold.domain.fact import Draft
 from freehold.monitoring.proposals import signals_of
+from tests.integration.metering.conftest import TARIFF
 
 DAY = 86_400
 PLAN = "sha256:" + "ab" * 32
@@ -60,29 +63,42 @@ def test_costs_by_site_day_and_tag_are_the_same_money(consumer: Any) -> None:
     assert one["by"] == ["site"] and one["shape"] == 1
 
 
-def test_estimate_beside_actual_by_run_and_experiment(consumer: Any) -> None:
-    applied = {
+def applied(consumer: Any, run: str, money: float | None, **steps: tuple[str, float]) -> None:
+    """A plan that was carried out as this run; by step its site and money."""
+    place = {"machine": "m5.large", "spot": False}
+    body = {
         "assumed": {},
         "attachment": "",
-        "carbon": 0.2,
+        "carbon": None if money is None else 0.2,
         "currency": "USD",
         "lowered": {},
-        "money": 1.0,
+        "money": money,
         "pipeline": "train",
         "plan": PLAN,
         "seconds": 10.0,
-        "steps": {},
+        "steps": {
+            step: {
+                "action": "run",
+                "place": {**place, "site": at},
+                "estimate": {"money": one, "carbon": 0.1, "seconds": 5.0},
+            }
+            for step, (at, one) in steps.items()
+        },
     }
-    (entry,) = consumer.site.ledger.append([Draft("plan.applied", applied)])
+    (entry,) = consumer.site.ledger.append([Draft("plan.applied", body)])
     started = {
         "environment": "",
         "parameters": {},
         "parameters_attachment": "",
         "pipeline": "train",
-        "run": "r1",
+        "run": run,
         "steps": 1,
     }
     consumer.site.ledger.append([Draft("run.started", started, 2, cause=(entry.fact.name,))])
+
+
+def test_estimate_beside_actual_by_run_and_experiment(consumer: Any) -> None:
+    applied(consumer, "r1", 1.0)
     consumer.step(3600, run="r1")
     consumer.meter()
     (run,) = costs(consumer.site, asked([]))["runs"]
@@ -91,6 +107,104 @@ def test_estimate_beside_actual_by_run_and_experiment(consumer: Any) -> None:
     (experiment,) = costs(consumer.site, asked([]))["experiments"]
     assert experiment["pipeline"] == "train" and experiment["runs"] == 1
     assert run_cost(consumer.site, "r1") == pytest.approx(0.36)
+    spend(consumer, 1, "r2")
+    (experiment,) = costs(consumer.site, asked([]))["experiments"]
+    assert (experiment["runs"], experiment["planned_runs"], experiment["estimate"]) == (2, 1, 1.0)
+    assert experiment["money_of_planned"] == pytest.approx(0.36)
+    assert experiment["money"] == pytest.approx(0.72)
+
+
+def test_estimate_beside_actual_by_site_model_team_day_and_tag(consumer: Any) -> None:
+    """Two runs with plans on two days, at two sites; one without; what is no run's."""
+    applied(consumer, "r1", 1.0, load=("here", 0.3), fit=("there", 0.5))
+    consumer.step(3600, run="r1", step="load", site="here", machine="m5.large")
+    consumer.step(1800, run="r1", step="fit", site="there", machine="m5.large")
+    consumer.clock.pass_seconds(DAY)
+    applied(consumer, "r2", 0.4, load=("here", 0.4))
+    consumer.step(7200, run="r2", step="load", site="here", machine="m5.large")
+    spend(consumer, 5, "r3")
+    consumer.moves(sent=1_000_000_000)
+    consumer.meter()
+
+    def told(*by: str, **more: str) -> dict[Any, tuple[float | None, float]]:
+        found = costs(consumer.site, asked(by, **more))["estimates"]
+        return {
+            one[by[0]]: (one["estimate"], pytest.approx(one["money"], abs=1e-9)) for one in found
+        }
+
+    whole = (pytest.approx(1.4), 1.26)
+    assert told("site") == {"here": (pytest.approx(0.7), 1.08), "there": (0.5, 0.18), None: (
+        pytest.approx(0.2), 0.0)}  # fmt: skip
+    assert told("day") == {"2026-11-02": (1.0, 0.54), "2026-11-03": (0.4, 0.72)}
+    assert told("team") == {"growth": whole}
+    assert told("model") == {"churn": whole}
+    assert told("tag:environment") == {"test": whole}
+    assert told("tag:pipeline") == {"train": whole}
+    assert told("run") == {"r1": (1.0, 0.54), "r2": (0.4, 0.72)}
+    assert told("step")["fit"] == (0.5, 0.18)
+    assert told("site", until="2026-11-03")["here"] == (pytest.approx(0.3), 0.36)
+    consumer.run("r4")
+    assert "r4" not in told("run") and "r3" not in told("run")
+
+
+def test_a_plan_that_placed_nothing_has_no_estimate(consumer: Any) -> None:
+    applied(consumer, "r1", None)
+    consumer.step(3600, run="r1")
+    consumer.meter()
+    found = costs(consumer.site, asked(["site"]))
+    assert found["estimates"] == [] and found["runs"][0]["estimate"] is None
+
+
+def test_what_was_spent_at_an_unknown_price_is_said_beside_the_estimate(consumer: Any) -> None:
+    applied(consumer, "r1", 1.0, load=("here", 1.0))
+    consumer.step(3600, run="r1", step="load", site="here", machine="unheard-of")
+    consumer.meter()
+    (one,) = costs(consumer.site, asked(["site"]))["estimates"]
+    assert (one["estimate"], one["money"], one["unpriced"]) == (1.0, 0.0, 1)
+
+
+def test_a_champion_costs_what_its_endpoint_did_by_the_days_on_which_it_was_up(
+    consumer: Any,
+) -> None:
+    """Two hours on one day, four on another, none between; the version before it does not count."""
+
+    def crown(version: int) -> None:
+        body = {"model": "churn", "alias": "champion", "version": version}
+        consumer.site.ledger.append(
+            [Draft("alias.moved", {**body, "previous": None, "release": ""})]
+        )
+
+    def serve(hours: float, **seconds: float) -> None:
+        start = consumer.clock.now
+        consumer.clock.pass_seconds(hours * 3600)
+        consumer.beat(f"{start}-1", start, ended=True, **seconds)
+        consumer.meter()
+
+    found = costs(consumer.site, asked(["model"]))
+    assert found["champions"] == []
+    crown(1)
+    serve(1, v1=3600.0)
+    crown(2)
+    serve(2, v2=7200.0)
+    consumer.clock.pass_seconds(2 * DAY)
+    serve(4, v2=4 * 3600.0)
+    (one,) = costs(consumer.site, asked(["model"]))["champions"]
+    assert (one["model"], one["version"], one["days"]) == ("churn", "2", 2)
+    assert one["money"] == pytest.approx(6 * 0.36)
+    assert one["per_day"] == pytest.approx(3 * 0.36)
+    (first,) = costs(consumer.site, asked(["model"], until="2026-11-03"))["champions"]
+    assert (first["days"], first["per_day"]) == (1, pytest.approx(2 * 0.36))
+
+
+def test_a_champions_day_at_an_unknown_price_is_unknown(consumer: Any) -> None:
+    body = {"model": "churn", "alias": "champion", "version": 1, "previous": None, "release": ""}
+    consumer.site.ledger.append([Draft("alias.moved", body)])
+    start = consumer.clock.now
+    consumer.clock.pass_seconds(3600)
+    consumer.beat("1-1", start, v1=3600.0)
+    metering.meter(consumer.site, replace(TARIFF, machine=""))
+    (one,) = costs(consumer.site, asked(["model"]))["champions"]
+    assert one["per_day"] is None
 
 
 def test_a_thousand_predictions_cost_what_their_endpoint_did(consumer: Any) -> None:
