@@ -67,11 +67,13 @@ test: .venv/dev .environments/clients/made .environments/torch/made ## all tests
 
 test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ceph
 	@tests/servers/install azurite
+	@tests/servers/install prometheus
 	@test -z "$(CEPH)" || tests/servers/install ceph
 	@$(BIN)/pytest -q -m "(servers$(if $(CEPH), or ceph)) and not long" $(PYTEST_ARGS)
 
 test-all: .venv/dev .environments/clients/made .environments/torch/made ## all tests, with full counts, on Ceph too
 	@tests/servers/install azurite
+	@tests/servers/install prometheus
 	@tests/servers/install ceph
 	@$(BIN)/pytest -q $(PARALLEL) $(PYTEST_ARGS)
 

@@ -18,13 +18,14 @@ from servers.azure import Azurite
 from servers.ceph import CephGateway
 from servers.faults import FaultProxy
 from servers.gcs import GcsDouble, GcsEmulator
+from servers.prometheus import Prometheus
 from servers.s3 import MotoServer, RcloneServer
 
 # No test passes or fails on a duration: a busy machine is no fault of the code.
 settings.register_profile("of-any-duration", deadline=None)
 settings.load_profile("of-any-duration")
 
-MARK_OF_FIXTURE = {"azurite": "servers", "ceph": "ceph"}
+MARK_OF_FIXTURE = {"azurite": "servers", "ceph": "ceph", "prometheus": "servers"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -69,6 +70,13 @@ def azurite() -> Iterator[Azurite]:
 @pytest.fixture(scope="session")
 def ceph() -> Iterator[CephGateway]:
     with CephGateway() as server:
+        yield server
+
+
+@pytest.fixture
+def prometheus() -> Iterator[Prometheus]:
+    """One for each test: what it has scraped stays in it."""
+    with Prometheus() as server:
         yield server
 
 

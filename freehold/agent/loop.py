@@ -234,6 +234,7 @@ class Agent:
             text = f"{done.rows} rows of usage metered: {money}"
             if done.unpriced:
                 text += f"; of {done.unpriced} the price is not known"
+            text = "; ".join((text, *done.warnings))
             self._tell(Event("usage.metered", text, routine=True))
 
     def _said(self, kind: str) -> Callable[[str], None]:

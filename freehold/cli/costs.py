@@ -62,6 +62,7 @@ def command(
     _totals(found)
     for line in chart(found, WIDTH):
         click.echo(line)
+    _accelerators(found)
     _estimates(found)
     _runs(found)
     _answers(found)
@@ -149,6 +150,17 @@ def _answers(found: dict[str, Any]) -> None:
     for one in found["champions"]:
         per = "unknown" if one["per_day"] is None else money(one["per_day"])
         click.echo(f"champion {one['model']}@{one['version']}: {per} {one['currency']} a day")
+
+
+def _accelerators(found: dict[str, Any]) -> None:
+    for one in found["accelerators"]:
+        told = f"accelerators of {one['machine']} at {one['site']}: {one['hours']:,.2f} hours"
+        if one["use"] is not None:
+            told += f", {one['use']:.0%} used"
+        unknown = one["hours"] - one["known_hours"]
+        if unknown > 0:
+            told += f"; use unknown of {unknown:,.2f} hours"
+        click.echo(told)
 
 
 def _idle(found: dict[str, Any]) -> None:

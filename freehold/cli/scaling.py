@@ -22,7 +22,12 @@ WIDTH = 56
 @click.option(
     "--manifest", "name", default="", metavar="NAME", help="What an autoscaler reads: an adapter."
 )
-@click.option("--metrics", default="", metavar="URL", help="Who has the metrics, for a manifest.")
+@click.option(
+    "--metrics",
+    default="",
+    metavar="URL",
+    help="The Prometheus server that has accelerators' use, and a manifest's metrics.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write the manifest to this file.")
 @output.as_json
 def command(
@@ -40,7 +45,7 @@ def command(
         if name:
             found = make_manifest(site, name, targets, metrics, ahead)
         else:
-            found = advice(site, targets, ahead)
+            found = advice(site, targets, ahead, metrics)
     if name and out is not None:
         out.write_text(found["text"], encoding="utf-8")
     if as_json:
@@ -69,8 +74,9 @@ def _advice(found: dict[str, Any]) -> None:
     else:
         click.echo(f"{found['model']}: {now} → {_replicas(wanted)}: {decision['reason']}")
     click.echo(
-        f"use {measured['use']:.1%} of a replica at {measured['requests_per_second']:.3g} requests"
-        f" a second, {1000 * measured['seconds_per_request']:.2f} ms each;"
+        f"use {measured['use']:.1%} of a replica{_of(measured)} at"
+        f" {measured['requests_per_second']:.3g} requests a second,"
+        f" {1000 * measured['seconds_per_request']:.2f} ms each;"
         f" {measured['queue']:.2f} wait at each replica"
     )
     if found["cost"]:
@@ -93,6 +99,10 @@ def _advice(found: dict[str, Any]) -> None:
         "freehold scaling --forecast",
         "freehold scaling --manifest NAME --out FILE",
     )
+
+
+def _of(measured: dict[str, Any]) -> str:
+    return "'s accelerators" if measured["use_of"] == "accelerators" else ""
 
 
 def _forecast(found: dict[str, Any]) -> None:

@@ -138,6 +138,8 @@ OWN: tuple[Column, ...] = (
     Column("x_Estimated", "flag", "custom", nullable=False),
     Column("x_Unpriced", "flag", "custom"),
     Column("x_CarbonKilograms", "decimal", "custom"),
+    Column("x_Accelerators", "decimal", "custom"),
+    Column("x_AcceleratorUse", "decimal", "custom"),
     Column("x_Site", "text", "custom"),
     Column("x_Project", "text", "custom"),
     Column("x_Team", "text", "custom"),
@@ -149,7 +151,9 @@ OWN: tuple[Column, ...] = (
 )
 """`x_RowId` is the same for the same row wherever it is made; `x_Kind` is what a metered row is
 about; where `x_Unpriced` is true nobody knows the price, and the costs are 0 only because they may
-not be null; the last eight repeat tags, so that a query need not read JSON."""
+not be null; `x_Accelerators` is how many a machine has, and `x_AcceleratorUse` the mean share of
+them that was used, 0 to 1, null where nobody knows it; the last eight repeat tags, so that a query
+need not read JSON."""
 
 COLUMNS: tuple[Column, ...] = FOCUS + OWN
 TAGGED: Mapping[str, str] = {

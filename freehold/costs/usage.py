@@ -95,6 +95,10 @@ class Usage:
     estimated: bool = True
     """Whether the price is a table's, not a bill's."""
     spot: bool = False
+    accelerators: int = 0
+    """That the machine has."""
+    accelerator_use: float | None = None
+    """The mean share of them that was used, 0 to 1; None if unknown, or if it has none."""
     account: str = ""
     """Who pays; the project where it is not said."""
 
@@ -105,6 +109,11 @@ class Usage:
 
     def _checks(self) -> Iterator[tuple[bool, str]]:
         numbers = {"quantity": self.quantity, "unit price": self.unit_price}
+        numbers["number of accelerators"] = self.accelerators
+        if self.accelerator_use is not None:
+            numbers["accelerators' use"] = self.accelerator_use
+            yield self.accelerator_use > 1, "its accelerators are used more than wholly"
+            yield not self.accelerators, "it uses accelerators and has none"
         if self.carbon is not None:
             numbers["carbon"] = self.carbon
         for name, number in numbers.items():
@@ -195,6 +204,8 @@ class Usage:
             "x_Kind": self.kind,
             "x_Estimated": self.estimated,
             "x_Unpriced": not self.priced,
+            "x_Accelerators": float(self.accelerators) or None,
+            "x_AcceleratorUse": self.accelerator_use,
             **{TAGGED[key]: value for key, value in tags.items() if key in TAGGED},
         }
 

@@ -1,6 +1,6 @@
 """What was consumed since the last metering, as rows of usage."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,10 +21,16 @@ OUTCOMES = {"step.failed": "failed", "step.finished": "", "step.interrupted": "i
 UNSPECIFIED = "unspecified"
 """Machine type where nobody said which it was."""
 GIGABYTE = 1e9
+Used = Callable[[int, int], float | None]
+"""From one moment to another, microseconds since 1970 UTC → mean share; None where unknown."""
 _HOUR = 3.6e9
 """Microseconds."""
 _PART = 2_000_000
 """Microseconds before a part of the request log was answered in which its requests came."""
+
+
+def _unknown(*_: int) -> float | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,9 @@ class Waiting:
 class Metering:
     """Rows of one metering. Prices come from the tariff; what has none is a row that says so."""
 
-    def __init__(self, site: Site, tariff: Tariff, waiting: Waiting) -> None:
-        self._site, self._tariff, self._waiting = site, tariff, waiting
+    def __init__(self, site: Site, tariff: Tariff, waiting: Waiting, used: Used = _unknown) -> None:
+        """`used`: of this machine's accelerators."""
+        self._site, self._tariff, self._waiting, self._used = site, tariff, waiting, used
         spec = site.project.spec
         self._tags = {**spec.tags, "project": spec.project}
         self._models = {one.pipeline: name for name, one in spec.models.items()}
@@ -83,8 +90,11 @@ class Metering:
         row = self._site.state.get("runs", run) or {}
         pipeline = str(row.get("pipeline", ""))
         at = str(body.get("site") or self._site.name)
-        here = self._tariff.machine if at == self._site.name else ""
-        machine, spot = str(body.get("machine") or here), bool(body.get("spot"))
+        planned, spot = str(body.get("machine") or ""), bool(body.get("spot"))
+        machine = planned
+        if at == self._site.name:
+            machine = self._tariff.stated or planned or self._tariff.machine
+        spot = spot and machine == planned
         microseconds = int(body["microseconds"])
         hours = microseconds / _HOUR
         tags = {
@@ -110,7 +120,15 @@ class Metering:
             tags=tags,
             carbon=_of(self._tariff.carbon_of(at, machine), hours),
             spot=spot,
+            **self._accelerators(at, machine, fact.wall - microseconds, fact.wall),
         )
+
+    def _accelerators(self, at: str, machine: str, start: int, end: int) -> dict[str, Any]:
+        """Of a time in microseconds. What another site's machine used is not known here."""
+        count = self._tariff.accelerators_of(at, machine)
+        if not count or at != self._site.name:
+            return {"accelerators": count}
+        return {"accelerators": count, "accelerator_use": self._used(start, end)}
 
     def _requests(self, fact: Consumed) -> Iterator[Usage]:
         """Counted; what answering costs is the replicas' time."""
@@ -178,6 +196,7 @@ class Metering:
                 end=_moment(max(replica.beat, before["beat"] + 1)),
                 tags={"model": replica.model, "version": version},
                 carbon=_of(self._tariff.carbon_of(site, machine), hours),
+                **self._accelerators(site, machine, before["beat"], replica.beat),
             )
 
     def _storage(self) -> Iterator[Usage]:

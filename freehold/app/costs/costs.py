@@ -14,6 +14,7 @@ from freehold.app.costs.rows import covered, usage_rows
 from freehold.app.site.opening import Site
 from freehold.catalog.metering import spent_by
 from freehold.catalog.versions import version_of_run
+from freehold.costs.accelerators import accelerator_use
 from freehold.costs.charts import bars, sparkline
 from freehold.costs.converted import stated_of
 from freehold.costs.drawings import Stacks, svg
@@ -95,6 +96,7 @@ def costs(site: Site, wanted: Asked) -> dict[str, Any]:
         "predictions": _predictions(metered),
         "champions": _champions(site, metered),
         "idle": idle(metered).to_dicts(),
+        "accelerators": accelerator_use(metered).to_dicts(),
         "unpriced": _unpriced(rows),
         "absent": len(read.absent),
     }

@@ -17,6 +17,7 @@ from freehold.app.costs import replicas
 from freehold.app.costs.consumption import Metering, Waiting
 from freehold.app.costs.rows import usage_draft
 from freehold.app.costs.tariff import Tariff, tariff_of
+from freehold.app.scaling.accelerators import metrics_here
 from freehold.app.site import moved, stored
 from freehold.app.site.opening import Site
 from freehold.app.site.stored import OBJECTS, STORE, Sample
@@ -42,18 +43,21 @@ class Metered:
     """Rows of which nobody knows the price."""
     money: Mapping[str, float]
     """By currency."""
+    warnings: tuple[str, ...] = ()
+    """What is not known that was asked for."""
 
 
 def meter(site: Site, tariff: Tariff | None = None) -> Metered | None:
     """None where nothing was consumed that is worth a row yet, and where other processes append so
     fast that the next call has to do it. Raises StorageFailed."""
+    used: _Used | None = None
     for _ in range(TRIES):
         waiting = _look(site)
         _tidy(site, waiting)
         if not _is_worth(waiting, site.clock()):
             return None
-        tariff = tariff or tariff_of(site.project)
-        frame = frame_of_usage(Metering(site, tariff, waiting).usages())
+        tariff, used = tariff or tariff_of(site.project), used or _Used()
+        frame = frame_of_usage(Metering(site, tariff, waiting, used).usages())
         spent = _spent(frame)
         drafts = [_metered(site, waiting, frame.height, spent)]
         if frame.height:
@@ -68,17 +72,41 @@ def meter(site: Site, tariff: Tariff | None = None) -> Metered | None:
 
         if site.ledger.decide(decision):
             _tidy(site, _look(site))
-            return _told(spent)
+            return _told(spent, used.warnings)
     return None
+
+
+class _Used:
+    """Accelerators' use of this machine. A server that does not tell it stops no metering: what it
+    would have told is unknown, and that is said."""
+
+    def __init__(self) -> None:
+        self.warnings: tuple[str, ...] = ()
+        self._known: dict[tuple[int, int], float | None] = {}
+
+    def __call__(self, start: int, end: int) -> float | None:
+        if (start, end) not in self._known:
+            self._known[start, end] = self._asked(start, end)
+        return self._known[start, end]
+
+    def _asked(self, start: int, end: int) -> float | None:
+        if self.warnings:
+            return None
+        try:
+            metrics = metrics_here()
+            return None if metrics is None else metrics.between(start / 1e6, end / 1e6)
+        except FreeholdError as error:
+            self.warnings = (f"accelerators' use is not known: [{error.code}] {error.what}",)
+            return None
 
 
 def metered(site: Site) -> list[str]:
     """Meters beside something that must not fail because this does: what went wrong, for people."""
     try:
-        meter(site)
+        done = meter(site)
     except FreeholdError as error:
         return [f"what was used is metered later: [{error.code}] {error.what}"]
-    return []
+    return [] if done is None else list(done.warnings)
 
 
 @contextmanager
@@ -184,13 +212,13 @@ def _spent(frame: pl.DataFrame) -> list[dict[str, Any]]:
     return summed.sort(SPENT).to_dicts()
 
 
-def _told(spent: Iterable[Mapping[str, Any]]) -> Metered:
+def _told(spent: Iterable[Mapping[str, Any]], warnings: tuple[str, ...]) -> Metered:
     rows = unpriced = 0
     money: dict[str, float] = {}
     for one in spent:
         rows, unpriced = rows + one["rows"], unpriced + one["unpriced"]
         money[one["currency"]] = money.get(one["currency"], 0.0) + one["money"]
-    return Metered(rows, unpriced, money)
+    return Metered(rows, unpriced, money, warnings)
 
 
 def _tidy(site: Site, waiting: Waiting) -> None:

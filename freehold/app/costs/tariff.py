@@ -24,6 +24,8 @@ MachineCarbon = Callable[[str, str], Figure | None]
 """Site, machine type → kgCO2e per hour."""
 StoragePrice = Callable[[str], Figure | None]
 """Site → money for a gigabyte (10⁹ bytes) and month."""
+Accelerators = Callable[[str, str], int]
+"""Site, machine type → how many it has; 0 where that is not known."""
 TransferPrice = Callable[[str, str], Figure | None]
 """From the store of one site to another site, or from a site to the store of another: money for a
 gigabyte."""
@@ -31,6 +33,10 @@ gigabyte."""
 
 def _unknown(*_: object) -> Figure | None:
     return None
+
+
+def _none(*_: object) -> int:
+    return 0
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,11 @@ class Tariff:
     carbon_of: MachineCarbon = _unknown
     storage_of: StoragePrice = _unknown
     transfer_of: TransferPrice = _unknown
+    accelerators_of: Accelerators = _none
     machine: str = ""
     """Machine type that this process runs on; empty if it is not known."""
+    stated: str = ""
+    """The same, only if the environment says it: then it goes before what a plan says."""
 
     def provider(self, site: str) -> tuple[str, str]:
         return self.sites.get(site, (OWN, ""))
@@ -79,6 +88,10 @@ class _Known:
             found = offers.get((site, machine, False))
             return None if found is None else found.carbon
 
+        def accelerators_of(site: str, machine: str) -> int:
+            found = offers.get((site, machine, False))
+            return 0 if found is None else found.hardware.accelerators
+
         return Tariff(
             currency=self._spec.currency,
             sites={n: (one.provider or OWN, one.region) for n, one in self._spec.sites.items()},
@@ -86,7 +99,9 @@ class _Known:
             carbon_of=carbon_of,
             storage_of=self._storage,
             transfer_of=self._transfer,
-            machine=_machine_here(self._spec.sites.get(self._spec.site)),
+            accelerators_of=accelerators_of,
+            machine=machine_here(self._spec.sites.get(self._spec.site)),
+            stated=os.environ.get(MACHINE_VARIABLE, ""),
         )
 
     def _storage(self, site: str) -> Figure | None:
@@ -112,8 +127,9 @@ class _Known:
         return found
 
 
-def _machine_here(site: SiteSpec | None) -> str:
-    """What the environment says, or the site's only type."""
+def machine_here(site: SiteSpec | None) -> str:
+    """The machine type that this process runs on: what the environment says, or the site's only
+    type; empty where neither tells it."""
     named = os.environ.get(MACHINE_VARIABLE, "")
     types = list(site.machines) if site is not None else []
     return named or (types[0] if len(types) == 1 else "")

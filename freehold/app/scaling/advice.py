@@ -1,5 +1,6 @@
 """`freehold scaling`: how many replicas the endpoint should have now, and in the hours ahead."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -7,17 +8,23 @@ from typing import Any
 
 from freehold.app.costs.offers import offers_of, price_source
 from freehold.app.costs.tariff import tariff_of
+from freehold.app.scaling.accelerators import USE, AcceleratorMetrics, metrics_of
 from freehold.app.scaling.load import HOUR, Load, read_load
 from freehold.app.site.opening import Site
 from freehold.costs.charts import sparkline
-from freehold.domain.errors import FreeholdError, NotFound, WrongUsage
+from freehold.domain.errors import FreeholdError, NotFound, Refused, WrongUsage
 from freehold.domain.offer import Offer
 from freehold.domain.scaling import WEEK, Targets, Warming
 from freehold.serving.scaling import decide
 from freehold.serving.traffic_forecast import forecast, schedule, warm
 
 SHAPE = 1
-USE_BY = "by Little's law; no accelerator's use is recorded"
+LONGEST = 63
+"""Letters of a DNS label (RFC 1123)."""
+USE_BY = "by Little's law"
+NOBODY = "no accelerator's use is known: nobody was named who scrapes it"
+UNSCRAPED = "no accelerator's use is known: {url} has no {metric} of {{{selector}}} in this minute"
+BY_ACCELERATORS = "the accelerators', {metric} of {{{selector}}} as {url} has it"
 SCORING = "scoring times of the request log"
 ANSWERING = f"{SCORING}, and what answering takes beside them by the endpoint's metrics"
 QUEUE_BY = "estimated from rate and scoring times (Pollaczek-Khinchine)"
@@ -49,14 +56,16 @@ def endpoint_model(site: Site) -> str:
     return spec.model
 
 
-def advice(site: Site, targets: Targets, ahead: bool = False) -> dict[str, Any]:
-    """JSON, shape 1. `ahead`: with a forecast of traffic and what it needs.
+def advice(site: Site, targets: Targets, ahead: bool = False, metrics: str = "") -> dict[str, Any]:
+    """JSON, shape 1. `ahead`: with a forecast of traffic and what it needs; `metrics`: address of
+    the server that knows the accelerators' use, else FREEHOLD_METRICS.
 
     Raises NotFound `scaling.no-endpoint`, `scaling.no-traffic`; IntegrityError for a log that is
-    not what was recorded.
+    not what was recorded; Unreachable, Failed for a server that does not tell.
     """
     model = endpoint_model(site)
-    load = read_load(site, model)
+    accelerators = metrics_of(metrics, lambda: deployment_of(model))
+    load = read_load(site, model, accelerators)
     if load is None:
         raise NotFound(
             f"nothing was asked of {model} here in eight weeks",
@@ -81,13 +90,35 @@ def advice(site: Site, targets: Targets, ahead: bool = False) -> dict[str, Any]:
             "seconds_per_request": load.seconds,
             "use": last.use,
             "scoring_seconds": load.scoring,
-            "use_by": f"{ANSWERING if load.seconds > load.scoring else SCORING}, {USE_BY}",
+            "use_by": _use_by(load, accelerators),
+            "use_of": "accelerators" if load.accelerators else "processor",
         },
         "targets": asdict(targets),
         "cost": _cost(offer, decision.now, decision.replicas),
         "minutes": _minutes(load),
         "forecast": _ahead(site, load, targets, offer) if ahead else None,
     }
+
+
+def _use_by(load: Load, asked: AcceleratorMetrics | None) -> str:
+    told = {} if asked is None else {"metric": USE, "selector": asked.selector, "url": asked.url}
+    if load.accelerators:
+        return BY_ACCELERATORS.format(**told)
+    of_processor = f"{ANSWERING if load.seconds > load.scoring else SCORING}, {USE_BY}"
+    return f"{of_processor}; {UNSCRAPED.format(**told) if told else NOBODY}"
+
+
+def deployment_of(model: str) -> str:
+    """The model's name as a DNS label. Raises Refused `scaling.name`."""
+    label = re.sub(r"[^a-z0-9]+", "-", model.lower())[:LONGEST].strip("-")
+    if not label:
+        raise Refused(
+            f"no deployment can be named after the model '{model}'",
+            why="a name there has letters a to z, digits and hyphens",
+            hint="give the model a name with one of these in freehold.yaml",
+            code="scaling.name",
+        )
+    return label
 
 
 def warming(site: Site, targets: Targets) -> tuple[Sequence[Warming], str]:

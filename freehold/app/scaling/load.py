@@ -1,13 +1,14 @@
 """What the endpoint's replicas had to do, from the request log and the replicas' beats."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 from prometheus_client.parser import text_string_to_metric_families
 
 from freehold.app.costs.replicas import ReplicaTime, replicas
 from freehold.app.loop.status import own_endpoint
+from freehold.app.scaling.accelerators import AcceleratorMetrics
 from freehold.app.site.opening import Site
 from freehold.app.traffic.client import EndpointClient
 from freehold.app.traffic.requests import collect, logged
@@ -46,12 +47,18 @@ class Load:
     scoring: float
     """Of them, those of scoring, by the log; the others are known only of an endpoint that is there
     now."""
+    accelerators: bool = False
+    """Whether the samples' use is that of accelerators, which were asked for; else it is that of a
+    processor."""
 
 
-def read_load(site: Site, model: str) -> Load | None:
+def read_load(
+    site: Site, model: str, accelerators: AcceleratorMetrics | None = None
+) -> Load | None:
     """None where nothing was asked in eight weeks. Records the log's new files.
 
-    Raises IntegrityError for a file of the log that is not what was recorded.
+    Raises IntegrityError for a file of the log that is not what was recorded; Unreachable and
+    Failed where `accelerators` is given and does not tell.
     """
     collect(site, model)
     now = site.clock()
@@ -69,7 +76,13 @@ def read_load(site: Site, model: str) -> Load | None:
     if not seen:
         # It was started in this very minute: what is known is what was asked before, or in it.
         end, seen = last, _seen(minutes, there, last)
+    used = accelerators.by_minute(end - WINDOW, end) if accelerators is not None else {}
+    # Of the last minute, or by the processor's alone: the two kinds of use are not compared.
+    is_used = end - 1 in used
+    if is_used:
+        seen = list(_by_accelerators(seen, used))
     return Load(
+        accelerators=is_used,
         until=end * MINUTE,
         live=live,
         samples=tuple(sample for sample, _ in seen),
@@ -118,6 +131,16 @@ def _seen(
         if count:
             found.append((sample_of((minute + 1) * 60.0, 60.0, count, told), told.requests / 60))
     return found
+
+
+def _by_accelerators(
+    seen: Sequence[tuple[Sample, float]], used: Mapping[int, float]
+) -> Iterator[tuple[Sample, float]]:
+    """A minute that nobody scraped is a gap."""
+    for sample, rate in seen:
+        minute = round(sample.at) // 60 - 1
+        if minute in used:
+            yield replace(sample, use=used[minute]), rate
 
 
 def _minutes(site: Site, model: str, since: int) -> dict[int, Answered]:

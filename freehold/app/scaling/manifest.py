@@ -1,17 +1,12 @@
 """`freehold scaling --manifest`: the same lines, as a system that scales reads them."""
 
-import re
 from typing import Any
 
 from freehold.app import adapters
-from freehold.app.scaling.advice import endpoint_model, machine_here, warming
+from freehold.app.scaling.advice import deployment_of, endpoint_model, machine_here, warming
 from freehold.app.site.opening import Site
-from freehold.domain.errors import Refused
 from freehold.domain.scaling import Targets
 from freehold.ports.scaling_manifest import Scaled, ScalingManifest
-
-LONGEST = 63
-"""Letters of a DNS label (RFC 1123)."""
 
 
 def manifest(
@@ -36,16 +31,3 @@ def manifest(
     made = writer.manifest(scaled)
     left_out = [*made.left_out, *([f"no hours to warm: {reason}"] if reason else [])]
     return {"shape": 1, "manifest": name, "text": made.text, "left_out": left_out}
-
-
-def deployment_of(model: str) -> str:
-    """The model's name as a DNS label. Raises Refused `scaling.name`."""
-    label = re.sub(r"[^a-z0-9]+", "-", model.lower())[:LONGEST].strip("-")
-    if not label:
-        raise Refused(
-            f"no deployment can be named after the model '{model}'",
-            why="a name there has letters a to z, digits and hyphens",
-            hint="give the model a name with one of these in freehold.yaml",
-            code="scaling.name",
-        )
-    return label

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Event, Thread
 from typing import Any
 
+from freehold.app.costs.tariff import machine_here
 from freehold.app.project.loading import make_importable, module_sources
 from freehold.app.run.world import environment_digest, surroundings
 from freehold.app.site.copying import lend
@@ -121,7 +122,8 @@ def _completion(site: Site, claimed: Claimed, step: AskedStep, result: Result) -
         version=None,
         code="" if failure is None else failure.code,
         outputs=result.outputs,
-        machine=step.place.machine,
+        # What it runs on is known here; the plan's word stands where that is not said.
+        machine=machine_here(site.project.spec.sites[site.name]) or step.place.machine,
         microseconds=result.microseconds,
         cached=result.cached,
         failure="" if failure is None else _told(site, claimed, step, failure),

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from freehold.cli.main import run
 from freehold.costs.usage import Usage, frame_of_usage
 from freehold.domain.errors import Refused, WrongUsage
 from tests.focus import bills
-from tests.integration.costs.conftest import Office
 
 PROJECT = """\
 project: acme
@@ -55,12 +53,13 @@ def at(day: int, hour: int = 0) -> datetime:
 
 
 @pytest.fixture
-def acme(tmp_path: Path) -> Iterator[Office]:
-    (tmp_path / "freehold.yaml").write_text(PROJECT)
-    (tmp_path / "prices.yaml").write_text("currency: EUR\nusd: 1.25\n")
-    (tmp_path / "steps.py").write_text(CODE)
-    with open_site(tmp_path) as site:
-        yield Office(tmp_path, site)
+def acme(office: Any) -> Iterator[Any]:
+    (office.folder / "freehold.yaml").write_text(PROJECT)
+    (office.folder / "prices.yaml").write_text("currency: EUR\nusd: 1.25\n")
+    (office.folder / "steps.py").write_text(CODE)
+    office.site.close()
+    with open_site(office.folder) as office.site:
+        yield office
 
 
 def metered(site: Site, day: int, money: float) -> None:

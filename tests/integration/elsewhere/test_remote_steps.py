@@ -3,8 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
 import pytest
 
+from freehold.app.costs.rows import usage_frames
 from freehold.app.run.plan import plan_run
 from freehold.app.run.run import run
 from freehold.domain.artifact import object_key
@@ -31,6 +33,34 @@ def test_a_step_runs_at_the_site_that_the_plan_names(world: Any) -> None:
     said = [(one.step, one.status, one.detail.get("site")) for one in world.seen]
     assert ("squares", "asked", "aws") in said
     assert ("squares", "finished", "aws") in said
+
+
+def test_the_agent_says_on_which_machine_it_really_ran(world: Any, monkeypatch: Any) -> None:
+    """The plan has m5.xlarge on spot: another machine is another price, and not spot."""
+    monkeypatch.setenv("FREEHOLD_MACHINE", "m5.large")
+    world["aws"].start()
+    monkeypatch.delenv("FREEHOLD_MACHINE")
+    world.run("chain", {"squares": replace(AWS, spot=True)})
+    told = {one["step"]: one for one in world.bodies("step.finished")}["squares"]
+    assert (told["site"], told["machine"], told["spot"]) == ("aws", "m5.large", False)
+    with world["onprem"].open() as site:
+        done = (pl.col("x_Site") == "aws") & (pl.col("x_Kind") == "step")
+        (row,) = usage_frames(site).filter(done).collect().to_dicts()
+    assert (row["SkuId"], row["PricingCategory"], row["x_Step"]) == (
+        "m5.large",
+        "Standard",
+        "squares",
+    )
+
+
+def test_a_sites_only_machine_is_the_one_that_it_ran_on(world: Any) -> None:
+    file = world["aws"].root / "freehold.yaml"
+    box = "    machines: {box: {cpus: 2, memory: 8 GiB, price: 1}}\n"
+    file.write_text(file.read_text().replace("  aws:\n", f"  aws:\n{box}"))
+    world["aws"].start()
+    world.run("chain", {"squares": AWS})
+    told = {one["step"]: one for one in world.bodies("step.finished")}["squares"]
+    assert (told["site"], told["machine"]) == ("aws", "box")
 
 
 def test_what_only_other_sites_read_does_not_pass_the_driver(world: Any) -> None:

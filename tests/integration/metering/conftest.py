@@ -180,5 +180,10 @@ def consumers(tmp_path: Path) -> Iterator[Callable[[], Consumer]]:
 
 
 @pytest.fixture
+def tariff() -> Tariff:
+    return TARIFF
+
+
+@pytest.fixture
 def consumer(consumers: Callable[[], Consumer]) -> Consumer:
     return consumers()

@@ -27,7 +27,6 @@ from freehold.costs.budget import Charge
 from freehold.domain.errors import BudgetExceeded, Conflict, NotFound, WrongUsage
 from freehold.domain.fact import Draft
 from freehold.monitoring.proposals import signals_of
-from tests.integration.metering.conftest import TARIFF
 
 DAY = 86_400
 PLAN = "sha256:" + "ab" * 32
@@ -196,13 +195,13 @@ def test_a_champion_costs_what_its_endpoint_did_by_the_days_on_which_it_was_up(
     assert (first["days"], first["per_day"]) == (1, pytest.approx(2 * 0.36))
 
 
-def test_a_champions_day_at_an_unknown_price_is_unknown(consumer: Any) -> None:
+def test_a_champions_day_at_an_unknown_price_is_unknown(consumer: Any, tariff: Any) -> None:
     body = {"model": "churn", "alias": "champion", "version": 1, "previous": None, "release": ""}
     consumer.site.ledger.append([Draft("alias.moved", body)])
     start = consumer.clock.now
     consumer.clock.pass_seconds(3600)
     consumer.beat("1-1", start, v1=3600.0)
-    metering.meter(consumer.site, replace(TARIFF, machine=""))
+    metering.meter(consumer.site, replace(tariff, machine=""))
     (one,) = costs(consumer.site, asked(["model"]))["champions"]
     assert one["per_day"] is None
 

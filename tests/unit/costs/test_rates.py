@@ -11,7 +11,7 @@ from freehold.costs.converted import in_currency
 from freehold.costs.overrides import overridden
 from freehold.costs.rates import Rate, Stated, latest, rates_into
 from freehold.domain.errors import ProjectInvalid
-from tests.unit.costs.test_overrides import BIG, OneRegion
+from tests.one_region import BIG, OneRegion
 
 DAYS = st.dates(date(2026, 1, 1), date(2026, 1, 20))
 STATED = st.builds(
