@@ -169,6 +169,14 @@ def _idle(found: dict[str, Any]) -> None:
             f"idle: {one['model']}@{one['version']} at {one['site']}, {one['hours']:,.1f} hours,"
             f" {money(one['effective'])} {one['currency']}"
         )
+    for one in found["unused"]:
+        if one["hours"] > 0 and one["effective"] is not None:
+            share = min(one["hours_used"] / one["hours_there"], 1.0)
+            click.echo(
+                f"idle: {one['count']} × {one['machine']} at {one['site']}, {one['hours']:,.1f} of"
+                f" {one['hours_there']:,.1f} hours, {money(one['effective'])} {one['currency']}:"
+                f" {share:.0%} used, its price counts on {one['utilisation']:.0%}"
+            )
 
 
 def _notes(found: dict[str, Any]) -> None:

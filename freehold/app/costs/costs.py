@@ -11,6 +11,7 @@ import polars as pl
 from freehold.app.costs.estimates import estimates
 from freehold.app.costs.offers import price_source
 from freehold.app.costs.rows import covered, usage_rows
+from freehold.app.costs.unused import unused
 from freehold.app.site.opening import Site
 from freehold.catalog.metering import spent_by
 from freehold.catalog.versions import version_of_run
@@ -96,6 +97,7 @@ def costs(site: Site, wanted: Asked) -> dict[str, Any]:
         "predictions": _predictions(metered),
         "champions": _champions(site, metered),
         "idle": idle(metered).to_dicts(),
+        "unused": unused(site, metered, _start(wanted.since), _start(wanted.until)),
         "accelerators": accelerator_use(metered).to_dicts(),
         "unpriced": _unpriced(rows),
         "absent": len(read.absent),
@@ -304,6 +306,10 @@ def _currency(code: str) -> str:
         hint="write EUR, GBP, USD or the like",
         code="usage.currency",
     )
+
+
+def _start(day: date | None) -> datetime | None:
+    return None if day is None else _midnight(day)
 
 
 def _midnight(day: date) -> datetime:

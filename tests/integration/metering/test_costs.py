@@ -229,6 +229,46 @@ def test_an_endpoint_that_nobody_asks_idles(consumer: Any) -> None:
     assert found["predictions"][0]["per_thousand"] is None
 
 
+def with_racks(consumer: Any) -> Any:
+    """Two racks: 8.76 for a year of 8760 hours, half of which are used: 0.002 and energy 0.25."""
+    consumer.site.close()
+    file = consumer.folder / "freehold.yaml"
+    owned = "{purchase: 8.76, years: 1, watts: 500, kwh_price: 0.5, pue: 1, utilisation: 0.5}"
+    rack = f"rack: {{cpus: 2, memory: 8 GiB, count: 2, owned: {owned}}}"
+    uncounted = f"loose: {{cpus: 2, memory: 8 GiB, owned: {owned}}}"
+    text = file.read_text().replace("machines: {", f"machines: {{{rack}, {uncounted}, ")
+    file.write_text(text)
+    consumer.site = open_site(consumer.folder, consumer.clock)
+    return consumer
+
+
+def test_what_racks_did_not_do_is_told_at_their_derived_price(consumer: Any) -> None:
+    """They stand from nine o'clock; three hours of one of them are used; ten have passed."""
+    with_racks(consumer)
+    consumer.step(3 * 3600, run="r1", machine="rack", site="here")
+    consumer.meter()
+    consumer.clock.pass_seconds(7 * 3600)
+    (one,) = costs(consumer.site, asked([]))["unused"]
+    assert (one["site"], one["machine"], one["count"]) == ("here", "rack", 2)
+    assert one["hours_there"] == pytest.approx(20.0, abs=1e-4)
+    assert (one["hours_used"], one["hours"]) == (3.0, pytest.approx(17.0, abs=1e-4))
+    assert one["price"]["value"] == pytest.approx(0.252)
+    assert one["effective"] == pytest.approx(17 * 0.252, abs=1e-4)
+    (day,) = costs(consumer.site, asked([], "2026-11-02", "2026-11-03"))["unused"]
+    assert day["hours_there"] == pytest.approx(2 * 19, abs=1e-3)
+    assert costs(consumer.site, asked([], "2026-12-01"))["unused"] == []
+
+
+def test_racks_that_do_more_than_there_are_hours_idle_nothing(consumer: Any) -> None:
+    with_racks(consumer)
+    for _ in range(5):
+        consumer.step(3600, run="r1", machine="rack", site="here")
+        consumer.clock.pass_seconds(-3600)
+    consumer.meter()
+    (one,) = costs(consumer.site, asked([]))["unused"]
+    assert one["hours"] == 0.0 and one["effective"] == 0.0
+
+
 def test_pictures_for_terminals_and_pages(consumer: Any) -> None:
     with pytest.raises(NotFound):
         drawing(costs(consumer.site, asked(["site"])))
