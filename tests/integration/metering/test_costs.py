@@ -1,5 +1,6 @@
 """What was spent, as people ask for it; budgets that warn, refuse and ask."""
 
+import sys
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -23,6 +24,8 @@ from freehold.app.costs.budgets import (
 from freehold.app.costs.costs import asked, chart, costs, drawing
 from freehold.app.costs.watch import watch_costs
 from freehold.app.site.opening import open_site
+from freehold.cli import budgets as budgets_command  # noqa: F401 - imported when it is called
+from freehold.cli.main import run
 from freehold.costs.budget import Charge
 from freehold.domain.errors import BudgetExceeded, Conflict, NotFound, WrongUsage
 from freehold.domain.fact import Draft
@@ -312,6 +315,36 @@ def test_a_budget_warns_once_then_refuses_with_its_figures(consumer: Any) -> Non
     assert len(refused) == 1 and refused[0].feature == "month"
     require_budget(consumer.site, [Charge({}, 0.2)], PLAN)
     require_budget(consumer.site, [Charge({}, 0.0)], PLAN)
+
+
+def test_budgets_tell_what_the_month_comes_to_and_that_it_will_pass(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Six whole days of 0.72 each, from the second of November: 29 days come to 20.88."""
+    with_budgets(consumer, "  month: {limit: 20, warn: 0.9}\n  large: {limit: 30}\n")
+    for day in range(6):
+        began = consumer.clock.now
+        spend(consumer, 2, f"r{day}")
+        if day == 2:
+            (one, _) = budgets(consumer.site)["budgets"]
+            assert one["forecast"]["expected"] is None and one["will_pass"] is None
+        consumer.clock.now = began + DAY * 1_000_000
+    large, month = budgets(consumer.site)["budgets"]
+    told = month["forecast"]
+    assert month["state"] == "within" and month["will_pass"] is True
+    assert large["will_pass"] is False
+    assert (told["days"], told["spent"]) == (6, pytest.approx(6 * 0.72, abs=1e-3))
+    assert told["expected"] == pytest.approx(29 * 0.72, abs=1e-3)
+    assert told["low"] <= told["expected"] <= told["high"]
+
+    def opened(*_: Any) -> Any:
+        return open_site(consumer.folder, consumer.clock)
+
+    monkeypatch.setattr(sys.modules["freehold.cli.budgets"], "open_site", opened)
+    assert run(["budgets"]) == 0
+    shown = capsys.readouterr().out
+    assert "within, will pass" in shown and "20.88 (20.88 to 20.88)" in shown
+    assert "month: forecast by mean of days of 6 days, 90% interval" in shown
 
 
 def test_a_budget_that_asks_takes_a_word_for_that_plan_only(consumer: Any) -> None:
