@@ -14,10 +14,10 @@ from typing import Any
 import polars as pl
 
 from freehold.app.costs import replicas
+from freehold.app.costs.accelerators import metrics_here
 from freehold.app.costs.consumption import Metering, Waiting
 from freehold.app.costs.rows import usage_draft
 from freehold.app.costs.tariff import Tariff, tariff_of
-from freehold.app.scaling.accelerators import metrics_here
 from freehold.app.site import moved, stored
 from freehold.app.site.opening import Site
 from freehold.app.site.stored import OBJECTS, STORE, Sample

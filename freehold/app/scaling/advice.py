@@ -6,9 +6,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from freehold.app.costs.accelerators import USE, AcceleratorMetrics, metrics_of
 from freehold.app.costs.offers import offers_of, price_source
 from freehold.app.costs.tariff import tariff_of
-from freehold.app.scaling.accelerators import USE, AcceleratorMetrics, metrics_of
 from freehold.app.scaling.load import HOUR, Load, read_load
 from freehold.app.site.opening import Site
 from freehold.costs.charts import sparkline

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import polars as pl
 from prometheus_client.parser import text_string_to_metric_families
 
+from freehold.app.costs.accelerators import AcceleratorMetrics
 from freehold.app.costs.replicas import ReplicaTime, replicas
 from freehold.app.loop.status import own_endpoint
-from freehold.app.scaling.accelerators import AcceleratorMetrics
 from freehold.app.site.opening import Site
 from freehold.app.traffic.client import EndpointClient
 from freehold.app.traffic.requests import collect, logged

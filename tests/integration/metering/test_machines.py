@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from servers.prometheus import Prometheus, accelerator, dcgm_exporter
 
+from freehold.app.costs import accelerators as asking
 from freehold.app.costs.costs import asked, costs
 from freehold.app.costs.meter import meter
 from freehold.app.costs.tariff import MACHINE_VARIABLE, Tariff, tariff_of
-from freehold.app.scaling import accelerators as asking
 from freehold.app.site.opening import open_site
 from tests.focus import rules
 

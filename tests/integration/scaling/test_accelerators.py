@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from servers.prometheus import Prometheus, accelerator, dcgm_exporter, exposition
 
-from freehold.app.scaling import accelerators as asking
-from freehold.app.scaling.accelerators import AcceleratorMetrics
+from freehold.app.costs import accelerators as asking
+from freehold.app.costs.accelerators import AcceleratorMetrics
 from freehold.app.scaling.advice import advice
 from freehold.cli.main import run
 from freehold.domain.errors import Failed, Unreachable, WrongUsage
