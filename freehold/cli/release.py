@@ -10,7 +10,7 @@ from freehold.app.release.release import ReleasePlan, plan_release, release
 from freehold.app.release.status import release_status
 from freehold.app.site.opening import open_site
 from freehold.cli import output, release_drawing
-from freehold.domain.release import STRATEGIES, Release, Strategy, batches_of
+from freehold.domain.release import STRATEGIES, Release, Strategy
 
 BEGIN = "begin"
 
@@ -205,6 +205,9 @@ def _show(plan: ReleasePlan) -> None:
         click.echo("all traffic at once, without a canary")
         return
     click.echo(_way(plan))
+    if plan.strategy != "rolling" and plan.venue.stages:
+        soak = plan.settings.rolling.soak_minutes
+        click.echo(f"region after region: {_order(plan)}, each after {soak:g} minutes at 100 %")
     limits = plan.settings.guardrails
     own = [f", {name} worse by {one.drop:g}" for name, one in plan.settings.metrics.items()]
     click.echo(
@@ -224,15 +227,14 @@ def _way(plan: ReleasePlan) -> str:
                 f" loaded for {kept:g} minutes more"
             )
         case "rolling":
-            batches = batches_of(plan.venue.sites, settings.rolling.batch)
-            sites = " → ".join(", ".join(batch) for batch in batches)
             soak = settings.rolling.soak_minutes
             return (
-                f"rolling {sites}, each after {soak:g} minutes and {settings.minimum_rows:,} rows"
+                f"rolling {_order(plan)}, each after {soak:g} minutes"
+                f" and {settings.minimum_rows:,} rows"
             )
         case "shadow":
             shadow = settings.shadow
-            shares = " → ".join(f"{step} %" for step in plan.steps[1:])
+            shares = " → ".join(f"{step} %" for step in settings.steps)
             then = "then" if shadow.then == "canary" else "then, by a person's word,"
             what = f"shadow of {shadow.share:g} % of the keys for {shadow.hours:g} hours"
             return f"{what}, {then} canary {shares}, each after {settings.minimum_rows:,} rows"
@@ -247,8 +249,12 @@ def _way(plan: ReleasePlan) -> str:
             )
             return f"{what} for each, for {bandit.days:g} days, then {_then(bandit.then)}"
         case _:
-            shares = " → ".join(f"{step} %" for step in plan.steps)
+            shares = " → ".join(f"{step} %" for step in settings.steps)
             return f"canary {shares}, each after {settings.minimum_rows:,} rows"
+
+
+def _order(plan: ReleasePlan) -> str:
+    return " → ".join(", ".join(batch) for batch in plan.batches)
 
 
 def _then(then: str) -> str:

@@ -74,10 +74,13 @@ def _bar(weight: int) -> str:
 
 
 def _steps(one: Found) -> str:
-    """The steps, the running one in brackets."""
+    """The steps, the running one in brackets; region after region, those of the running one."""
     named = [f"{step} %" for step in one["steps"]]
     if one["status"] == "running":
         named[one["step"]] = f"[{named[one['step']]}]"
+    if one["strategy"] != "rolling":
+        each = len(named) // len(one["batches"])
+        named = named[one["stage"] * each : (one["stage"] + 1) * each]
     return " → ".join(named)
 
 

@@ -22,16 +22,18 @@ from freehold.domain.projection import State
 from freehold.domain.release import Release
 
 
-def analysed(release: Release, decision: Decision | Ready, seen: Sequence[Observation]) -> Draft:
-    """A fact of what a decision rests on; `seen` is since each step began, the running one
-    first."""
+def analysed(
+    release: Release, decision: Decision | Ready, seen: Sequence[Observation], site: str = ""
+) -> Draft:
+    """A fact of what a decision rests on; `seen` at the site is since each step began from which on
+    it looks (`Release.begun_at`), the running one first."""
     looks = [
         {
             "figures": [one.as_json() for one in figures(release.settings, each)],
             "rows": each.rows,
             "since": since,
         }
-        for since, each in zip(reversed(release.begun), seen, strict=True)
+        for since, each in zip(reversed(release.begun_at(site)), seen, strict=True)
     ]
     body = {
         "release": release.id,

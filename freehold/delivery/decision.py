@@ -4,9 +4,10 @@ Laws
 - A crossed guardrail rolls back, whatever else is true of the observation.
 - No step is left upwards before its minimum of rows, nor while rows do not go where they should.
 - A step that needs sites' words is not left before each of them gave its own: of blue-green, that
-  the version is loaded there; of a rolling release, that it has served all of the site's traffic
-  for its time and its minimum of rows, with no guardrail crossed.
-- Weights, but a bandit's, only grow until a rollback; a finished release stays as it is.
+  the version is loaded there; where it goes region after region, of a region's last step, that it
+  has served all of the site's traffic for its time and its minimum of rows, with no guardrail
+  crossed.
+- A site's weights, but a bandit's, only grow until a rollback; a finished release stays as it is.
 - A trial tells its result once, and `winner` of it is right but for `ab_test.risk`, at whatever
   look it is told: no bound of the effect is ever wrong with more.
 - A person's pause and a freeze turn what would change the weights, but a rollback, into a hold.
@@ -54,8 +55,10 @@ class Hold:
 
 @dataclass(frozen=True)
 class Promote:
+    """To the next step."""
+
     weight: int
-    """Percent, greater than before."""
+    """Percent that it gives: greater than before, but where the next region begins."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ def advance(release: Release, seen: Observation, *earlier: Observation, now: int
         return Complete()
     if seen.assignment is not None and astray(release, seen.assignment):
         return Hold("sample-ratio", seen.assignment.canary, seen.assignment.expected)
-    if release.trial is not None:
+    if release.is_trying:
         return _of_trial(release, seen, now)
     return _met(release, seen, now) or _upwards(release)
 
@@ -132,14 +135,17 @@ def ready(
 ) -> Ready | None:
     """A site's own word on the running step, where the step needs it and it was not given.
 
-    `loaded`: whether the site's endpoint has verified and loaded what the step wants there. A
-    rolling release's version must also have soaked, and answered its minimum of rows there.
+    `loaded`: whether the site's endpoint has verified and loaded what the step wants there. In the
+    last step of a region the version must have soaked, and answered its minimum of rows there.
     """
     if site not in release.unready or breach(release, seen, *earlier) is not None:
         return None
-    if release.strategy == "blue-green":
+    if not release.is_last_within:
         return Ready(site) if loaded else None
-    soaked = now - release.begun[-1] >= release.settings.rolling.soak_minutes * MINUTE
+    minutes = release.settings.rolling.soak_minutes
+    if release.strategy == "blue-green":
+        minutes = max(minutes, release.settings.blue_green.keep_minutes)
+    soaked = now - release.begun[-1] >= minutes * MINUTE
     served = seen.rows >= release.settings.minimum_rows
     return Ready(site) if soaked and served else None
 
@@ -170,7 +176,7 @@ def _of_trial(release: Release, seen: Observation, now: int) -> Decision:
     if release.winner:
         return _told(release, seen)
     wanted = release.settings
-    passed = now - release.begun[0]
+    passed = now - release.stage_began
     if release.strategy == "bandit":
         return _of_bandit(release, seen, now)
     test, found = wanted.ab_test, seen.effect or Estimate.unknown("empty")
@@ -186,7 +192,7 @@ def _told(release: Release, seen: Observation) -> Decision:
     assert release.trial is not None
     if release.trial.then == "person" or not release.winner or release.winner == "none":
         return Hold("decided", seen.rows, 0, release.winner)
-    return Complete() if release.winner == "version" else Rollback("trial", 0.0, 0.0)
+    return _upwards(release) if release.winner == "version" else Rollback("trial", 0.0, 0.0)
 
 
 def _of_bandit(release: Release, seen: Observation, now: int) -> Decision:
@@ -195,13 +201,13 @@ def _of_bandit(release: Release, seen: Observation, now: int) -> Decision:
     arms = seen.arms or (Arm(0), Arm(0))
     higher = _is_higher_better(release.settings, wanted.metric)
     drawn = draws(arms, (release.seed, release.look))
-    passed, long = now - release.begun[0], wanted.days * DAY
+    passed, long = now - release.stage_began, wanted.days * DAY
     if passed >= long:
         if drawn is None:
             return Decide(wanted.metric, "none", Estimate.unknown("too-few-rows"))
         found = effect(drawn, arms, wanted.sure)
         return Decide(wanted.metric, better(release.settings, wanted.metric, found), found)
-    due = now - (release.weighed or release.begun[0]) >= wanted.every_minutes * MINUTE
+    due = now - (release.weighed or release.stage_began) >= wanted.every_minutes * MINUTE
     if drawn is not None and due:
         chance = chances(drawn, higher)
         weight = shares(chance, wanted.floor)[1]
@@ -260,10 +266,10 @@ def astray(release: Release, assignment: Assignment) -> bool:
     """Whether ids went to the variants in other shares than the table's, beyond chance.
 
     Each table is tested anew, and the chance that any of these tests is ever wrong is that of a
-    false rollback: a canary has as many as it has steps; a bandit's look number n, of which there
+    false rollback: a canary has as many as it has steps; a bandit's table number n, of which there
     may be any number, has the part 1/(n (n + 1)), and these sum to 1.
     """
-    look = release.look + 1
+    look = release.look + release.stage + 1
     parts = look * (look + 1) if release.strategy == "bandit" else len(release.steps)
     risk = release.settings.false_rollbacks / parts
     return assignment.evidence >= log(1 / risk)

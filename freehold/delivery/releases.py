@@ -1,7 +1,8 @@
 """Releases and aliases: what stands, and the facts that change it.
 
 Facts (numbers, names and codes only)
-  release.started     {release, model, version, previous, strategy, settings, sites}
+  release.started     {release, model, version, previous, strategy, settings, sites,
+                      stages}; `stages`: of a release region after region, the sites of each
   release.analysed    {release, model, version, step, decision, rows, errors, risk, looks,
                       assignment}; `looks`: what was seen since each step began, the running one
                       first, as {since, rows, figures}; a figure has its bounds, level and limit
@@ -44,6 +45,8 @@ class Venue:
     site: str
     sites: tuple[str, ...]
     numbering: Numbering = ALONE
+    stages: tuple[tuple[str, ...], ...] = ()
+    """Those that go together, where it goes region after region; empty where it does not."""
 
     @classmethod
     def alone(cls, site: str) -> "Venue":
@@ -134,6 +137,7 @@ def start(
         settings=settings,
         sites=venue.sites,
         driver=venue.site if venue.site in venue.sites else venue.sites[0],
+        stages=() if previous is None or strategy == "immediate" else venue.stages,
     )
     body = _body(
         release,
@@ -141,8 +145,9 @@ def start(
         strategy=release.strategy,
         settings=settings_as_json(settings, release.strategy),
         sites=list(venue.sites),
+        stages=[list(batch) for batch in release.stages],
     )
-    started = Draft("release.started", body, 4)
+    started = Draft("release.started", body, 5)
     if release.strategy == "immediate":
         return (started, *conclude(state, release, Complete(), 0))
     return (started, _moved(release, "challenger", None, version))
@@ -202,7 +207,7 @@ def conclude(
             code="release.finished",
         )
     if isinstance(decision, Promote):
-        step = release.steps.index(decision.weight)
+        step = release.step + 1
         return (ground.draft("release.advanced", release, step=step, weight=decision.weight),)
     champion = aliases_of(state, release.model).get("champion")
     promoted = () if champion == release.version else (_promoted(release),)
@@ -226,8 +231,8 @@ def vouch(state: State, release: Release, word: Ready, rows: int) -> tuple[Draft
 
 
 def confirm_back(state: State, release: Release, site: str) -> tuple[Draft, ...]:
-    """The fact that a site's traffic is free of what a rolling release brought; none if it is
-    known. Call it inside `Ledger.decide`."""
+    """The fact that a site's traffic is free of what a release brought; none if it is known. Call
+    it inside `Ledger.decide`."""
     stands = release_of(state, release.id)
     if stands.status != "rolled-back" or site in stands.gone_back:
         return ()

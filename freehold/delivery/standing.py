@@ -14,6 +14,7 @@ ALIASES = "aliases"
 STOPPED = "stopped"
 """By model and version: names of the facts that rolled it back or revoked it."""
 REVOKED = "revoked"
+TOLD = frozenset({"release.decided", "release.weighted"})
 ANALYSES = "analyses"
 """By release: what the latest recorded look at it found."""
 
@@ -64,6 +65,9 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
         return [Change(ANALYSES, key, {**fact.body, "fact": fact.name})]
     if fact.type in ("release.paused", "release.resumed"):
         return [Change(RELEASES, key, {**row, "paused": fact.type == "release.paused"})]
+    # What was told of a region's trial is no matter of the next one's.
+    if fact.type in TOLD and fact.body["step"] != row["step"]:
+        return []
     if fact.type == "release.weighted" and fact.body["look"] > row["look"]:
         told = {"share": fact.body["weight"], "look": fact.body["look"]}
         return [Change(RELEASES, key, {**row, **told, "weighed": fact.time.wall})]
@@ -96,6 +100,8 @@ def _begun(fact: Fact, state: State) -> Release:
         strategy="immediate" if previous is None else body["strategy"],
         settings=settings_from_json(body["settings"]),
         sites=sites,
+        # A version that stands alone, or a fact before version 5, has none.
+        stages=() if previous is None else tuple(map(tuple, body.get("stages", ()))),
         # Whoever looks at the guardrails must see some of the traffic.
         driver=site if site in sites else sites[0],
         began=fact.time.wall,
@@ -120,8 +126,11 @@ def _after(release: Release, fact: Fact) -> Release:
         return release
     # Its champion may have been revoked: what stands alone has one step.
     step = min(max(release.step, fact.body["step"]), len(release.steps) - 1)
-    begun = (*release.begun, fact.time.wall) if step > release.step else release.begun
-    return replace(release, step=step, begun=begun)
+    if step <= release.step:
+        return release
+    # Of two persons' words, one may have skipped what the other decided unseen.
+    begun = (*release.begun, *[fact.time.wall] * (step - release.step))
+    return replace(release, step=step, begun=begun, share=None, weighed=0, winner="")
 
 
 def _rolled_back(fact: Fact, release: Release, state: State) -> Iterator[Change]:
@@ -145,7 +154,7 @@ def _revoked(fact: Fact, state: State) -> Iterator[Change]:
         if release.version == version and release.status != "rolled-back":
             release = replace(release, status="rolled-back", guardrail="revoked")
         if release.previous == version:
-            alone = {"strategy": "immediate", "step": 0} if back is None else {}
+            alone = {"strategy": "immediate", "step": 0, "stages": ()} if back is None else {}
             release = replace(release, previous=back, **alone)  # type: ignore[arg-type]
         if release.as_json() != row:
             yield Change(RELEASES, release_key(release.id), release.as_json())
@@ -211,7 +220,7 @@ def _alias_moved(fact: Fact, row: Any | None, state: State) -> list[Change]:
 
 projection = Projection(
     name="releases",
-    version=4,
+    version=5,
     types=frozenset(
         {
             "alias.moved",

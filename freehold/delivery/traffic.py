@@ -15,10 +15,11 @@ def traffic(
     """Table number `version` for a release as it stands at a site; `digests` by model version.
 
     While it runs, the champion stands beside it, and scores its rows too, even at 100 percent.
-    Sites that a rolling release has not reached serve as before; those that it has keep its version
-    until it is their turn to go back (`now`: microseconds since 1970 UTC). Where both are the same
-    package, there is nothing to compare, and one folder and one admission for it: the newer version
-    has all traffic. None when it was rolled back and there is nothing to go back to.
+    Sites that a release region after region has not reached serve as before; those that it has
+    passed keep its version until it is their turn to go back (`now`: microseconds since 1970 UTC).
+    Where both are the same package, there is nothing to compare, and one folder and one admission
+    for it: the newer version has all traffic. None when it was rolled back and there is nothing to
+    go back to.
     """
     before = release.previous
     beside = before is not None and digests[before] != digests[release.version]
@@ -36,7 +37,7 @@ def traffic(
             ),
             reference=before,
             shadow=Shadow(release.version, release.settings.shadow.share)
-            if release.is_shadow
+            if release.is_shadow and not release.has_passed(site)
             else None,
         )
     unreached = release.status == "running" and not release.reaches(site)
@@ -49,9 +50,11 @@ def traffic(
 
 def weight_at(release: Release, site: str) -> float:
     """Percent of a site's traffic that the version gets while it stands there."""
-    if release.strategy == "rolling":
+    if not release.is_staged:
+        return float(release.weight)
+    if release.strategy == "rolling" or release.has_passed(site):
         return 100.0 if release.reaches(site) else 0.0
-    return float(release.weight)
+    return float(release.weight) if release.reaches(site) else 0.0
 
 
 def must_leave(state: State, table: RoutingTable) -> bool:

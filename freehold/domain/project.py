@@ -145,14 +145,19 @@ class BlueGreenSpec:
 
 @dataclass(frozen=True)
 class RollingSpec:
-    """One site after the other, all traffic of each at once."""
+    """Region after region; of a rolling release, all traffic of each at once. Sites of one provider
+    and one `region` go together; a site without a region is one of its own."""
 
     batch: int = 1
-    """Sites at a time."""
+    """Regions at a time."""
+    at_most: float = 100.0
+    """Per cent of the last week's rows of all sites of the release that go at a time. A region with
+    more is taken apart; a site that alone has more goes alone."""
     soak_minutes: float = 30.0
     """That the version serves all of a batch before the next one begins."""
-    order: Literal["declared", "traffic"] = "declared"
-    """As the sites are named, or those with the fewest rows of the last week first."""
+    order: Literal["declared", "traffic", "risk"] = "declared"
+    """As the sites are named; or regions with the fewest rows of the last week first; or those with
+    the least risk: their share of these rows times the chance, by past releases, of a failure."""
     reversal_minutes: float = 5.0
     """Going back, newest first, how long a batch waits at most for the next newer one to have gone
     back."""
@@ -230,6 +235,9 @@ class ReleaseSpec:
     metrics: Mapping[str, MetricSpec] = field(default_factory=dict)
     """Name → a figure of the project's own that a release must not make worse."""
     blue_green: BlueGreenSpec = BlueGreenSpec()
+    by_region: bool = False
+    """Whether a release at several sites goes region after region, as `rolling` says, whatever its
+    strategy: within each region's traffic first, then soaking, then the next."""
     rolling: RollingSpec = RollingSpec()
     ab_test: ABTestSpec = ABTestSpec()
     bandit: BanditSpec = BanditSpec()

@@ -82,6 +82,8 @@ class Release:
     """Sites that have said that it is out of their traffic again."""
     stopped_at: str = ""
     """The site that took it back."""
+    stages: tuple[tuple[str, ...], ...] = ()
+    """Sites of each stage, where it goes region after region; empty where it does not."""
 
     def __post_init__(self) -> None:
         steps = self.settings.steps
@@ -94,19 +96,68 @@ class Release:
 
     @property
     def steps(self) -> tuple[int, ...]:
-        """Percents of traffic; of a rolling release, of the sites."""
-        return steps_of(self.strategy, self.settings, self.sites)
+        """Of all stages, one after the other: percents of the traffic of a stage's sites; of a
+        rolling release, of the sites."""
+        return steps_of(self.strategy, self.settings, self.batches)
 
     @property
     def batches(self) -> tuple[tuple[str, ...], ...]:
-        """Sites of each step of a rolling release; of any other, all of them at once."""
+        """Sites of each stage; where it does not go region after region, all of them at once."""
+        if self.stages:
+            return self.stages
         if self.strategy != "rolling":
             return (self.sites,)
+        # Before version 5 of its fact, a rolling release knew no regions.
         return batches_of(self.sites, self.settings.rolling.batch)
 
     @property
+    def is_staged(self) -> bool:
+        """Whether some of its sites come after others."""
+        return self.strategy == "rolling" or len(self.stages) > 1
+
+    @property
+    def stage(self) -> int:
+        """Index into `batches` of the one whose sites move now."""
+        return self.step // self._each
+
+    @property
+    def within(self) -> int:
+        """Index of the running step among those of its stage."""
+        return self.step % self._each
+
+    @property
+    def is_last_within(self) -> bool:
+        """Whether the stage ends with the running step."""
+        return self.within == self._each - 1
+
+    @property
+    def _each(self) -> int:
+        return len(within_of(self.strategy, self.settings, self.is_staged))
+
+    @property
+    def lead(self) -> str:
+        """The site that decides on the running step: where a stage's steps follow from what is seen
+        there, one of that stage."""
+        here = self.batches[self.stage]
+        return self.driver if self.strategy == "rolling" or self.driver in here else here[0]
+
+    def begun_at(self, site: str) -> tuple[int, ...]:
+        """When the steps began from which on a site looks, the running one last: those of its own
+        stage, since no later one changes anything there. Before its stage, the running step."""
+        if not self.is_staged:
+            return self.begun
+        own = next((at for at, batch in enumerate(self.batches) if site in batch), len(self.begun))
+        return self.begun[own * self._each : (own + 1) * self._each] or self.begun[-1:]
+
+    @property
+    def stage_began(self) -> int:
+        """Microseconds since 1970 UTC."""
+        return self.begun[self.stage * self._each]
+
+    @property
     def weight(self) -> int:
-        """Percent of the traffic that its version gets now; of a rolling release, of the sites."""
+        """Percent of the traffic that its version gets now; where it goes region after region, at
+        the sites of the stage; of a rolling release, of the sites."""
         if self.status == "rolled-back":
             return 0
         if self.status == "running" and self.share is not None:
@@ -123,7 +174,12 @@ class Release:
     @property
     def is_shadow(self) -> bool:
         """Whether its version scores rows that others answer, and answers none."""
-        return self.strategy == "shadow" and (self.status, self.step) == ("running", 0)
+        return self.strategy == "shadow" and (self.status, self.within) == ("running", 0)
+
+    @property
+    def is_trying(self) -> bool:
+        """Whether it is a trial whose result is not acted on yet where it runs."""
+        return self.trial is not None and self.within == 0
 
     @property
     def seed(self) -> int:
@@ -133,16 +189,21 @@ class Release:
 
     def reaches(self, site: str) -> bool:
         """Whether its version stands at the site, now or before it was taken back."""
-        if self.strategy != "rolling":
+        if not self.is_staged:
             return True
-        return any(site in batch for batch in self.batches[: self.step + 1])
+        return any(site in batch for batch in self.batches[: self.stage + 1])
+
+    def has_passed(self, site: str) -> bool:
+        """Whether a later stage runs than the site's own."""
+        return any(site in batch for batch in self.batches[: self.stage])
 
     @property
     def awaited(self) -> tuple[str, ...]:
         """Sites whose word the running step needs before it is left upwards."""
-        if self.strategy == "rolling":
-            return self.batches[self.step]
-        return self.sites if self.strategy == "blue-green" and self.step == 0 else ()
+        if self.is_staged and self.is_last_within:
+            return self.batches[self.stage]
+        loads = self.strategy == "blue-green" and self.within == 0
+        return self.batches[self.stage] if loads else ()
 
     @property
     def unready(self) -> tuple[str, ...]:
@@ -154,8 +215,8 @@ class Release:
         """Chance at most that one guardrail's bound, of what was seen at one site since one step
         began, is ever wrong. Equal parts (Bonferroni): nobody knows beforehand which guardrail a
         version will cross, nor where or in which step, and how the figures depend on each other
-        need not be known."""
-        bounds = (len(GUARDRAILS) + len(self.settings.metrics)) * len(self.steps)
+        need not be known. A site looks since the steps of its own stage alone (`begun_at`)."""
+        bounds = (len(GUARDRAILS) + len(self.settings.metrics)) * self._each
         return self.settings.false_rollbacks / (bounds * max(1, len(self.sites)))
 
     def as_json(self) -> dict[str, Any]:
@@ -177,6 +238,7 @@ class Release:
             "settings": settings_as_json(self.settings, self.strategy),
             "share": self.share,
             "sites": list(self.sites),
+            "stages": [list(batch) for batch in self.stages],
             "started": self.started,
             "status": self.status,
             "step": self.step,
@@ -191,11 +253,25 @@ class Release:
         """Raises KeyError, TypeError or ValueError on anything but what `as_json` gave."""
         settings = settings_from_json(value["settings"])
         lists = {name: tuple(value[name]) for name in ("begun", "gone_back", "sites")}
-        return cls(**{**value, **lists, "settings": settings})
+        stages = tuple(map(tuple, value["stages"]))
+        return cls(**{**value, **lists, "stages": stages, "settings": settings})
 
 
-def steps_of(strategy: Strategy, settings: ReleaseSpec, sites: tuple[str, ...]) -> tuple[int, ...]:
-    """Percents of traffic, step by step; of a rolling release, of the sites."""
+def steps_of(
+    strategy: Strategy, settings: ReleaseSpec, batches: tuple[tuple[str, ...], ...]
+) -> tuple[int, ...]:
+    """Percents of the traffic of each stage's sites, step by step and stage after stage; of a
+    rolling release, of the sites."""
+    if strategy == "rolling":
+        whole = sum(map(len, batches))
+        reached = [sum(map(len, batches[: at + 1])) for at in range(len(batches))]
+        return tuple(max(1, 100 * count // whole) for count in reached)
+    return within_of(strategy, settings, len(batches) > 1) * len(batches)
+
+
+def within_of(strategy: Strategy, settings: ReleaseSpec, staged: bool) -> tuple[int, ...]:
+    """Percents of the traffic of a stage's sites, step by step. Where other stages follow, a trial
+    is followed by all of its own stage's traffic."""
     match strategy:
         case "canary":
             return settings.steps
@@ -203,15 +279,11 @@ def steps_of(strategy: Strategy, settings: ReleaseSpec, sites: tuple[str, ...]) 
             return (0, *settings.steps)
         case "blue-green":
             return (0, 100)
-        case "rolling":
-            batches = batches_of(sites, settings.rolling.batch)
-            reached = [sum(map(len, batches[: at + 1])) for at in range(len(batches))]
-            return tuple(max(1, 100 * count // len(sites)) for count in reached)
         case "ab-test":
-            return (settings.ab_test.share,)
+            return (settings.ab_test.share, *((100,) if staged else ()))
         case "bandit":
-            return (settings.bandit.share,)
-        case "immediate":
+            return (settings.bandit.share, *((100,) if staged else ()))
+        case "immediate" | "rolling":
             return (100,)
 
 
@@ -232,7 +304,8 @@ OWN_SETTINGS: Mapping[Strategy, str] = {
 def settings_as_json(settings: ReleaseSpec, strategy: Strategy) -> dict[str, Any]:
     """Those that count for every release, and the strategy's own."""
     guardrails = settings.guardrails
-    own = OWN_SETTINGS.get(strategy)
+    own = {OWN_SETTINGS[strategy]} if strategy in OWN_SETTINGS else set[str]()
+    staged = settings.by_region and strategy not in ("immediate", "rolling")
     return {
         "false_rollbacks": settings.false_rollbacks,
         "guardrails": {
@@ -246,7 +319,10 @@ def settings_as_json(settings: ReleaseSpec, strategy: Strategy) -> dict[str, Any
         },
         "minimum_rows": settings.minimum_rows,
         "steps": list(settings.steps),
-        **({own: asdict(getattr(settings, own))} if own else {}),
+        **({"by_region": True} if staged else {}),
+        **{
+            name: asdict(getattr(settings, name)) for name in own | ({"rolling"} if staged else own)
+        },
     }
 
 
@@ -262,6 +338,7 @@ def settings_from_json(value: Mapping[str, Any]) -> ReleaseSpec:
         ab_test=ABTestSpec(**value.get("ab_test", {})),
         bandit=BanditSpec(**value.get("bandit", {})),
         blue_green=BlueGreenSpec(**value.get("blue_green", {})),
+        by_region=value.get("by_region", False),
         rolling=RollingSpec(**value.get("rolling", {})),
         shadow=ShadowSpec(**value.get("shadow", {})),
     )

@@ -58,11 +58,11 @@ def move_release(site: Site, model: str) -> Move | None:
     release = release_of(site.state, release.id)
     wanted = advance(release, *seen, now=site.clock())
     decision = _restrained(site, release, wanted, seen[0])
-    if release.driver != site.name and not isinstance(decision, Rollback):
-        # The site that began it decides on its steps; any may stop it.
+    if release.lead != site.name and not isinstance(decision, Rollback):
+        # Its lead decides on its steps; any may stop it.
         return said
     move = Move(release, decision, seen[0])
-    found = analysed(release, decision, seen)
+    found = analysed(release, decision, seen, site.name)
     if isinstance(decision, Hold):
         return replace(move, recorded=_hold(site, release, decision, found))
 
@@ -88,10 +88,10 @@ def move_release(site: Site, model: str) -> Move | None:
 
 
 def confirm_back(site: Site, model: str) -> bool:
-    """Say, once, that a rolling release which was rolled back is out of this site's traffic: older
-    ones wait for it. Returns whether it was said now."""
+    """Say, once, that a release region after region which was rolled back is out of this site's
+    traffic: older ones wait for it. Returns whether it was said now."""
     latest = list(releases_of(site.state, model, site.name))[-1:]
-    if not latest or latest[0].strategy != "rolling" or latest[0].status != "rolled-back":
+    if not latest or not latest[0].is_staged or latest[0].status != "rolled-back":
         return False
     release, table = latest[0], table_in_force(site)
     if table is not None and any(one.version == release.version for one in table.variants):
@@ -106,7 +106,7 @@ def _vouch(site: Site, release: Release, seen: list[Observation]) -> Move | None
     word = ready(release, site.name, *seen, now=site.clock(), loaded=_is_loaded(site, release))
     if word is None:
         return None
-    found = analysed(release, word, seen)
+    found = analysed(release, word, seen, site.name)
 
     def decision(state: State) -> list[Draft]:
         drafts = releases.vouch(state, release, word, seen[0].rows)

@@ -46,6 +46,8 @@ def _odd_strategies(release: ReleaseSpec, reader: Reader) -> Iterator[Fault]:
         yield _odd(reader, "must lie above 0, and be at most 100", "shadow", "share")
     if release.rolling.batch < 1:
         yield _odd(reader, "must be at least 1", "rolling", "batch")
+    if not 0 < release.rolling.at_most <= 100:
+        yield _odd(reader, "must lie above 0, and be at most 100", "rolling", "at_most")
     times = {
         ("blue_green", "keep_minutes"): release.blue_green.keep_minutes,
         ("ab_test", "days"): release.ab_test.days,

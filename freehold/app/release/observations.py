@@ -24,27 +24,29 @@ HOUR = 3_600_000_000
 
 
 def observations(site: Site, release: Release) -> list[Observation]:
-    """Since each step that was reached began, up to now; of the running step first."""
+    """Since each step began from which on this site looks, up to now; of the last one first."""
+    begun = release.begun_at(site.name)
     routed = _routed(site, release)
     if routed is None:
-        return [NOTHING for _ in release.begun]
+        return [NOTHING for _ in begun]
     known = _outcomes(site, release.model, routed)
     canary = _baseline(site, release.model, release.version)
     champion = _baseline(site, release.model, release.previous)
     own = _own(release, routed)
-    ends = [until for _, until in pairwise(release.begun)] + [None]
+    ends = [until for _, until in pairwise(begun)] + [None]
     found = [
         replace(
             observe(own.filter(_answered(since)), release.risk, canary, champion, known),
             metrics=_metrics(release, routed.filter(_answered(since, until)), known),
         )
-        for since, until in zip(release.begun, ends, strict=True)
+        for since, until in zip(begun, ends, strict=True)
     ]
+    trial = routed.filter(_answered(begun[0], ends[0]))
     found[-1] = replace(
         found[-1],
         assignment=_assignment(site, release, routed),
-        effect=_effect(release, routed, known),
-        arms=_arms(release, routed, known, site.clock()),
+        effect=_effect(release, trial, known),
+        arms=_arms(release, trial, known, site.clock()),
     )
     return found[::-1]
 
@@ -57,7 +59,8 @@ def own_rows(site: Site, release: Release) -> pl.DataFrame | None:
 
 
 def _routed(site: Site, release: Release) -> pl.DataFrame | None:
-    rows = requests(site, release.model, answered_since=release.begun[0])
+    since = release.begun_at(site.name)[0]
+    rows = requests(site, release.model, answered_since=since)
     # A client that names a version itself says nothing about a release.
     routed = None if rows is None else rows.filter(pl.col("routing").is_not_null())
     return None if routed is None or routed.is_empty() else routed
@@ -94,7 +97,7 @@ def _metrics(release: Release, rows: pl.DataFrame, known: pl.DataFrame) -> dict[
 
 
 def _effect(release: Release, rows: pl.DataFrame, known: pl.DataFrame) -> Estimate | None:
-    """Of an A/B test, whose shares never change; both bounds share its own risk."""
+    """Of an A/B test, of rows of one step; both bounds share its own risk."""
     if release.strategy != "ab-test":
         return None
     wanted = release.settings.ab_test

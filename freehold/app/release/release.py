@@ -6,9 +6,9 @@ from typing import Any
 from freehold.app.model.naming import resolve
 from freehold.app.release.freezing import require_no_freeze
 from freehold.app.release.log_rule import require_log_columns
+from freehold.app.release.regions import stages_of
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site
-from freehold.catalog.traffic import log_files
 from freehold.catalog.versions import ModelVersion, version_of
 from freehold.delivery.releases import (
     Venue,
@@ -22,9 +22,6 @@ from freehold.domain.fact import Draft
 from freehold.domain.project import ReleaseSpec
 from freehold.domain.projection import State
 from freehold.domain.release import Release, Strategy, settings_as_json, steps_of
-
-WEEK = 7 * 86_400_000_000
-"""Microseconds."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,12 @@ class ReleasePlan:
     @property
     def steps(self) -> tuple[int, ...]:
         """Per cent of traffic, step by step."""
-        return steps_of(self.strategy, self.settings, self.venue.sites)
+        return steps_of(self.strategy, self.settings, self.batches)
+
+    @property
+    def batches(self) -> tuple[tuple[str, ...], ...]:
+        """Sites that go together, stage by stage."""
+        return self.venue.stages or (self.venue.sites,)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -59,6 +61,7 @@ class ReleasePlan:
             "settings": settings_as_json(self.settings, self.strategy),
             "steps": list(self.steps),
             "sites": list(self.venue.sites),
+            "stages": [list(batch) for batch in self.venue.stages],
         }
 
 
@@ -85,21 +88,21 @@ def plan_release(
     require_metric(site.project.spec.release, strategy)
     require_log_columns(site, version.model)
     places = _known_sites(site, sites) or (site.name,)
-    if strategy == "rolling" and site.project.spec.release.rolling.order == "traffic":
-        places = by_traffic(site, version.model, places)
-    venue = Venue(site.name, places, site.numbering)
-    if site.name in venue.sites:
+    if site.name in places:
         _require_package(site, version)
     champion = aliases_of(site.state, version.model).get("champion")
-    if champion is not None and _has_package_of(site, version, champion):
+    if champion is None or _has_package_of(site, version, champion):
         strategy = "immediate"
+    stages = stages_of(site, version.model, strategy, places)
+    reached = tuple(one for stage in stages for one in stage) or places
+    venue = Venue(site.name, reached, site.numbering, stages)
     # Refused before anybody is asked; the append looks again.
     spec = site.project.spec.release
     begun = start(site.state, version.model, version.version, strategy, spec, venue)
     return ReleasePlan(
         version=version,
         champion=champion,
-        strategy="immediate" if champion is None else strategy,
+        strategy=strategy,
         settings=spec,
         venue=venue,
         release=begun[0].body["release"],
@@ -117,20 +120,6 @@ def require_metric(settings: ReleaseSpec, strategy: Strategy) -> None:
             hint="name one of release.metrics there, and bring its values with `freehold labels`",
             code="release.no-metric",
         )
-
-
-def by_traffic(site: Site, model: str, sites: tuple[str, ...]) -> tuple[str, ...]:
-    """Sites that answered the fewest rows in a week first, as far as this site knows; else as they
-    are named."""
-    since = site.clock() - WEEK
-    rows = {
-        name: sum(
-            file.rows + file.sampled_out
-            for file in log_files(site.state, name, model, answered_since=since)
-        )
-        for name in sites
-    }
-    return tuple(sorted(sites, key=rows.__getitem__))
 
 
 def _has_package_of(site: Site, version: ModelVersion, champion: int) -> bool:

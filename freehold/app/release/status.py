@@ -65,12 +65,13 @@ def _told(site: Site, release: Release) -> dict[str, Any]:
         "guardrail": release.guardrail,
         "step": release.step,
         "steps": list(release.steps),
+        "stage": release.stage,
         "weight": release.weight,
         "sites": list(release.sites),
-        "driver": release.driver,
+        "driver": release.lead,
         "held": held(site, release) if running else "",
         "frozen": frozen.as_json() if frozen else None,
-        "looks": [_look(release, since, one) for since, one in _since(release, seen)],
+        "looks": [_look(release, since, one) for since, one in _since(site, release, seen)],
         "next": _named(advance(release, *seen, now=site.clock())) if seen else "",
         "batches": [list(batch) for batch in release.batches],
         "ready": [name for name in release.awaited if name not in release.unready],
@@ -107,8 +108,8 @@ def _trial(release: Release, seen: list[Observation]) -> dict[str, Any] | None:
     }
 
 
-def _since(release: Release, seen: list[Observation]) -> list[tuple[int, Observation]]:
-    return list(zip(reversed(release.begun), seen, strict=True)) if seen else []
+def _since(site: Site, release: Release, seen: list[Observation]) -> list[tuple[int, Observation]]:
+    return list(zip(reversed(release.begun_at(site.name)), seen, strict=True)) if seen else []
 
 
 def _look(release: Release, since: int, seen: Observation) -> dict[str, Any]:

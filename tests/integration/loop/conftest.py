@@ -347,6 +347,11 @@ def loop_of(two_versions: Path, tmp_path: Path) -> Iterator[Callable[..., Loop]]
     def open_copy(more: str = "") -> Loop:
         folder = shutil.copytree(two_versions, tmp_path / f"tiny-{len(opened)}")
         (folder / "freehold.yaml").write_text(PROJECT + more)
+        if "sites:" in more:
+            # As a person moves it who adds a second site.
+            alone = (folder / ".freehold").rename(folder / "moved")
+            (folder / ".freehold" / "sites").mkdir(parents=True)
+            alone.rename(folder / ".freehold" / "sites" / "local")
         clock = Clock()
         clock.pass_seconds(60)
         opened.append(open_site(folder, clock))

@@ -56,6 +56,8 @@ class Situation:
     before: dict[int, float]
     after: dict[int, float] | None
     """None where the shares follow from what was earned."""
+    sites: tuple[str, ...] = ()
+    """Where it is released, if not here alone."""
 
 
 def enough(loop: Any, world: Any) -> None:
@@ -115,6 +117,12 @@ def failing_shadow(loop: Any, world: Any) -> None:
 SHADOW = "release: {shadow: {share: 50, hours: 1, then: canary}}\n"
 AB = f"release: {{{TRIAL}, ab_test: {{metric: revenue, early: true, then: winner}}}}\n"
 BANDIT = f"release: {{{TRIAL}, bandit: {{metric: revenue}}}}\n"
+TWO = ("local", "far")
+PLACES = "".join(f"  {name}: {{store: {{at: 'file:///nowhere/{name}'}}}}\n" for name in TWO)
+CANARIES = f"sites:\n{PLACES}release: {{by_region: true, steps: [10, 100]}}\n"
+WHOLE = CANARIES.replace("[10, 100]", "[100]")
+TRIALS = f"sites:\n{PLACES}{AB.replace('release: {', 'release: {by_region: true, ')}"
+BANDITS = f"sites:\n{PLACES}{BANDIT.replace('release: {', 'release: {by_region: true, ')}"
 SITUATIONS = {
     "a step upwards": Situation("", "canary", enough, {1: 95, 2: 5}, {1: 75, 2: 25}),
     "a rollback": Situation("", "canary", failing, {1: 95, 2: 5}, {1: 100}),
@@ -126,6 +134,11 @@ SITUATIONS = {
     "a result": Situation(AB, "ab-test", earned, {1: 50, 2: 50}, {1: 50, 2: 50}),
     "a winner": Situation(AB, "ab-test", told, {1: 50, 2: 50}, {2: 100}),
     "new shares": Situation(BANDIT, "bandit", earned, {1: 50, 2: 50}, None),
+    "a region's step": Situation(CANARIES, "canary", enough, {1: 90, 2: 10}, {1: 0, 2: 100}, TWO),
+    "a region's failure": Situation(CANARIES, "canary", failing, {1: 90, 2: 10}, {1: 100}, TWO),
+    "the next region": Situation(WHOLE, "canary", soaked, {1: 0, 2: 100}, {1: 0, 2: 100}, TWO),
+    "a region's winner": Situation(TRIALS, "ab-test", told, {1: 50, 2: 50}, {1: 0, 2: 100}, TWO),
+    "a region's shares": Situation(BANDITS, "bandit", earned, {1: 50, 2: 50}, None, TWO),
 }
 
 
@@ -170,7 +183,7 @@ def scene(request: Any, loop_of: Any, world: Any, tmp_path: Path) -> Iterator[An
     """The situation, the folder before the turn, its clock, and what a whole turn makes of it."""
     one = SITUATIONS[request.param]
     loop = loop_of(one.more)
-    release(loop.site, plan_release(loop.site, "delay@2", one.strategy))
+    release(loop.site, plan_release(loop.site, "delay@2", one.strategy, one.sites))
     one.prepare(loop, world)
     loop.clock.pass_seconds()
     loop.site.close()

@@ -1,10 +1,13 @@
-"""Site after site, each by its own look; back again newest first; and blue-green at one."""
+"""Site after site and region after region, each by its own look; back again newest first; and
+blue-green at one."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 
 from freehold.app.loop.status import status
@@ -14,6 +17,7 @@ from freehold.app.release.status import release_status
 from freehold.app.site.exchange import exchange
 from freehold.app.site.opening import open_site
 from freehold.app.site.trusting import trust
+from freehold.app.traffic.labels import add_labels
 from freehold.delivery.decision import Complete, Hold, Promote, Ready, Rollback
 from freehold.domain.fact import Draft
 
@@ -45,13 +49,15 @@ def made(version: int) -> list[Draft]:
 class Three:
     """Three sites that believe each other; the first release serves at all of them."""
 
-    def __init__(self, folder: Path, world: Any) -> None:
+    def __init__(self, folder: Path, world: Any, more: str = "") -> None:
         folder.mkdir()
         stores = folder / "stores"
+        region = {"aws": ", region: eu", "azure": ", region: eu"} if more else {}
         places = "".join(
-            f'  {name}: {{store: {{at: "file://{stores}/{name}"}}}}\n' for name in NAMES
+            f'  {name}: {{store: {{at: "file://{stores}/{name}"}}{region.get(name, "")}}}\n'
+            for name in NAMES
         )
-        rolling = "release: {rolling: {soak_minutes: 10, reversal_minutes: 5}}\n"
+        rolling = f"release: {{{more}rolling: {{soak_minutes: 10, reversal_minutes: 5}}}}\n"
         file = f"{world.PROJECT}site: onprem\nsites:\n{places}{rolling}"
         (folder / "freehold.yaml").write_text(file)
         (folder / "steps.py").write_text(world.STEPS)
@@ -211,6 +217,166 @@ def test_sites_with_the_least_traffic_come_first(three: Three, world: Any) -> No
         assert plan.venue.sites == ("onprem", "azure", "aws")
         assert plan.steps == (33, 66, 100)
         assert plan_release(again, "delay@2", "canary", NAMES).venue.sites == NAMES
+
+
+BY_REGION = "by_region: true, steps: [5, 100], metrics: {revenue: {drop: 9}}, "
+TRIAL = "ab_test: {metric: revenue, early: true, then: winner}, "
+FEW = {1: 95.0, 2: 5.0}
+
+
+@pytest.fixture
+def regions(tmp_path: Path, world: Any) -> Iterator[Three]:
+    """aws and azure are of one region, which comes before onprem, where releases are begun."""
+    found = Three(tmp_path / "regions", world, BY_REGION + TRIAL)
+    yield found
+    found.close()
+
+
+def soaks(sites: Three) -> None:
+    """The first region, which has all of its traffic on the version, soaks and hands over."""
+    assert sites.shares() == [NEW, NEW, OLD]
+    for name in ("aws", "azure"):
+        sites.at[name].canary(2, FEWEST)
+    sites.wait(10)
+    assert sites.turn("aws")["aws"].decision == Hold("sites", 1, 2, "azure")
+    sites.meet()
+    assert sites.turn("azure")["azure"].decision == Ready("azure")
+    assert sites.turn("onprem")["onprem"] is None
+    sites.meet()
+    assert isinstance(sites.turn("aws")["aws"].decision, Promote)
+    sites.meet()
+    sites.turn()
+
+
+def test_a_canary_takes_its_steps_in_one_region_after_the_other(regions: Three) -> None:
+    regions.release(2, "canary")
+    regions.meet()
+    regions.turn()
+    assert regions.shares() == [FEW, FEW, OLD]
+    regions.at["onprem"].canary(1, FEWEST, alias="champion")
+    regions.at["aws"].canary(2, FEWEST)
+    assert regions.turn("onprem")["onprem"] is None, "it does not lead, nor see the version"
+    assert regions.turn("aws")["aws"].decision == Promote(100)
+    regions.meet()
+    regions.turn()
+    soaks(regions)
+    assert regions.shares() == [NEW, NEW, FEW]
+    regions.at["onprem"].canary(2, FEWEST)
+    assert regions.turn("onprem")["onprem"].decision == Promote(100)
+    regions.at["onprem"].canary(2, FEWEST)
+    regions.wait(10)
+    assert regions.turn("onprem")["onprem"].decision == Complete()
+    regions.meet()
+    regions.turn()
+    assert regions.shares() == [{2: 100.0}] * 3
+    (one,) = release_status(regions.at["azure"].site, "delay")["releases"]
+    assert (one["batches"], one["steps"]) == ([["aws", "azure"], ["onprem"]], [5, 100, 5, 100])
+
+
+def test_a_failure_in_a_later_region_takes_the_earlier_ones_back(
+    regions: Three, world: Any
+) -> None:
+    regions.release(2, "canary")
+    regions.meet()
+    regions.turn()
+    regions.at["aws"].canary(2, FEWEST)
+    regions.turn("aws")
+    regions.meet()
+    regions.turn()
+    soaks(regions)
+    failed = world.asked_rows(20)
+    regions.at["onprem"].answered(2, failed, alias="challenger", error="model.failed")
+    assert isinstance(regions.turn("onprem")["onprem"].decision, Rollback)
+    assert regions.shares() == [NEW, NEW, OLD]
+    regions.meet()
+    regions.turn()
+    assert regions.shares() == [OLD, OLD, OLD]
+    regions.meet()
+    said = [f for name in NAMES for f in regions.at[name].facts("release.gone-back")]
+    back = {fact["body"]["site"]: fact["time"]["wall"] for fact in said}
+    assert min(back, key=back.__getitem__) == "onprem" and set(back) == set(NAMES)
+
+
+def earns(site: Any, version: int, mean: float, world: Any, rows: int = 900) -> None:
+    number = site.table().version
+    answered = site.answered(version, world.asked_rows(rows), routing=number)
+    revenue = pl.Series(np.random.default_rng(version).exponential(mean, rows))
+    known = answered.with_columns(
+        label=pl.lit(1), labelled_at=pl.lit(world.MONDAY), revenue=revenue
+    )
+    add_labels(site.site, "delay", known)
+
+
+def test_a_trial_is_of_the_rows_of_its_own_region(regions: Three, world: Any) -> None:
+    regions.release(2, "ab-test")
+    regions.meet()
+    regions.turn()
+    half = {1: 50.0, 2: 50.0}
+    assert regions.shares() == [half, half, OLD]
+    earns(regions.at["onprem"], 1, 90.0, world)
+    for version, mean in ((1, 3.0), (2, 6.0)):
+        earns(regions.at["aws"], version, mean, world)
+    assert regions.turn("aws")["aws"].decision.winner == "version"
+    assert regions.turn("aws")["aws"].decision == Promote(100)
+    regions.meet()
+    regions.turn()
+    soaks(regions)
+    assert regions.shares() == [NEW, NEW, half]
+    assert regions.turn("onprem")["onprem"].decision.reason == "time"
+    for version, mean in ((1, 3.0), (2, 6.0)):
+        earns(regions.at["onprem"], version, mean, world)
+    told = regions.turn("onprem")["onprem"].decision
+    # What the champion earned there before its region's turn would have made it the winner.
+    assert (told.winner, told.effect.count) == ("version", 900)
+
+
+def test_the_region_with_the_least_risk_comes_first(regions: Three, world: Any) -> None:
+    for name, rows in (("onprem", 60), ("aws", 90), ("azure", 30)):
+        regions.at[name].day(0, rows=rows)
+    regions.turn()
+    regions.meet()
+    site = regions.at["onprem"].site
+    file = site.project.root / "freehold.yaml"
+    written = file.read_text()
+
+    def planned(rolling: str) -> Any:
+        file.write_text(written.replace("{soak", f"{{{rolling}, soak"))
+        with open_site(site.project.root, regions.clock, "onprem") as again:
+            return plan_release(again, "delay@2", "canary", ORDER)
+
+    declared = (("aws", "azure"), ("onprem",))
+    assert planned("order: declared").venue.stages == declared
+    assert planned("order: risk").venue.stages == declared[::-1]
+    assert planned("order: risk").as_json()["stages"] == [["onprem"], ["aws", "azure"]]
+    assert planned("at_most: 50").venue.stages == (("aws",), ("azure",), ("onprem",))
+    assert planned("batch: 2").venue.stages == ()
+    assert planned("batch: 2, at_most: 60").venue.stages == (("aws",), ("azure", "onprem"))
+
+
+def test_where_a_release_failed_is_a_greater_risk(regions: Three, world: Any) -> None:
+    for name in NAMES:
+        regions.at[name].day(0, rows=50)
+    regions.turn()
+    regions.meet()
+    site = regions.at["onprem"].site
+    file = site.project.root / "freehold.yaml"
+    apart = file.read_text().replace(", region: eu", "").replace("{soak", "{order: risk, soak")
+    file.write_text(apart)
+
+    def order() -> tuple[str, ...]:
+        with open_site(site.project.root, regions.clock, "onprem") as again:
+            return plan_release(again, "delay@2", "rolling", ORDER).venue.sites
+
+    assert order() == ORDER, "nothing tells them apart"
+    regions.release(2, "rolling")
+    regions.meet()
+    regions.turn()
+    failed = world.asked_rows(20)
+    regions.at["aws"].answered(2, failed, alias="challenger", error="model.failed")
+    assert isinstance(regions.turn("aws")["aws"].decision, Rollback)
+    regions.meet()
+    # It served at azure meanwhile, and never came to onprem.
+    assert order() == ("azure", "onprem", "aws")
 
 
 def loaded(loop: Any, number: int = 0) -> None:

@@ -1,12 +1,22 @@
 """Facts make releases and aliases; a rollback beats whatever else was decided."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
 import pytest
 
-from freehold.delivery.decision import Complete, Hold, Promote, Rollback
+from freehold.delivery.bandit import Arm
+from freehold.delivery.decision import (
+    Complete,
+    Decide,
+    Decision,
+    Hold,
+    Promote,
+    Reweigh,
+    Rollback,
+)
 from freehold.delivery.releases import (
     Venue,
     aliases_of,
@@ -23,9 +33,14 @@ from freehold.delivery.traffic import must_leave, traffic
 from freehold.domain.errors import Conflict, NotFound
 from freehold.domain.fact import Draft, Fact
 from freehold.domain.hybrid_time import HybridTime
-from freehold.domain.project import ReleaseSpec
+from freehold.domain.project import BanditSpec, MetricSpec, ReleaseSpec
+from freehold.domain.release import Strategy
+from freehold.domain.statistics.estimate import Estimate
 
 SETTINGS = ReleaseSpec()
+STAGED = ReleaseSpec(
+    by_region=True, metrics={"money": MetricSpec(0.5)}, bandit=BanditSpec(metric="money")
+)
 HERE = Venue.alone("w")
 ROLLBACK = Rollback("score-shift", 1.5, 0.25)
 
@@ -217,3 +232,78 @@ def test_what_served_before_and_may_again_latest_first() -> None:
     assert now is not None
     state.tell(conclude(state, now, ROLLBACK, 10))
     assert served_before(state, "m", "w") == [4, 1]
+
+
+REGIONS = (("w",), ("far", "farther"))
+
+
+def with_regions(strategy: Strategy) -> Folded:
+    state = with_champion()
+    venue = Venue("w", ("w", "far", "farther"), stages=REGIONS)
+    return state.tell(start(state, "m", 2, strategy, STAGED, venue))
+
+
+def conclude_at(state: Folded, decision: Decision) -> Folded:
+    return state.tell(conclude(state, release_of(state, "m/2"), decision, 300))
+
+
+def test_steps_of_one_region_follow_those_of_the_other() -> None:
+    state = with_regions("canary")
+    walked = []
+    for weight in (25, 100, 5, 25, 100):
+        one = release_of(state, "m/2")
+        walked.append((one.stage, one.weight, one.lead))
+        conclude_at(state, Promote(weight))
+    first, second = [(0, n, "w") for n in (5, 25, 100)], [(1, n, "far") for n in (5, 25)]
+    assert walked == first + second
+    last = release_of(state, "m/2")
+    assert (last.step, len(last.begun), last.batches) == (5, 6, REGIONS)
+    conclude_at(state, Complete())
+    assert (release_of(state, "m/2").status, aliases_of(state, "m")) == (
+        "completed",
+        {"champion": 2},
+    )
+
+
+def test_what_was_told_of_one_regions_trial_is_no_matter_of_the_next() -> None:
+    state = with_regions("bandit")
+    conclude_at(state, Reweigh(80, 1, 0.9, (Arm(9), Arm(9))))
+    assert (release_of(state, "m/2").weight, release_of(state, "m/2").look) == (80, 1)
+    before = release_of(state, "m/2")
+    late = conclude(state, before, Reweigh(90, 2, 0.9, (Arm(9), Arm(9))), 300)
+    word = conclude(state, before, Decide("money", "version", Estimate.unknown("empty")), 300)
+    conclude_at(state, Promote(100))
+    assert release_of(state, "m/2").weight == 100
+    conclude_at(state, Promote(50))
+    state.tell((*late, *word))
+    after = release_of(state, "m/2")
+    assert (after.weight, after.look, after.winner, after.weighed) == (50, 1, "", 0)
+
+
+def test_steps_that_two_persons_took_unseen_keep_their_times() -> None:
+    """One went a step, the other two: both were at the first when they spoke."""
+    state = with_regions("canary")
+    first = release_of(state, "m/2")
+    skipped = replace(first, step=1)
+    state.tell(conclude(Folded(), skipped, Promote(100), 0))
+    after = release_of(state, "m/2")
+    assert (after.step, len(after.begun), len(set(after.begun))) == (2, 3, 2)
+    assert after.begun_at("w") == after.begun
+
+
+def test_a_version_whose_champion_was_revoked_stands_alone_at_every_site() -> None:
+    state = with_regions("canary")
+    state.tell(revoke(state, "m", 1))
+    alone = release_of(state, "m/2")
+    assert (alone.strategy, alone.previous, alone.is_staged) == ("immediate", None, False)
+    table = traffic(alone, 3, {2: "sha256:b"}, "far")
+    assert table is not None and [one.weight for one in table.variants] == [100.0]
+
+
+def test_a_release_of_before_regions_is_still_read() -> None:
+    state = with_champion()
+    body = dict(start(state, "m", 2, "rolling", SETTINGS, Venue("w", ("w", "far")))[0].body)
+    del body["stages"]
+    state.tell([Draft("release.started", body, 4)])
+    one = release_of(state, "m/2")
+    assert (one.batches, one.steps) == ((("w",), ("far",)), (50, 100))
