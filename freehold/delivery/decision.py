@@ -42,6 +42,7 @@ class Hold:
         "time",
         "decided",
         "person",
+        "lead",
     ]
     have: int
     """Rows; with `sample-ratio`, ids that went to the canary; with `sites`, how many are ready;
@@ -50,7 +51,7 @@ class Hold:
     """The same; with `sample-ratio`, ids that should have gone there."""
     detail: str = ""
     """With `frozen`, by what: a code; with `sites`, the first that is not ready; with `decided`,
-    the winner."""
+    the winner; with `lead`, the site that decides."""
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,16 @@ STOPPED = "stopped"
 REVOKED = "revoked"
 TOLD = frozenset({"release.decided", "release.weighted"})
 ANALYSES = "analyses"
-"""By release: what the latest recorded look at it found."""
+"""By release and site: what the latest recorded look at it found, and when."""
 
 
 def release_key(release: str) -> str:
     model, _, number = release.rpartition("/")
     return f"{model}/{int(number):08d}" if number.isdigit() else release
+
+
+def analysis_key(release: str, site: str) -> str:
+    return f"{release_key(release)}/{site}"
 
 
 def is_revoked(state: State, model: str, version: int) -> bool:
@@ -62,7 +66,8 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
     if row["status"] == "rolled-back":
         return []
     if fact.type == "release.analysed":
-        return [Change(ANALYSES, key, {**fact.body, "fact": fact.name})]
+        place = analysis_key(fact.body["release"], site_of(fact.writer))
+        return [Change(ANALYSES, place, {**fact.body, "fact": fact.name, "at": fact.time.wall})]
     if fact.type in ("release.paused", "release.resumed"):
         return [Change(RELEASES, key, {**row, "paused": fact.type == "release.paused"})]
     # What was told of a region's trial is no matter of the next one's.

@@ -15,6 +15,7 @@ from freehold.app.model.naming import resolve
 from freehold.app.run.runs import attached_parameters
 from freehold.app.site.opening import Site
 from freehold.catalog.versions import ModelVersion
+from freehold.delivery.analysis import QUIET
 from freehold.delivery.releases import aliases_of, releases_of
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.errors import IntegrityError
@@ -122,6 +123,9 @@ def _facts(site: Site, version: ModelVersion, chain: "_Chain") -> Iterator[Fact]
             beside.add(release.id)
     for fact in chain.about_traffic(version.model):
         body = fact.body
+        if fact.type == "release.analysed" and body["decision"] in QUIET:
+            # Nothing followed from it; `freehold audit export` has it.
+            continue
         if body["release"] in own:
             yield from chain.backwards([fact.name])
         elif body["release"] in beside or (

@@ -52,7 +52,7 @@ def _advance(site: Site, model: str, tell: Tell) -> Turn:
     collect_events(site)
     files = collect(site, model, tell)
     move = move_release(site, model)
-    if move is not None and move.recorded:
+    if move is not None and move.is_news:
         tell(spoken(move))
     confirm_back(site, model)
     signals = (*watch_objective(site, model), *watch(site, model))

@@ -9,7 +9,7 @@ from freehold.app.release.serving_folder import publish, table_in_force
 from freehold.app.site.opening import Site
 from freehold.catalog.endpoint_events import loaded_number
 from freehold.delivery import releases
-from freehold.delivery.analysis import analysed, recorded_hold
+from freehold.delivery.analysis import TOLD, analysed, is_due, recorded_hold
 from freehold.delivery.decision import (
     UPWARDS,
     Decide,
@@ -30,9 +30,6 @@ from freehold.domain.fact import Draft
 from freehold.domain.projection import State
 from freehold.domain.release import Release
 
-RECORDED = ("sample-ratio", "frozen")
-"""Holds that leave a fact, once a step: nobody waits for more rows there."""
-
 
 @dataclass(frozen=True)
 class Move:
@@ -42,8 +39,8 @@ class Move:
     decision: Decision | Ready
     observation: Observation
     """Since the running step began."""
-    recorded: bool = True
-    """Whether this look left a fact."""
+    is_news: bool = True
+    """Whether people are told."""
     witnesses: tuple[Witness, ...] = ()
     """Requests that a rollback rests on, where single ones speak for it."""
 
@@ -60,11 +57,12 @@ def move_release(site: Site, model: str) -> Move | None:
     decision = _restrained(site, release, wanted, seen[0])
     if release.lead != site.name and not isinstance(decision, Rollback):
         # Its lead decides on its steps; any may stop it.
+        _hold(site, release, Hold("lead", seen[0].rows, 0, release.lead), seen)
         return said
     move = Move(release, decision, seen[0])
     found = analysed(release, decision, seen, site.name)
     if isinstance(decision, Hold):
-        return replace(move, recorded=_hold(site, release, decision, found))
+        return replace(move, is_news=_hold(site, release, decision, seen))
 
     found_by = witnesses.find(site, release, decision) if isinstance(decision, Rollback) else ()
     kept = witnesses.keep(site, found_by)
@@ -134,15 +132,15 @@ def _restrained(site: Site, release: Release, wanted: Decision, seen: Observatio
     return restrained(release, wanted, seen, frozen.code if frozen else "")
 
 
-def _hold(site: Site, release: Release, decision: Hold, found: Draft) -> bool:
-    """Waiting for rows leaves nothing behind; what else holds is recorded once a step."""
-    if decision.reason not in RECORDED:
-        return False
-
-    def decide(state: State) -> list[Draft]:
-        return [] if recorded_hold(state, release) == found.body["decision"] else [found]
-
-    return bool(site.ledger.decide(decide))
+def _hold(site: Site, release: Release, decision: Hold, seen: list[Observation]) -> bool:
+    """Record the look, if it tells something new. Returns whether people are told."""
+    found = analysed(release, decision, seen, site.name)
+    known = recorded_hold(site.state, release, site.name)
+    if is_due(site.state, found, site.name, site.clock()):
+        site.ledger.decide(
+            lambda state: [found] if is_due(state, found, site.name, site.clock()) else []
+        )
+    return decision.reason in TOLD and known != found.body["decision"]
 
 
 def spoken(move: Move) -> str:

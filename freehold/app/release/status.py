@@ -45,7 +45,7 @@ def held(site: Site, release: Release) -> str:
     `sample-ratio`; empty otherwise."""
     if release.paused:
         return "paused"
-    if recorded_hold(site.state, release) == "sample-ratio":
+    if recorded_hold(site.state, release, release.lead) == "sample-ratio":
         return "sample-ratio"
     frozen = freeze_of(site, release.model)
     return frozen.code if frozen else ""

@@ -9,7 +9,9 @@ import pytest
 
 from freehold.app.history.facts import facts_of
 from freehold.app.history.telling import telling
+from freehold.app.history.why import why
 from freehold.app.loop.status import status
+from freehold.app.release import orders
 from freehold.app.release.orders import roll_back
 from freehold.app.traffic.labels import add_labels
 from freehold.delivery.decision import Complete, Hold, Promote, Rollback
@@ -66,13 +68,39 @@ def test_never_before_the_minimum_sample(begun: Any) -> None:
     assert begun.shares() == {1: 75.0, 2: 25.0}
 
 
-def test_a_hold_leaves_nothing_behind(begun: Any) -> None:
-    begun.canary(2, 10)
+def test_a_hold_is_recorded_when_it_tells_something_new(begun: Any) -> None:
     begun.turn()
+    assert begun.facts("release.analysed") == [], "nobody was asked"
+
+    def looked(rows: int, seconds: int = 0) -> list[int]:
+        if rows:
+            begun.canary(2, rows)
+        begun.clock.pass_seconds(seconds)
+        for _ in range(3):
+            begun.turn()
+        return [fact["body"]["rows"] for fact in begun.facts("release.analysed")]
+
+    assert looked(10) == [10]
+    assert looked(5) == [10]
+    assert looked(5) == [10, 20]
+    assert looked(1) == [10, 20]
+    assert looked(0, 3600) == [10, 20, 21]
+    assert looked(0, 3600) == [10, 20, 21], "nothing else was found"
+    last = begun.facts("release.analysed")[-1]
+    assert (last["body"]["decision"], last["cause"]) == ("rows", [begun_by(begun)])
+    assert begun.told == []
+    orders.pause(begun.site, "delay")
+    assert looked(FEWEST) == [10, 20, 21, 21 + FEWEST]
+    assert begun.facts("release.analysed")[-1]["body"]["decision"] == "paused"
     before = begun.count()
     begun.turn()
     assert begun.count() == before
-    assert begun.told == []
+    chain = [one.fact.type for one in why(begun.site, "delay@2").links]
+    assert "release.analysed" not in chain, "nothing followed from them"
+
+
+def begun_by(loop: Any) -> Any:
+    return next(one["name"] for one in loop.facts("release.started") if one["body"]["version"] == 2)
 
 
 def test_rows_that_a_client_sent_to_the_version_count_for_nothing(begun: Any, world: Any) -> None:
