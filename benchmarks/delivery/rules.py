@@ -14,10 +14,20 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from benchmarks.delivery.traffic import BASELINE, BINS, TENTHS, Floats, Requests, auc
-from freehold.domain.project import GuardrailSpec, ReleaseSpec
+from benchmarks.delivery.traffic import (
+    BASELINE,
+    BINS,
+    TENTHS,
+    Floats,
+    Random,
+    Requests,
+    World,
+    auc,
+    drawn,
+)
+from freehold.domain.project import GuardrailSpec, MetricSpec, ReleaseSpec
 from freehold.domain.release import Release
-from freehold.domain.statistics import pairs, quantiles, stability
+from freehold.domain.statistics import asymptotic, pairs, quantiles, stability
 from freehold.domain.statistics.betting import EVENTS, log_capital
 
 Flags = npt.NDArray[np.bool_]
@@ -26,6 +36,10 @@ Looks = npt.NDArray[np.int64]
 """[releases]: number of the look."""
 QUANTILES = (0.5, 0.9, 0.99)
 DEFAULT = GuardrailSpec()
+DROP = 0.1
+"""What a canary's requests may earn less than the champion's 1, where `earned` is a guard."""
+CHUNK = 250
+"""Releases in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,8 @@ class Course:
     steps: tuple[int, ...] = (5, 25, 100)
     false_rollbacks: float = 0.01
     guards: tuple[str, ...] = ("errors", "latency", "scores", "quality")
+    sites: int = 1
+    """Each sees as many requests of its own, and may take the release back."""
 
     @property
     def looks(self) -> npt.NDArray[np.int64]:
@@ -50,9 +66,13 @@ class Course:
     @property
     def release(self) -> Release:
         settings = ReleaseSpec(
-            steps=self.steps, guardrails=self.limits, false_rollbacks=self.false_rollbacks
+            steps=self.steps,
+            guardrails=self.limits,
+            false_rollbacks=self.false_rollbacks,
+            metrics={"earned": MetricSpec(DROP)} if "earned" in self.guards else {},
         )
-        return Release("m/1", "m", 2, 1, "canary", settings)
+        sites = tuple(map(str, range(self.sites)))
+        return Release("m/1", "m", 2, 1, "canary", settings, sites=sites)
 
     def since(self, start: int) -> npt.NDArray[np.int64]:
         """Requests since then, by each look; none before."""
@@ -71,18 +91,28 @@ def _first(crossed: Flags) -> Looks:
 
 def sequential(seen: Requests, course: Course) -> Looks:
     crossed = np.zeros((len(seen.failed), len(course.looks)), bool)
-    for start in course.starts:
-        part = seen.part(start, course.requests)
+    ends = (*course.starts[1:], course.requests)
+    for start, end in zip(course.starts, ends, strict=True):
+        part, since = seen.part(start, course.requests), course.since(start)
         for guard in course.guards:
-            crossed |= OURS[guard](part, course, course.since(start))
+            # What follows from an answer is compared within one step.
+            own = part.part(0, end - start) if guard == "earned" else part
+            crossed |= OURS[guard](own, course, since)
     return _first(crossed)
 
 
-def _counted(values: npt.NDArray[np.int64], rows: npt.NDArray[np.int64], kinds: int) -> Floats:
+def _counted(
+    values: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int64],
+    kinds: int,
+    known: npt.NDArray[np.int64] | None = None,
+) -> Floats:
     """How many of `values` [releases, n] below `kinds` are among the first `rows` [looks]:
-    [releases, looks, kinds]. A value below 0 is none."""
+    [releases, looks, kinds]. A value below 0 is none. `known` [releases, n]: requests by which each
+    had come, if not at once."""
     releases, count = values.shape
-    look = np.searchsorted(rows, np.arange(count), side="right")
+    before = np.arange(count) if known is None else known - 1
+    look = np.searchsorted(rows, before, side="right")
     place = (np.arange(releases)[:, None] * (len(rows) + 1) + look) * kinds + values
     found = np.bincount(place[values >= 0], minlength=releases * (len(rows) + 1) * kinds)
     return found.reshape(releases, len(rows) + 1, kinds)[:, :-1].cumsum(axis=1).astype(np.float64)
@@ -127,15 +157,50 @@ def _scores(seen: Requests, course: Course, rows: npt.NDArray[np.int64]) -> Flag
 def _quality(seen: Requests, course: Course, rows: npt.NDArray[np.int64]) -> Flags:
     count = seen.positive.shape[1]
     values = np.full((len(seen.positive), count), -1, np.int64)
-    for release, positive in enumerate(seen.positive):
-        found = pairs.gains(seen.canary_score[release], seen.champion_score[release], positive)
+    # Labels in the order in which they came.
+    order = seen.known.argsort(axis=1, kind="stable")
+    ours, theirs, ups, known = (
+        np.take_along_axis(one, order, axis=1)
+        for one in (seen.canary_score, seen.champion_score, seen.positive, seen.known)
+    )
+    for release, positive in enumerate(ups):
+        found = pairs.gains(ours[release], theirs[release], positive)
         ends = pairs.blocks(positive)
         values[release, ends] = pairs.places(found, upwards=True)
-    counts = _counted(values, rows, len(pairs.VALUES))
+    counts = _counted(values, rows, len(pairs.VALUES), known)
     mean = (1 - course.limits.quality_drop) / 2
     limit = log(1 / course.release.risk)
     crossed: Flags = log_capital(1 - pairs.VALUES, counts, 1 - mean) >= limit
     return crossed
+
+
+def _earned(seen: Requests, course: Course, rows: npt.NDArray[np.int64]) -> Flags:
+    """As many of the champion's requests as of the canary's: the fewest that it ever has."""
+    risk = course.release.risk
+    count, ours, our_spread = _moments(seen.canary_earned, seen.known, rows)
+    _, theirs, their_spread = _moments(seen.champion_earned, seen.known, rows)
+    total = 2 * count
+    width = np.sqrt(total * (our_spread + their_spread) / count) * asymptotic.reach(total, risk)
+    crossed: Flags = (theirs - ours - width > DROP) & (count >= asymptotic.FEWEST)
+    return crossed
+
+
+def _moments(
+    values: Floats, known: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
+) -> tuple[Floats, Floats, Floats]:
+    """Count, mean and variance of what is known of `values` [releases, n] by each look: [releases,
+    looks]. A count is at least 1, so that it divides."""
+    releases = len(values)
+    look = np.searchsorted(rows, known - 1, side="right")
+    place = (np.arange(releases)[:, None] * (len(rows) + 1) + look).ravel()
+
+    def summed(weights: Floats) -> Floats:
+        found = np.bincount(place, weights.ravel(), releases * (len(rows) + 1))
+        return found.reshape(releases, -1)[:, :-1].cumsum(axis=1)
+
+    count = np.maximum(summed(np.ones(values.shape)), 1.0)
+    mean = summed(values) / count
+    return count, mean, np.maximum(summed(values**2) / count - mean**2, 0.0)
 
 
 OURS: Mapping[str, Callable[[Requests, Course, npt.NDArray[np.int64]], Flags]] = {
@@ -143,6 +208,7 @@ OURS: Mapping[str, Callable[[Requests, Course, npt.NDArray[np.int64]], Flags]] =
     "latency": _latency,
     "scores": _scores,
     "quality": _quality,
+    "earned": _earned,
 }
 
 # A test for a single look, at every look
@@ -323,3 +389,19 @@ RULES: Mapping[str, Rule] = {
 
 def first_looks(seen: Requests, course: Course, names: Sequence[str]) -> dict[str, Looks]:
     return {name: RULES[name](seen, course) for name in names}
+
+
+def simulated(
+    world: World, course: Course, releases: int, names: Sequence[str], random: Random
+) -> dict[str, Looks]:
+    """At which look each of so many releases goes back: at whichever site is first."""
+    found: dict[str, list[Looks]] = {name: [] for name in names}
+    for start in range(0, releases, CHUNK):
+        count = min(CHUNK, releases - start)
+        sites = [
+            first_looks(drawn(world, count, course.requests, random), course, names)
+            for _ in range(course.sites)
+        ]
+        for name in names:
+            found[name].append(np.min([looks[name] for looks in sites], axis=0))
+    return {name: np.concatenate(looks) for name, looks in found.items()}

@@ -1,9 +1,11 @@
 """Simulated traffic of canaries: a release is one row of every array, a request one of its columns.
 
 What a request of a canary shows: whether it failed, how long it and the champion took, into which
-tenth of each baseline the two scores fall, and, later, a label with both models' scores. Requests
-do not depend on each other. Times are log-normal. Both scores are the label's log-odds with noise
-of their own, of which the canary may have more: that costs it AUC.
+tenth of each baseline the two scores fall, and, later, a label with both models' scores and what it
+earned, beside what a request earned that the champion answered. Requests do not depend on each
+other. Times are log-normal, what is earned and how late it comes exponential: most comes soon, some
+much later, so that labels come in another order than requests. Both scores are the label's log-odds
+with noise of their own, of which the canary may have more: that costs it AUC.
 """
 
 from collections.abc import Sequence
@@ -41,6 +43,10 @@ class World:
     """Shares of the bins; the champion's are even."""
     noise: float = 0.0
     """Standard deviation of what the canary has beyond the champion's."""
+    earned: float = 1.0
+    """The mean of what its requests earn; the champion's earn 1."""
+    late: float = 0.0
+    """Requests that come, in the mean, before a request's label and what it earned."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +61,20 @@ class Requests:
     positive: npt.NDArray[np.bool_]
     canary_score: Floats
     champion_score: Floats
+    canary_earned: Floats
+    champion_earned: Floats
+    known: npt.NDArray[np.int64]
+    """Requests by which its label and what it earned had come."""
 
     def part(self, start: int, end: int) -> "Requests":
-        return Requests(*(getattr(self, name)[:, start:end] for name in self.__annotations__))
+        cut = Requests(*(getattr(self, name)[:, start:end] for name in self.__annotations__))
+        return replace(cut, known=cut.known - start)
 
 
 def drawn(world: World, releases: int, requests: int, random: Random) -> Requests:
     shape = (releases, requests)
+    # A stream of its own, so that the rest stays as it is.
+    (later,) = random.spawn(1)
     odds = random.normal(POSITIVES, 1.5, shape)
     return Requests(
         failed=random.random(shape) < world.errors,
@@ -72,6 +85,9 @@ def drawn(world: World, releases: int, requests: int, random: Random) -> Request
         positive=random.random(shape) < 1 / (1 + np.exp(-odds)),
         canary_score=odds + np.hypot(NOISE, world.noise) * random.normal(size=shape),
         champion_score=odds + NOISE * random.normal(size=shape),
+        canary_earned=later.exponential(world.earned, shape),
+        champion_earned=later.exponential(1.0, shape),
+        known=np.arange(1, requests + 1) + later.exponential(world.late, shape).astype(np.int64),
     )
 
 

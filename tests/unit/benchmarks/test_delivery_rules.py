@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from benchmarks.delivery.rules import RULES, Course, first_looks
+from benchmarks.delivery.rules import DROP, RULES, Course, first_looks, simulated
 from benchmarks.delivery.traffic import (
     BASELINE,
     Requests,
@@ -18,16 +18,17 @@ from benchmarks.delivery.traffic import (
     tilted,
 )
 from freehold.delivery.decision import breach
-from freehold.delivery.measurement import observe
+from freehold.delivery.measurement import metric_difference, observe
 from freehold.delivery.observation import Observation
 from freehold.domain.profile import NumberProfile
 from freehold.domain.project import GuardrailSpec
+from freehold.domain.statistics.estimate import Estimate
 from freehold.domain.statistics.ranking import auc as one_auc
 from freehold.domain.statistics.rows import scored
 
 SHORT = Course(every=100, requests=600, starts=(0, 300))
 TIGHT = replace(SHORT, limits=GuardrailSpec(latency_ratio=1.2, score_shift=0.1))
-BAD = World(errors=0.05, slower=1.9, scores=tilted(0.3), noise=4.0)
+BAD = World(errors=0.05, slower=1.9, scores=tilted(0.3), noise=4.0, earned=0.3)
 EDGES = tuple(np.arange(11.0).tolist())
 PROFILE = NumberProfile(4_000, 0, EDGES, tuple(map(int, BASELINE)), (), (), ())
 
@@ -55,6 +56,9 @@ def log_of(seen: Requests, release: int) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def observed(seen: Requests, release: int, start: int, end: int, course: Course) -> Observation:
     rows, labels = (part[start:end] for part in log_of(seen, release))
+    known = seen.known[release, start:end]
+    came = known.argsort(kind="stable")
+    labels = labels[came[known[came] <= end]]
     risk = course.release.risk
     binned = rows.with_columns(
         # In the middle of its bin.
@@ -62,13 +66,37 @@ def observed(seen: Requests, release: int, start: int, end: int, course: Course)
         reference_score=pl.Series(seen.champion_bin[release, start:end] - 1.5),
     )
     moved = observe(binned, risk, PROFILE, PROFILE).score_shift
-    return replace(observe(rows, risk, labels=labels), score_shift=moved)
+    until = min(end, *(one for one in (*course.starts, course.requests) if one > start))
+    earned = earned_by(seen, release, start, until, end, risk)
+    return replace(observe(rows, risk, labels=labels), score_shift=moved, metrics=earned)
 
 
-@pytest.mark.parametrize("guard", ["errors", "latency", "scores", "quality"])
-def test_the_simulated_rule_is_the_products(guard: str) -> None:
+def earned_by(
+    seen: Requests, release: int, start: int, until: int, now: int, risk: float
+) -> dict[str, Estimate]:
+    """Of the requests of one step, of either version, what has come by now."""
+    within = slice(start, until)
+    arms = {
+        version: values[release, within]
+        for version, values in ((1, seen.champion_earned), (2, seen.canary_earned))
+    }
+    rows = pl.concat(
+        pl.DataFrame(
+            {"prediction_id": [f"v{version}-{n}" for n in range(len(values))]}
+        ).with_columns(version=pl.lit(version), earned=pl.Series(values))
+        for version, values in arms.items()
+    )
+    come = np.tile(seen.known[release, within] <= now, 2)
+    outcomes = rows.filter(pl.Series(come)).select("prediction_id", "earned")
+    found = metric_difference(rows, outcomes, "earned", 2, risk)
+    return {} if found is None else {"earned": found}
+
+
+@pytest.mark.parametrize("late", [0.0, 60.0])
+@pytest.mark.parametrize("guard", ["errors", "latency", "scores", "quality", "earned"])
+def test_the_simulated_rule_is_the_products(guard: str, late: float) -> None:
     course = replace(TIGHT, guards=(guard,))
-    seen = drawn(BAD, 6, course.requests, np.random.default_rng(1))
+    seen = drawn(replace(BAD, late=late), 6, course.requests, np.random.default_rng(1))
     expected = []
     for release in range(6):
         crossed = []
@@ -90,19 +118,18 @@ def only(guard: str, seen: Observation) -> Observation:
         "latency": "latency_ratio",
         "scores": "score_shift",
         "quality": "quality_difference",
+        "earned": "metrics",
     }[guard]
     return replace(Observation(0, 0), **{name: getattr(seen, name)})
 
 
 def false_rollbacks(world: World, releases: int, course: Course) -> int:
-    random, found = np.random.default_rng(2), 0
-    for start in range(0, releases, 250):
-        seen = drawn(world, min(250, releases - start), course.requests, random)
-        found += int((first_looks(seen, course, ["ours"])["ours"] < len(course.looks)).sum())
-    return found
+    random = np.random.default_rng(2)
+    looks = simulated(world, course, releases, ["ours"], random)["ours"]
+    return int((looks < len(course.looks)).sum())
 
 
-WRONG = World(errors=0.01, slower=2.0, scores=tilted(0.178), noise=0.6)
+WRONG = World(errors=0.01, slower=2.0, scores=tilted(0.178), noise=0.6, earned=1 - DROP)
 """As bad as is just allowed: `test_limits_are_reached` says so."""
 
 
@@ -114,6 +141,8 @@ def test_limits_are_reached() -> None:
         float(auc(scores, seen.positive)[0]) for scores in (seen.canary_score, seen.champion_score)
     )
     assert theirs - ours == pytest.approx(GuardrailSpec().quality_drop, abs=0.004)
+    lost = seen.champion_earned.mean() - seen.canary_earned.mean()
+    assert lost == pytest.approx(DROP, abs=0.005)
 
 
 @pytest.mark.parametrize("world", [World(), WRONG], ids=["nothing wrong", "at the limits"])
@@ -130,6 +159,44 @@ def test_ten_thousand_releases_with_nothing_wrong(world: World) -> None:
     assert false_rollbacks(world, 10_000, course) <= stats.binom.ppf(0.99, 10_000, 0.01)
 
 
+ALL = ("errors", "latency", "scores", "quality", "earned")
+CONSTANT = Course(every=1, requests=600, starts=(0, 200, 400), guards=ALL)
+"""Looked at after every request."""
+
+
+@pytest.mark.parametrize("world", [World(), WRONG], ids=["nothing wrong", "at the limits"])
+@pytest.mark.parametrize("rate", [0.01, 0.2])
+def test_late_labels_a_metric_and_two_sites_share_the_rate(world: World, rate: float) -> None:
+    course = Course(every=50, requests=900, starts=(0, 300, 600), guards=ALL, sites=2)
+    course = replace(course, false_rollbacks=rate)
+    found = false_rollbacks(replace(world, late=200.0), 250, course)
+    assert found <= stats.binom.ppf(0.99, 250, rate)
+
+
+@pytest.mark.parametrize("world", [World(), WRONG], ids=["nothing wrong", "at the limits"])
+def test_a_look_after_every_request_keeps_the_rate(world: World) -> None:
+    course = replace(CONSTANT, requests=300, starts=(0, 150), false_rollbacks=0.2)
+    found = false_rollbacks(replace(world, late=50.0), 50, course)
+    assert found <= stats.binom.ppf(0.99, 50, 0.2)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("world", [World(), WRONG], ids=["nothing wrong", "at the limits"])
+def test_ten_thousand_releases_at_two_sites_with_late_labels_and_a_metric(world: World) -> None:
+    course = Course(every=50, requests=1_800, starts=(0, 600, 1_200), guards=ALL, sites=2)
+    found = false_rollbacks(replace(world, late=200.0), 10_000, course)
+    assert found <= stats.binom.ppf(0.99, 10_000, 0.01)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("world", [World(), WRONG], ids=["nothing wrong", "at the limits"])
+@pytest.mark.parametrize("rate", [0.01, 0.2])
+def test_a_thousand_releases_looked_at_after_every_request(world: World, rate: float) -> None:
+    course = replace(CONSTANT, false_rollbacks=rate)
+    found = false_rollbacks(replace(world, late=200.0), 1_000, course)
+    assert found <= stats.binom.ppf(0.99, 1_000, rate)
+
+
 @pytest.mark.parametrize(
     ("guard", "world"),
     [
@@ -137,6 +204,8 @@ def test_ten_thousand_releases_with_nothing_wrong(world: World) -> None:
         ("latency", World(slower=3.0)),
         ("scores", World(scores=tilted(0.6))),
         ("quality", World(noise=3.0)),
+        ("quality", World(noise=3.0, late=200.0)),
+        ("earned", World(earned=0.5, late=200.0)),
     ],
 )
 def test_what_is_planted_is_caught(guard: str, world: World) -> None:
