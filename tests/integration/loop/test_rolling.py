@@ -18,6 +18,7 @@ from freehold.app.site.exchange import exchange
 from freehold.app.site.opening import open_site
 from freehold.app.site.trusting import trust
 from freehold.app.traffic.labels import add_labels
+from freehold.cli import release as release_command
 from freehold.delivery.decision import Complete, Hold, Promote, Ready, Rollback
 from freehold.domain.fact import Draft
 
@@ -330,7 +331,7 @@ def test_a_trial_is_of_the_rows_of_its_own_region(regions: Three, world: Any) ->
     assert (told.winner, told.effect.count) == ("version", 900)
 
 
-def test_the_region_with_the_least_risk_comes_first(regions: Three, world: Any) -> None:
+def test_the_region_with_the_least_risk_comes_first(regions: Three, capsys: Any) -> None:
     for name, rows in (("onprem", 60), ("aws", 90), ("azure", 30)):
         regions.at[name].day(0, rows=rows)
     regions.turn()
@@ -348,6 +349,9 @@ def test_the_region_with_the_least_risk_comes_first(regions: Three, world: Any) 
     assert planned("order: declared").venue.stages == declared
     assert planned("order: risk").venue.stages == declared[::-1]
     assert planned("order: risk").as_json()["stages"] == [["onprem"], ["aws", "azure"]]
+    release_command._show(planned("order: risk"))
+    told = "region after region: onprem → aws, azure, each after 10 minutes at 100 %"
+    assert told in capsys.readouterr().out
     assert planned("at_most: 50").venue.stages == (("aws",), ("azure",), ("onprem",))
     assert planned("batch: 2").venue.stages == ()
     assert planned("batch: 2, at_most: 60").venue.stages == (("aws",), ("azure", "onprem"))

@@ -86,3 +86,18 @@ def test_where_nothing_was_released(loop: Any) -> None:
     with pytest.raises(NotFound) as caught:
         release_status(loop.site, "other")
     assert caught.value.code == "release.not-found"
+
+
+def test_the_steps_of_the_region_that_moves_are_drawn(loop_of: Any, drawn: Any) -> None:
+    places = "".join(f"  {n}: {{store: {{at: 'file:///nowhere/{n}'}}}}\n" for n in ("local", "far"))
+    loop = loop_of(f"sites:\n{places}release: {{by_region: true, steps: [10, 100]}}\n")
+    release(loop.site, plan_release(loop.site, "delay@2", sites=("local", "far")))
+    for _ in range(2):
+        loop.canary(2, FEWEST)
+        assert "sites: local" in drawn(loop)
+        loop.clock.pass_seconds(3600)
+        loop.turn()
+    told = drawn(loop)
+    assert "[10 %] → 100 %" in told and "100 % →" not in told
+    assert "sites: local → far" in told
+    assert release_status(loop.site)["releases"][0]["driver"] == "far"

@@ -105,12 +105,13 @@ release:
   rolling:
     batch: 0
     soak_minutes: -1
+    at_most: 0
   ab_test:
     metric: revenue
     share: 100
     risk: 0
 """
-    lines = {9, 11, 12, 14, 15, 16}
+    lines = {9, 11, 12, 13, 15, 16, 17}
     found = faults_of(tmp_path, GOOD + wrong)
     assert {code for code, _ in found} == {"project.wrong-value"}
     assert {int(where.rpartition(":")[2]) for _, where in found} == lines
