@@ -61,7 +61,7 @@ class Inference:
     def __init__(self, log: Log, metrics: Metrics, clock: Clock) -> None:
         self._log, self._metrics, self.clock = log, metrics, clock
         self._turns = cycle((False, True))
-        self.shadows = Shadows(self._keep, _shadow_scores)
+        self.shadows = Shadows(self._keep, _shadow_scores, metrics.shadow_was_late)
         log.on_window = self.shadows.give_up
         # Together as many digits as a UUID has: no two processes share the first part.
         self._prefix, self._numbers = urandom(10).hex(), count()

@@ -39,6 +39,9 @@ class Metrics:
         self.reference_errors = self._counter(
             "reference_errors", "Requests whose comparison score failed.", "model"
         )
+        self._shadow_late = self._counter(
+            "shadow_rows_late", "Rows logged before the shadow had scored them.", "model"
+        )
         self.refused = self._counter("tables_refused", "Routing tables not loaded.", "code")
         self.events_lost = self._counter("events_lost", "Times that an event was not spooled.")
         self._routing = self._gauge("routing_version", "Number of the routing table.")
@@ -62,6 +65,9 @@ class Metrics:
         """Refused or failed, and answered so."""
         self.errors.labels(code).inc()
         self.answered(status)
+
+    def shadow_was_late(self, batch: Batch) -> None:
+        self._shadow_late.labels(batch.model).inc(batch.rows)
 
     def counted(self, batch: Batch) -> None:
         """Its rows, as answered or not."""

@@ -5,13 +5,15 @@ Laws
   the row that it is about.
 - It scores the rows of at most the table's share of keys, chosen by key: the same ones each time.
 - Of requests whose turn it has not had, `ROOM` are kept; the rows of others are logged without it.
-- No row waits for it beyond the log's window: what has not had its turn by then is logged without
-  it, so that a crash loses no more rows than it would have, but for those that it is just scoring.
+- No row waits for it beyond the log's window: what has not had its turn by then, or is just being
+  scored, is logged without it, so that a crash loses no more rows than it would have. A score that
+  comes after that is counted and dropped: a second row would be a second answer.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 from freehold.endpoint.loading import LoadedTable
 from freehold.serving.prediction_log import Batch
@@ -43,9 +45,21 @@ Scoring = Callable[[Shadowing], tuple[Sequence[float] | None, float | None, str 
 
 
 class Shadows:
-    def __init__(self, keep: Callable[[Batch], None], score: Scoring) -> None:
-        self._keep, self._score = keep, score
+    def __init__(
+        self,
+        keep: Callable[[Batch], None],
+        score: Scoring,
+        on_late: Callable[[Batch], None] = lambda _: None,
+    ) -> None:
+        """`on_late` gets each batch whose rows were logged before the shadow had scored them."""
+        self._keep, self._score, self._on_late = keep, score, on_late
+        self._lock = Lock()
+        """While one passes from waiting to being scored, and on to the log: it is never in none."""
         self._waiting: deque[Shadowing] = deque()
+        self._scoring: Shadowing | None = None
+        """None, too, once a window has taken it."""
+        self._turn = Lock()
+        """Held while one is scored."""
         self.on_waiting: Callable[[], None] = self._at_once
         """Called when one waits: who runs a loop calls `next` when it has time."""
 
@@ -69,44 +83,59 @@ class Shadows:
         self.on_waiting()
 
     def give_up(self) -> None:
-        """Keeps what waits, as it is. Safe from any thread."""
-        while True:
-            try:
-                one = self._waiting.popleft()
-            except IndexError:
-                return
+        """Keeps what waits, and what is being scored, as it is. Safe from any thread."""
+        with self._lock:
+            given_up = [] if self._scoring is None else [self._scoring]
+            self._scoring = None
+            # `offer` appends without the lock: what comes meanwhile waits for the next window.
+            given_up += [self._waiting.popleft() for _ in range(len(self._waiting))]
+        for one in given_up:
             self._keep(one.batch)
 
     @property
     def waits(self) -> bool:
-        """Whether scoring the next one waits for another process."""
+        """Whether `next` waits for another process, or for who scores one already."""
         try:
-            return self._waiting[0].loaded.waits
+            return self._turn.locked() or self._waiting[0].loaded.waits
         except IndexError:
             return False
 
     def next(self) -> bool:
         """Scores the next one; whether another waits."""
-        try:
+        with self._turn:
+            return self._next()
+
+    def _next(self) -> bool:
+        with self._lock:
+            if not self._waiting:
+                return False
             one = self._waiting.popleft()
-        except IndexError:
-            return False
+            self._scoring = one
         scores, microseconds, error = self._score(one)
-        count = one.batch.rows
-        versions: list[int | None] = [None] * count
-        values: list[float | None] = [None] * count
-        shadow = one.loaded.table.shadow
-        assert shadow is not None
-        for place in one.chosen:
-            versions[place] = shadow.version
-        for place, value in zip(one.chosen, scores or (), strict=False):
-            values[place] = value
-        self._keep(
-            one.batch._replace(
-                shadow_version=versions,
-                shadow_score=values,
-                shadow_latency_us=microseconds,
-                shadow_error=error,
-            )
-        )
+        with self._lock:
+            is_late, self._scoring = self._scoring is None, None
+            if not is_late:
+                self._keep(_scored(one, scores, microseconds, error))
+        if is_late:
+            self._on_late(one.batch)
         return bool(self._waiting)
+
+
+def _scored(
+    one: Shadowing, scores: Sequence[float] | None, microseconds: float | None, error: str | None
+) -> Batch:
+    count = one.batch.rows
+    versions: list[int | None] = [None] * count
+    values: list[float | None] = [None] * count
+    shadow = one.loaded.table.shadow
+    assert shadow is not None
+    for place in one.chosen:
+        versions[place] = shadow.version
+    for place, value in zip(one.chosen, scores or (), strict=False):
+        values[place] = value
+    return one.batch._replace(
+        shadow_version=versions,
+        shadow_score=values,
+        shadow_latency_us=microseconds,
+        shadow_error=error,
+    )

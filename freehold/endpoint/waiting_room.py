@@ -79,7 +79,7 @@ class WaitingRoom:
         self._turns: Turns[Waiting] = Turns(settings.waiting)
         self._allowances = Allowances(settings.per_caller) if settings.per_caller else None
         self._elsewhere: set[asyncio.Future[Any]] = set()
-        self._is_at_work = self._is_resting = False
+        self._is_at_work = self._is_resting = self._rests_elsewhere = False
 
     def open(self) -> None:
         """On the loop that answers."""
@@ -174,15 +174,18 @@ class WaitingRoom:
         """A piece of what can wait, unless somebody has come: then once they are answered."""
         self._is_resting = False
         leisure = self._leisure
-        if leisure is None or len(self._turns):
+        if leisure is None or len(self._turns) or self._rests_elsewhere:
             return
         if leisure.waits:
+            # One at a time: the threads that wait for models elsewhere are those of the answers.
+            self._rests_elsewhere = True
             done = asyncio.get_running_loop().run_in_executor(None, leisure.next)
             done.add_done_callback(self._rested)
         elif leisure.next():
             self._rest_soon()
 
     def _rested(self, done: "asyncio.Future[bool]") -> None:
+        self._rests_elsewhere = False
         if done.result():
             self._rest_soon()
 

@@ -103,6 +103,35 @@ def test_a_column_that_only_the_shadow_asks_for_is_its_own_error(
     assert set(log_of(site)["shadow_error"]) == {"request.column-missing"}
 
 
+def test_what_comes_after_the_window_is_dropped_and_counted(
+    site: Any, client_of: Callable[..., Any], request_of: Any
+) -> None:
+    site.model(1)
+    site.model(2, bias=1.0)
+    shadow(site, 100.0)
+    client = client_of()
+    shadows = client.endpoint.inference.shadows
+    shadows.on_waiting = lambda: None
+    client.server._room._rest_soon = lambda: None
+    score, log = shadows._score, client.endpoint._log
+
+    def passed(one: Any) -> Any:
+        found = score(one)
+        assert log.flush().waiting == 0
+        return found
+
+    shadows._score = passed
+    assert client.infer(request_of(1, 2)).status == 200
+    assert log.flush().written == 2, "a window takes what waits"
+    assert client.infer(request_of(3)).status == 200
+    assert not shadows.next()
+    assert log.flush().written == 3, "no row twice"
+    logged = log_of(site)
+    assert logged["shadow_version"].null_count() == logged.height == 3
+    text = client.ask("GET", "/metrics").body.decode()
+    assert 'freehold_shadow_rows_late_total{model="delay"} 1.0' in text
+
+
 def test_rows_of_a_version_that_was_named_have_no_shadow(
     site: Any, client_of: Callable[..., Any], request_of: Any
 ) -> None:
@@ -166,12 +195,48 @@ with EndpointThread(EndpointSettings(Path(sys.argv[1]), port=0)) as endpoint:
 """
 
 
+NEVER_SCORES = """
+import sys, time
+from pathlib import Path
+from threading import Event
+import numpy as np
+from freehold.endpoint.process import EndpointThread
+from freehold.endpoint.settings import EndpointSettings
+from freehold.ports.model_runtime import Elsewhere, ModelRuntime, Predictor
+
+class Answers(Predictor, Elsewhere):
+    deadline = 600.0
+
+    def __init__(self, blocks):
+        self.width, self.blocks = 2, blocks
+
+    def predict(self, matrix):
+        if self.blocks and (matrix == 2).any():
+            print("begun", flush=True)
+            Event().wait()
+        return np.full(len(matrix), 0.5)
+
+class Runtime(ModelRuntime):
+    name = "blocking"
+
+    def load(self, folder):
+        return Answers((folder / "other").exists())
+
+with EndpointThread(EndpointSettings(Path(sys.argv[1]), port=0), Runtime()) as endpoint:
+    print(endpoint.url, flush=True)
+    time.sleep(600)
+"""
+
+
 def rows_in(site: Any) -> int:
     return sum(pl.read_parquet(part).height for part in (site.folder / "log").glob("*.parquet"))
 
 
+@pytest.mark.parametrize(
+    ("script", "said"), [(NOBODY_RESTS, ""), (NEVER_SCORES, "begun")], ids=["waits", "scored"]
+)
 def test_a_kill_while_rows_wait_for_it_loses_the_window_and_no_answer(
-    real: Any, request_of: Any
+    real: Any, request_of: Any, script: str, said: str
 ) -> None:
     """Nothing but the log's own window passes between an answer and its row on the disk."""
     payload = real.payload(1)
@@ -179,7 +244,7 @@ def test_a_kill_while_rows_wait_for_it_loses_the_window_and_no_answer(
     files = {str(one.relative_to(payload)): one.read_bytes() for one in found}
     real.package(2, files | {"other": b""})
     shadow(real, 100.0)
-    command = [sys.executable, "-c", NOBODY_RESTS, str(real.folder)]
+    command = [sys.executable, "-c", script, str(real.folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
@@ -197,6 +262,7 @@ def test_a_kill_while_rows_wait_for_it_loses_the_window_and_no_answer(
 
         try:
             ask(40)
+            assert not said or process.stdout.readline().strip() == said
             for _ in range(600):
                 if rows_in(real) == 80:
                     break
