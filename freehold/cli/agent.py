@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from freehold.app.site.meeting import damaged
 from freehold.app.site.opening import Site, open_site
 from freehold.app.work.claim import LEASE_SECONDS, Claims
 from freehold.cli import output
+from freehold.cli.endpoint_settings import settings_of
 from freehold.cli.environment import steps_at
 from freehold.domain.errors import Conflict, Failed, Unreachable
 from freehold.domain.project import EndpointSpec
@@ -153,14 +154,7 @@ def _print(event: Event, site: Site, as_json: bool) -> None:
 
 def _starter(spec: EndpointSpec, port: int) -> StartEndpoint:
     def start(serving: Path) -> RunningEndpoint:
-        return EndpointProcess.start(
-            serving,
-            spec.host,
-            port,
-            spec.runtime,
-            processes=spec.processes,
-            sleep_after=spec.sleep_after,
-            batch_delay=spec.batch_delay,
-        )
+        settings = replace(settings_of(spec, serving), port=port)
+        return EndpointProcess.begin(settings, spec.sleep_after)
 
     return start

@@ -19,11 +19,11 @@ from freehold.app.release.log_rule import require_log_columns
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site, open_site
 from freehold.cli import output
+from freehold.cli.endpoint_settings import settings_of
 from freehold.domain.errors import FreeholdError, NotFound, WrongUsage
 from freehold.domain.project import EndpointSpec
 from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.endpoint.process import serve
-from freehold.endpoint.settings import EndpointSettings
 
 TURN = 5.0
 """Seconds between two turns of the loop."""
@@ -112,16 +112,8 @@ def _here(
     on_ready: Callable[[str], None],
     on_grpc: Callable[[str], None],
 ) -> None:
-    settings = EndpointSettings(
-        folder=folder,
-        host=spec.host,
-        port=spec.port,
-        runtime=spec.runtime,
-        grpc_port=grpc_port,
-        batch_delay=spec.batch_delay,
-    )
     serve(
-        settings,
+        settings_of(spec, folder, grpc_port),
         on_ready,
         lambda log: output.note(f"log: {log.written:,} rows"),
         on_grpc=on_grpc,
@@ -139,16 +131,7 @@ def _in_processes(
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
-    process = EndpointProcess.start(
-        folder,
-        spec.host,
-        spec.port,
-        spec.runtime,
-        grpc_port,
-        spec.processes,
-        spec.sleep_after,
-        spec.batch_delay,
-    )
+    process = EndpointProcess.begin(settings_of(spec, folder, grpc_port), spec.sleep_after)
     with process:
         if process.grpc is not None:
             on_grpc(process.grpc)

@@ -47,6 +47,24 @@ _YEAR = 366 * 86400
 
 
 @dataclass(frozen=True)
+class LimitsSpec:
+    """What an endpoint takes; each of its processes counts for itself."""
+
+    per_caller: float = 0.0
+    """Requests a second of one caller, who may save up those of a second; 0: no limit."""
+    waiting: int = 1024
+    """Requests that have not had their turn."""
+    connections: int = 4096
+    """Open at once."""
+    rows: int = 10_000
+    """Of one request."""
+    body_megabytes: float = 8.0
+    """Of one request, packed and unpacked; a megabyte has 1,048,576 bytes."""
+    log_window: float = 2.0
+    """Seconds until an answer stands in the request log: what a crash may take from it."""
+
+
+@dataclass(frozen=True)
 class EndpointSpec:
     model: str
     host: str = "127.0.0.1"
@@ -65,6 +83,7 @@ class EndpointSpec:
     """Seconds that an answer may take longer because it shares a call of its model with others',
     where the model gains by that. 0: no sharing."""
     log: LogSpec = LogSpec()
+    limits: LimitsSpec = LimitsSpec()
 
     def odd_numbers(self) -> dict[str, str]:
         """What is wrong with them, by field."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from freehold.domain.embedded import EMBEDDED
 from freehold.domain.errors import FreeholdError
+from freehold.endpoint.limits import LIMITS, options_of
 from freehold.endpoint.listening import HOST, PORT, bound
 
 
@@ -49,6 +50,8 @@ def _given() -> argparse.Namespace:
     parser.add_argument(
         "--batch-delay", type=float, default=0.002, metavar="SECONDS", help="0: no batches"
     )
+    for name, (kind, meaning) in LIMITS.items():
+        parser.add_argument(f"--{name}", type=kind, help=meaning)
     parser.add_argument(
         "--listener", type=int, metavar="DESCRIPTOR", help="of a socket that listens already"
     )
@@ -65,7 +68,7 @@ def _sleep(given: argparse.Namespace, until: list[int]) -> int:
 
     options = ["--host", given.host, "--port", str(given.port), "--runtime", given.runtime]
     options += ["--processes", str(given.processes), "--sleep-after", str(given.sleep_after)]
-    options += ["--batch-delay", str(given.batch_delay)]
+    options += ["--batch-delay", str(given.batch_delay), *options_of(vars(given))]
     if given.grpc_port is not None:
         options += ["--grpc-port", str(given.grpc_port)]
     command = command_of([str(given.folder), *options, "--until-stdin-ends"])
@@ -84,7 +87,7 @@ def _answer(given: argparse.Namespace, until: list[int]) -> int:
         given.grpc_port,
         given.processes,
         given.batch_delay,
-    )
+    ).limited(vars(given))
     said: dict[str, str] = {}
 
     def ready(url: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from freehold.domain.errors import Failed
 from freehold.endpoint.batching import DELAY
+from freehold.endpoint.limits import options_of
 from freehold.endpoint.listening import GRACE, HOST
-from freehold.endpoint.settings import RUNTIME
+from freehold.endpoint.settings import RUNTIME, EndpointSettings
 from freehold.serving.response import Identity
 
 
@@ -44,18 +45,24 @@ class EndpointProcess:
         sleep_after: float = 0.0,
         batch_delay: float = DELAY,
     ) -> "EndpointProcess":
+        """As `begin`, with the usual limits."""
+        settings = EndpointSettings(folder, host, port, runtime, grpc_port, processes, batch_delay)
+        return cls.begin(settings, sleep_after)
+
+    @classmethod
+    def begin(cls, settings: EndpointSettings, sleep_after: float = 0.0) -> "EndpointProcess":
         """Returns when it answers. `sleep_after`: seconds without a request to score after which it
-        ends, to be started by the next one; 0: never. `batch_delay`: as in EndpointSettings.
+        ends, to be started by the next one; 0: never.
 
         Raises Failed with the code and the reason if it does not answer.
         """
-        command = [sys.executable, "-m", "freehold.endpoint", str(folder)]
-        command += ["--host", host, "--port", str(port), "--runtime", runtime]
-        command += ["--processes", str(processes), "--sleep-after", str(sleep_after)]
-        command += ["--batch-delay", str(batch_delay)]
-        if grpc_port is not None:
-            command += ["--grpc-port", str(grpc_port)]
-        command.append("--until-stdin-ends")
+        command = [sys.executable, "-m", "freehold.endpoint", str(settings.folder)]
+        command += ["--host", settings.host, "--port", str(settings.port)]
+        command += ["--runtime", settings.runtime, "--processes", str(settings.processes)]
+        command += ["--sleep-after", str(sleep_after), "--batch-delay", str(settings.batch_delay)]
+        if settings.grpc_port is not None:
+            command += ["--grpc-port", str(settings.grpc_port)]
+        command += [*options_of(settings.set_limits), "--until-stdin-ends"]
         pipe = subprocess.PIPE
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         assert process.stdout is not None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from freehold.app.project.limit_faults import odd_limits
 from freehold.app.project.log_faults import odd_log
 from freehold.app.project.money import odd_money
 from freehold.app.project.release_faults import odd_release
@@ -199,6 +200,7 @@ def _odd_numbers(project: OpenProject) -> list[Fault]:
         faults.append(Fault("project.wrong-value", what, project.where("project")))
     if spec.endpoint:
         faults += odd_log(spec.endpoint.log, project.where)
+        faults += odd_limits(spec.endpoint.limits, project.where)
         for name, odd in spec.endpoint.odd_numbers().items():
             where = project.where("endpoint", name)
             faults.append(Fault("project.wrong-value", f"'endpoint.{name}' {odd}", where))

@@ -86,6 +86,35 @@ def test_bad_requests_are_4xx_with_a_message_and_the_endpoint_goes_on(endpoint: 
     assert score == pytest.approx(1 / (1 + 2.718281828 ** -(0.5 + 0 + 1)), abs=1e-6)
 
 
+@pytest.mark.parametrize("more", [(), ("--processes", "2")], ids=["one", "two"])
+def test_a_caller_beyond_its_limit_is_told_so_and_another_is_answered(
+    serving: Any, more: tuple[str, ...]
+) -> None:
+    # One at once, and the next in a quarter of an hour.
+    serving.change("freehold.yaml", "  port: 0", "  port: 0\n  limits: {per_caller: 0.001}")
+    process = serving.start("serve", "--without-loop", *more)
+    line = process.stdout.readline()
+    assert line.startswith("serving delay at http://"), process.stderr.read()
+    connection = http.client.HTTPConnection(urlsplit(line.split()[-1]).netloc, timeout=60)
+
+    def ask_as(caller: str) -> tuple[int, str, str | None]:
+        headers = {"content-type": "application/json", "freehold-caller": caller}
+        connection.request("POST", INFER, json.dumps(ROW), headers)
+        reply = connection.getresponse()
+        code = json.loads(reply.read()).get("code", "")
+        return reply.status, code, reply.getheader("retry-after")
+
+    assert ask_as("first") == (200, "", None)
+    status, code, after = ask_as("first")
+    assert (status, code) == (429, "request.too-often")
+    assert after is not None and 0 < int(after) <= 1000
+    assert ask_as("second") == (200, "", None)
+    assert ask_as("first")[0] == 429
+    connection.close()
+    process.send_signal(signal.SIGTERM)
+    assert serving.finish(process).code == 0
+
+
 def test_a_stopped_endpoint_leaves_no_trace_of_itself(endpoint: Any) -> None:
     assert json.loads(told(endpoint).read_text())["url"] == endpoint.url
     endpoint.process.send_signal(signal.SIGTERM)

@@ -16,7 +16,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from freehold.cli.agent import _starter
 from freehold.domain.errors import FreeholdError
+from freehold.domain.project import EndpointSpec, LimitsSpec
 from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.endpoint.process import EndpointThread
 from freehold.endpoint.request_log import LogSettings
@@ -268,3 +270,27 @@ def test_the_folder_can_lie_anywhere(site: Any, tmp_path: Path) -> None:
     site.folder = site.folder.rename(tmp_path / "ordner mit Lücke")
     with thread(site) as endpoint:
         assert call(endpoint.url, "GET", "/v2/health/ready")[0] == 200
+
+
+@pytest.mark.parametrize("more", [{}, {"processes": 2}, {"sleep_after": 60.0}], ids=str)
+def test_an_agent_passes_limits_on(real: Any, request_of: Any, more: dict[str, Any]) -> None:
+    limits = LimitsSpec(per_caller=0.001, rows=2, body_megabytes=0.002, log_window=0.05)
+    spec = EndpointSpec("delay", limits=limits, **more)
+    with _starter(spec, 0)(real.folder) as endpoint:  # type: ignore[attr-defined]
+        connection = http.client.HTTPConnection(urlsplit(endpoint.url).netloc, timeout=60)
+
+        def ask(caller: str, body: dict[str, Any], padding: int = 0) -> tuple[int, str]:
+            sent = json.dumps(body).encode() + b" " * padding
+            headers = {"freehold-caller": caller}
+            connection.request("POST", "/v2/models/delay/infer", sent, headers)
+            reply = connection.getresponse()
+            return reply.status, json.loads(reply.read()).get("code", "")
+
+        assert ask("a", request_of(1, 2)) == (200, "")
+        assert ask("b", request_of(1, 2, 3)) == (413, "request.too-many-rows")
+        assert ask("a", request_of(1)) == (429, "request.too-often")
+        assert ask("c", request_of(1), padding=2100) == (413, "request.too-large")
+        connection.close()
+        # Nobody flushes: the window passes by itself.
+        while not list((real.folder / "log").glob("*.parquet")):
+            assert endpoint.is_alive

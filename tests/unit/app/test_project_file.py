@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from freehold.app.project.reading import find_root, read_project
 from freehold.app.project.schema import Reader
+from freehold.cli.endpoint_settings import settings_of
 from freehold.domain.errors import NotFound, ProjectInvalid
-from freehold.domain.project import Project
+from freehold.domain.project import EndpointSpec, LimitsSpec, Project
+from freehold.endpoint.settings import EndpointSettings
 
 GOOD = """\
 project: my-flights
@@ -180,3 +182,37 @@ endpoint:
     for share in (0, -0.1):
         text = GOOD + f"endpoint: {{model: flight-delay, log: {{sample: {share}}}}}\n"
         assert faults_of(tmp_path, text) == [("project.wrong-value", "freehold.yaml:8")]
+
+
+def test_limits_are_read_and_every_odd_one_is_told_with_what_is_usual(tmp_path: Path) -> None:
+    fine = GOOD + "endpoint: {model: flight-delay, limits: {per_caller: 2.5, body_megabytes: 1}}\n"
+    endpoint = read_project(write(tmp_path, fine)).spec.endpoint
+    assert endpoint is not None
+    assert endpoint.limits == LimitsSpec(per_caller=2.5, body_megabytes=1)
+    odd = """\
+endpoint:
+  model: flight-delay
+  limits:
+    per_caller: -1
+    waiting: 0
+    connections: 0
+    rows: 0
+    body_megabytes: 257
+    log_window: 0
+"""
+    with pytest.raises(ProjectInvalid) as caught:
+        read_project(write(tmp_path, GOOD + odd))
+    assert [(one.code, one.where) for one in caught.value.faults] == [
+        ("project.wrong-value", f"freehold.yaml:{line}") for line in range(11, 17)
+    ]
+    assert caught.value.faults[3].what == (
+        "'endpoint.limits.rows' must be between 1 and 10,000,000, not 0"
+    )
+    assert caught.value.faults[3].hint == "without it, it is 10,000"
+
+
+def test_without_limits_an_endpoint_is_as_it_always_was() -> None:
+    settings = EndpointSettings(Path("serving"))
+    assert (
+        settings_of(EndpointSpec("flight-delay", port=settings.port), settings.folder) == settings
+    )

@@ -1,0 +1,32 @@
+"""What the project's file says of an endpoint, as an endpoint takes it."""
+
+from pathlib import Path
+
+from freehold.domain.project import EndpointSpec
+from freehold.endpoint.settings import EndpointSettings
+
+MEGABYTE = 2**20
+
+
+def settings_of(spec: EndpointSpec, folder: Path, grpc_port: int | None = None) -> EndpointSettings:
+    """`folder`: the serving folder."""
+    settings = EndpointSettings(
+        folder,
+        spec.host,
+        spec.port,
+        spec.runtime,
+        grpc_port,
+        spec.processes,
+        spec.batch_delay,
+    )
+    limits = spec.limits
+    return settings.limited(
+        {
+            "per_caller": limits.per_caller,
+            "waiting": limits.waiting,
+            "connections": limits.connections,
+            "rows": limits.rows,
+            "body_bytes": round(limits.body_megabytes * MEGABYTE),
+            "log_window": limits.log_window,
+        }
+    )
