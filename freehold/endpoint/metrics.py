@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from freehold.domain.routing import RoutingTable
 from freehold.endpoint.batching import Batching
 from freehold.endpoint.request_log import RequestLog
+from freehold.endpoint.sketch_metrics import SketchCollector
 from freehold.serving.prediction_log import Batch
 
 NAMESPACE = "freehold"
@@ -27,6 +28,7 @@ class Metrics:
     def __init__(self, log: RequestLog, batching: Batching) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_LogCollector(log))
+        self._registry.register(SketchCollector(log))
         self._registry.register(_BatchCollector(batching))
         self._requests = self._counter("requests", "Requests answered.", "status")
         self._by_status: dict[int, Counter] = {}

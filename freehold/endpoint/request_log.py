@@ -11,6 +11,8 @@ Laws
 - Rows that were left out, since only a share of the keys is kept, are counted with the same window,
   in `sampled_out` and in the next part's metadata; a part without rows says it if none are kept.
 - Of every row exactly one is true: it is written, it waits, it was dropped, it was left out.
+- What was written is sketched, for each version, as a part is made: on the thread that writes, and
+  after the answers. The sum since the start is to hand, of the last VERSIONS.
 - Every failure is counted, told once until it has passed, and raised by the next `flush`.
 """
 
@@ -24,15 +26,18 @@ from threading import Condition, Thread
 from polars.exceptions import PanicException
 
 from freehold.domain.errors import StorageFailed
+from freehold.domain.sketches import Versions, VersionSketch, join
 from freehold.ports.clock import Clock
 from freehold.serving.left_out import LeftOut, Tally
-from freehold.serving.prediction_log import Batch, agreeing, log_part
+from freehold.serving.prediction_log import Batch, agreeing, log_part_of
 
 UNWRITABLE = "endpoint.log-unwritable"
 """Until a part is taken."""
 ROWS_LOST = "endpoint.log-rows-lost"
 """Until a flush has said so."""
 ENDED = "endpoint.log-ended"
+VERSIONS = 4
+"""Of which the sketches since the start are kept: the last ones that were new."""
 HASTE = 0.05
 """Seconds of the window of a log that ends soon."""
 
@@ -84,6 +89,7 @@ class RequestLog:
         self._failures = self._lost = self._sampled_out = 0
         self._left_out = Tally()
         """Of which no part says anything yet."""
+        self._sketches: Versions = {}
         self._asked = self._answered = 0
         self._closing = self._ended = False
         self._faults: dict[str, str] = {}
@@ -125,6 +131,12 @@ class RequestLog:
     def state(self) -> LogState:
         with self._changed:
             return self._state()
+
+    @property
+    def sketches(self) -> tuple[VersionSketch, ...]:
+        """Of the rows that were written since the start, and are a share of all keys."""
+        with self._changed:
+            return tuple(self._sketches.values())
 
     def flush(self) -> LogState:
         """Returns when every row offered before is durable, but for those that `dropped` counts.
@@ -225,7 +237,7 @@ class RequestLog:
             run = runs.popleft() if runs else ()
             dropped = self._dropped
             try:
-                part = log_part(run, dropped - self._declared, left_out or None)
+                part = log_part_of(run, dropped - self._declared, left_out or None)
             except (Exception, PanicException) as exc:  # noqa: BLE001 (counted, told, raised)
                 half = len(run) // 2
                 if half:
@@ -237,18 +249,24 @@ class RequestLog:
                     return
                 continue
             try:
-                store(self._folder / self._name(), part)
+                store(self._folder / self._name(), part.data)
             except Exception as exc:  # noqa: BLE001 (whatever it was, the rows are still to hand)
                 self._put_back([batch for one in (run, *runs) for batch in one], left_out, exc)
                 return
-            self._taken(run, dropped)
+            self._taken(run, dropped, part.sketches)
             left_out = Tally()
 
     def _name(self) -> str:
         return f"part-{self._clock():016d}-{os.getpid()}-{self._parts:06d}.parquet"
 
-    def _taken(self, run: Sequence[Batch], declared: int) -> None:
+    def _taken(
+        self, run: Sequence[Batch], declared: int, sketches: Sequence[VersionSketch]
+    ) -> None:
+        # Nobody else writes them: whoever asks meanwhile gets those from before.
+        known = dict(self._sketches)
+        join(known, sketches)
         with self._changed:
+            self._sketches = dict(list(known.items())[-VERSIONS:])
             rows = sum(batch.rows for batch in run)
             self._written += rows
             self._waiting -= rows

@@ -30,6 +30,8 @@ Metadata of a part
   freehold.left_out           the counts by version; absent where nothing was left out
   freehold.tokens             name of the key that tokens are made with; absent if there are none
   freehold.token_ids          `true` where the two ids are tokens
+  freehold.sketches           what each version was asked and answered (`domain/sketches`), of the
+                              rows that are a share of all keys; absent where there are none
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,8 +40,17 @@ from itertools import chain, repeat
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import orjson
 import polars as pl
 
+from freehold.domain.sketches import VersionSketch
+from freehold.domain.statistics.sketches import (
+    ColumnSketch,
+    NumberSketch,
+    PersonalSketch,
+    category_sketch,
+    number_sketch,
+)
 from freehold.serving.left_out import Tally
 from freehold.serving.sampling import Sampling
 from freehold.serving.tensor import NumberMatrix
@@ -48,6 +59,7 @@ from freehold.serving.tokens import PREDICTION, REQUEST, Tokens
 INPUT = "input_"
 TOKEN = "token_"
 TOKENS, TOKEN_IDS = "freehold.tokens", "freehold.token_ids"
+SKETCHES = "freehold.sketches"
 SLICE = 2000
 """Batches of which columns are made at a time: each column is made without letting another thread
 at the interpreter, and answers must not wait for it."""
@@ -237,22 +249,71 @@ def _values(inputs: Inputs, name: str) -> Sequence[Any] | None:
     return inputs.get(name)
 
 
+class LogPart(NamedTuple):
+    data: bytes
+    """A Parquet file."""
+    sketches: tuple[VersionSketch, ...]
+    """That stand in its metadata."""
+
+
 def log_part(batches: Sequence[Batch], dropped: int, left_out: Tally | None = None) -> bytes:
-    """A Parquet file; its metadata say how many rows were dropped, and left out, since the part
-    before. Of no batches it has no rows, and says only that."""
+    """The file of `log_part_of`."""
+    return log_part_of(batches, dropped, left_out).data
+
+
+def log_part_of(batches: Sequence[Batch], dropped: int, left_out: Tally | None = None) -> LogPart:
+    """Its metadata say how many rows were dropped, and left out, since the part before. Of no
+    batches it has no rows, and says only that."""
     metadata = {"freehold.log": FORMAT, "freehold.dropped": str(dropped)}
     metadata |= {"freehold.sampled_out": "0"} if left_out is None else left_out.metadata()
     tokens = batches[0].tokens if batches else None
     if tokens is not None:
         metadata |= {TOKENS: tokens.key.name, TOKEN_IDS: "true" if tokens.ids else "false"}
+    table = log_table(batches)
+    sketches = tuple(_sketched(table))
+    if sketches:
+        metadata[SKETCHES] = orjson.dumps([one.as_json() for one in sketches]).decode()
     written = BytesIO()
-    log_table(batches).write_parquet(
+    table.write_parquet(
         written,
         compression="zstd",
         compression_level=1,
         metadata=metadata,
     )
-    return written.getvalue()
+    return LogPart(written.getvalue(), sketches)
+
+
+def _sketched(table: pl.DataFrame) -> Iterator[VersionSketch]:
+    for rows in of_the_share(table).partition_by("model", "version", maintain_order=True):
+        if rows.is_empty():
+            continue
+        inputs: dict[str, ColumnSketch] = {}
+        for name in rows.columns:
+            if name.startswith(INPUT):
+                inputs[name.removeprefix(INPUT)] = _sketch(rows[name])
+            elif name.startswith(TOKEN):
+                missing = rows[name].null_count()
+                inputs[name.removeprefix(TOKEN)] = PersonalSketch(rows.height, missing)
+        (model,), (version,) = rows["model"].head(1), rows["version"].head(1)
+        yield VersionSketch(model, version, rows.height, inputs, _numbers(rows["score"]))
+
+
+def _sketch(series: pl.Series) -> ColumnSketch:
+    if series.dtype != pl.String:
+        return _numbers(series)
+    found = series.alias("value").to_frame().group_by("value").len()
+    counts = dict(zip(found["value"].to_list(), found["len"].to_list(), strict=True))
+    missing = counts.pop(None, 0)
+    return category_sketch(len(series), missing, counts)
+
+
+def _numbers(series: pl.Series) -> NumberSketch:
+    return number_sketch(series.to_numpy())
+
+
+def sketches_of(metadata: Mapping[str, str]) -> tuple[VersionSketch, ...]:
+    """Of a part; none where it has no rows, or is older than they. Raises ValueError."""
+    return tuple(map(VersionSketch.from_json, orjson.loads(metadata.get(SKETCHES, "[]"))))
 
 
 def inputs_of(log: pl.DataFrame) -> pl.DataFrame:

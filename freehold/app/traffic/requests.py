@@ -10,7 +10,7 @@ import polars as pl
 
 from freehold.app.site.opening import Site
 from freehold.app.traffic.identities import Identities
-from freehold.catalog.traffic import is_recorded, log_files, place_of
+from freehold.catalog.traffic import LogFile, is_recorded, log_files, place_of
 from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Draft
 from freehold.domain.projection import State
@@ -95,21 +95,26 @@ def logged(
     """
     identities = Identities.of(site)
     for file in log_files(site.state, place_of(site.name, edge), model, since, answered_since):
-        path = log_folder(site) / file.file
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            data = b""
-        if "sha256:" + sha256(data).hexdigest() != file.digest:
-            raise IntegrityError(
-                f"the request log's file {file.file} is not what was recorded",
-                why="it is missing or its bytes changed",
-                hint="put it back from a backup",
-                code="log.altered",
-            )
+        data = log_bytes(site, file)
         rows = pl.read_parquet(data, columns=None if columns is None else list(columns))
         metadata = pl.read_parquet_metadata(BytesIO(data))
         yield Part(identities.read(rows, metadata), left_out_of(metadata))
+
+
+def log_bytes(site: Site, file: LogFile) -> bytes:
+    """Of a part, as it was recorded. Raises IntegrityError `log.altered`."""
+    try:
+        data = (log_folder(site) / file.file).read_bytes()
+    except FileNotFoundError:
+        data = b""
+    if "sha256:" + sha256(data).hexdigest() != file.digest:
+        raise IntegrityError(
+            f"the request log's file {file.file} is not what was recorded",
+            why="it is missing or its bytes changed",
+            hint="put it back from a backup",
+            code="log.altered",
+        )
+    return data
 
 
 def describe(path: Path, model: str) -> dict[str, object] | None:

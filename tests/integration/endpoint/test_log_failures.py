@@ -129,7 +129,7 @@ def test_a_panic_of_the_writer_does_not_end_the_thread(
 ) -> None:
     with monkeypatch.context() as patch:
         panic = pl.exceptions.PanicException("panicked")
-        patch.setattr(request_log, "log_part", fail_with(panic))
+        patch.setattr(request_log, "log_part_of", fail_with(panic))
         log.offer(batch("a", 1.0))
         with pytest.raises(StorageFailed):
             log.flush()

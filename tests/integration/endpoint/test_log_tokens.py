@@ -34,7 +34,7 @@ def holds_marker(folder: Path) -> list[str]:
                 if MARKER in texts or str(NUMBER) in texts:
                     found.append(f"{path.name}: {name}")
             metadata = json.dumps(pl.read_parquet_metadata(io.BytesIO(data)))
-            if MARKER in metadata:
+            if MARKER in metadata or str(NUMBER) in metadata:
                 found.append(f"{path.name}: metadata")
     return found
 

@@ -13,7 +13,7 @@ from freehold.domain.errors import StorageFailed
 from freehold.endpoint import inference, request_log
 from freehold.endpoint.request_log import LogSettings
 from freehold.serving.open_inference import read_request
-from freehold.serving.prediction_log import SCHEMA, inputs_of
+from freehold.serving.prediction_log import SCHEMA, LogPart, inputs_of
 from freehold.serving.request import Limits
 
 
@@ -256,7 +256,7 @@ def test_what_a_stop_cannot_write_is_said(
     site.route((1, 100.0, "champion"))
     endpoint = site.endpoint()
     log = endpoint._log
-    monkeypatch.setattr(request_log, "log_part", lambda *_: b"x")
+    monkeypatch.setattr(request_log, "log_part_of", lambda *_: LogPart(b"x", ()))
     monkeypatch.setattr(
         request_log, "store", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full"))
     )
