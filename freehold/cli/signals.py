@@ -6,21 +6,34 @@ import click
 
 from freehold.app.loop.signals import signals
 from freehold.app.site.opening import open_site
+from freehold.app.traffic.sketches import asked
 from freehold.cli import drawing, output
 from freehold.domain.signal import OF_MONEY, figure_of, measured
 from freehold.domain.statistics.estimate import REASONS
 
 SHOWN = 14
 """Newest assessments that people see; `--json` has all."""
+USUAL = 3
+"""Values of a category that people see."""
 FEWEST_BARS = 3
 BARS = " ▁▂▃▄▅▆▇█"
 
 
 @click.command("signals", help="Drift and quality of what serves.")
 @click.argument("model", default="")
+@click.option(
+    "--asked",
+    "days",
+    type=click.IntRange(min=1),
+    metavar="DAYS",
+    help="What was asked and answered in the last days instead, by version and column.",
+)
 @output.as_json
-def command(model: str, as_json: bool) -> None:
+def command(model: str, days: int | None, as_json: bool) -> None:
     with open_site() as site:
+        if days is not None:
+            _asked(asked(site, model, days), as_json)
+            return
         found = signals(site, model)
     if as_json:
         output.data(found)
@@ -53,6 +66,36 @@ def command(model: str, as_json: bool) -> None:
         output.next_command(f"freehold approve {waiting[0]['proposal']}")
     else:
         output.next_command(f"freehold why {rows[-1]['model']}@champion")
+
+
+def _asked(found: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        output.data({"shape": 1, "versions": found})
+        return
+    for one in found:
+        columns = {"score": one["score"], **one["inputs"]}
+        drawing.table(
+            f"{one['model']}@{one['version']}, {one['rows']:,} rows",
+            ["column", "missing>", "mean>", "1 %>", "median>", "99 %>", "most frequent"],
+            [_column(name, column) for name, column in columns.items()],
+        )
+    if not found:
+        output.note("nothing is recorded that was asked since then")
+    output.next_command("freehold signals")
+
+
+def _column(name: str, one: dict[str, Any]) -> list[object]:
+    quantiles = one.get("quantiles", {})
+    figures = [one.get("mean"), *(quantiles.get(share) for share in ("0.01", "0.5", "0.99"))]
+    usual = ", ".join(
+        f"{value} {count:,}" for value, count in list(one.get("values", {}).items())[:3]
+    )
+    return [
+        name,
+        f"{one['missing'] / one['rows']:.1%}" if one["rows"] else "–",
+        *("–" if figure is None else f"{figure:.4g}" for figure in figures),
+        "personal" if one["kind"] == "personal" else usual,
+    ]
 
 
 def _cells(row: dict[str, Any]) -> list[object]:

@@ -1,12 +1,14 @@
 """The sketches of many parts say what their rows say, and no row is read."""
 
+import json
 from typing import Any
 
 import polars as pl
 import pytest
 
 from freehold.app.traffic.requests import collect, requests
-from freehold.app.traffic.sketches import sketches
+from freehold.app.traffic.sketches import asked, sketches
+from freehold.cli import signals
 from freehold.domain.errors import IntegrityError
 from freehold.monitoring.sketches import described
 
@@ -47,6 +49,24 @@ def test_parts_add_up_to_what_the_rows_say(
     assert sketches(loop.site, "delay", second, 2 * 86_400_000_000 + second)[1].rows == 83
     assert sketches(loop.site, "delay", 0, second)[1].rows == 40
     assert sketches(loop.site, "other") == {}
+
+
+def test_the_last_days_are_told_by_version_and_column(
+    loop: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for day in range(3):
+        loop.day(day, rows=40 + day)
+    collect(loop.site, "delay")
+    (all_of_it,) = asked(loop.site, "delay", 36_500)
+    assert (all_of_it["model"], all_of_it["version"], all_of_it["rows"]) == ("delay", 1, 123)
+    assert asked(loop.site, "", 36_500) == [all_of_it]
+    signals._asked([all_of_it], as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("delay@1, 123 rows")
+    named = [line.split()[0] for line in lines if line.strip()]
+    assert {"score", *all_of_it["inputs"]} <= set(named)
+    signals._asked([all_of_it], as_json=True)
+    assert json.loads(capsys.readouterr().out) == {"shape": 1, "versions": [all_of_it]}
 
 
 def test_a_part_that_changed_is_refused(loop: Any) -> None:
