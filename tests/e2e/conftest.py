@@ -7,7 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -265,20 +265,25 @@ endpoint:
 """
 
 
-def register(project: Project, version: int, run: str) -> None:
-    """A version of the model `delay` in the history, signed and admitted, without training."""
+def register(
+    project: Project, version: int, run: str, model: Mapping[str, bytes] | None = None
+) -> None:
+    """A version of the model `delay` in the history, signed and admitted, without training.
+
+    `model`: files that answer, if not the sum's sigmoid.
+    """
     with contextlib.chdir(project.folder), open_site() as site:
         columns = Columns((Column("distance", "number"), Column("carrier", "category", ("AA",))))
         files = {
             "columns.json": canonical(columns.as_json()),
-            "model.onnx": sigmoid_of_the_sum(float(version)),
+            **(model or {"model.onnx": sigmoid_of_the_sum(float(version))}),
         }
         payload = pack(files)
         with TemporaryDirectory() as folder:
             signature = Path(folder) / "model.sig"
             for name, data in files.items():
                 target = Path(folder) / "payload" / name
-                target.parent.mkdir(exist_ok=True)
+                target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(data)
             OpenSSFModelSigning().sign(Path(folder) / "payload", site.key_path, signature)
             signed = site.artifacts.put(signature.read_bytes())
@@ -303,6 +308,16 @@ def register(project: Project, version: int, run: str) -> None:
         }
         site.ledger.append([Draft("model.registered", registered)])
         site.ledger.append([Draft("model.judged", judged)])
+
+
+@pytest.fixture
+def registered(project: Project) -> Callable[..., None]:
+    """Puts a version of the model `delay` into the project's history."""
+
+    def put(version: int, model: Mapping[str, bytes]) -> None:
+        register(project, version, f"run-{version}", model)
+
+    return put
 
 
 @pytest.fixture
