@@ -13,9 +13,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
+from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import lightgbm
 import numpy as np
@@ -78,7 +80,7 @@ class Crowd:
     """Asks from several threads until it is over, and looks at every answer."""
 
     def __init__(self, url: str, scores: Scores) -> None:
-        self._netloc, self._scores = urlsplit(url).netloc, scores
+        self._netloc, self.scores = urlsplit(url).netloc, scores
         self._lock, self.over = Lock(), Event()
         self.allowed: frozenset[int] | None = None
         """Versions that may answer what is asked from now on; None while that changes."""
@@ -107,7 +109,7 @@ class Crowd:
             return
         outputs = {out["name"]: out["data"] for out in told["outputs"]}
         self.versions.update(outputs["version"])
-        expected = [self._scores[one][place] for place, one in enumerate(outputs["version"])]
+        expected = [self.scores[one][place] for place, one in enumerate(outputs["version"])]
         if not np.allclose(outputs["score"], expected, atol=1e-5):
             self.wrong.append(f"{outputs} instead of {expected}")
         if allowed is not None and not allowed >= set(outputs["version"]):
@@ -118,16 +120,16 @@ class Story:
     """One release after another, each of them in force and asked before the next."""
 
     def __init__(
-        self, site: Site, registered: Callable[..., None], crowd: Crowd, scores: Scores
+        self, site: Site, endpoint: EndpointProcess, registered: Callable[..., None], crowd: Crowd
     ) -> None:
-        self.site, self.registered, self.crowd, self.scores = site, registered, crowd, scores
+        self.site, self.endpoint, self.registered, self.crowd = site, endpoint, registered, crowd
         self.changes = 0
         self.newest = 1
         self.told: Counter[str] = Counter()
 
     def new(self) -> str:
         self.newest += 1
-        files, self.scores[self.newest] = trained(self.newest)
+        files, self.crowd.scores[self.newest] = trained(self.newest)
         self.registered(self.newest, files)
         return f"delay@{self.newest}"
 
@@ -161,17 +163,20 @@ class Story:
         yield
         table = table_in_force(self.site)
         assert table is not None
-        until(lambda: self.in_force() == table.version)
+        until(lambda: self.is_in_force(table.version))
         self.crowd.allowed = frozenset(one.version for one in table.variants if one.weight > 0)
         goal = self.crowd.answers + ANSWERS
         until(lambda: self.crowd.answers >= goal or bool(self.crowd.wrong))
         self.changes += 1
 
-    def in_force(self) -> int:
-        connection = http.client.HTTPConnection(self.crowd._netloc, timeout=60)
-        with contextlib.closing(connection):
-            connection.request("GET", "/freehold/routing")
-            return int(json.loads(connection.getresponse().read())["version"])
+    def is_in_force(self, number: int) -> bool:
+        """In every process of the endpoint; those that had another table before have gone."""
+        with urlopen(f"{self.endpoint.url}/metrics", timeout=60) as reply:
+            lines = reply.read().decode().splitlines()
+        told = [line.split()[-1] for line in lines if line.startswith("freehold_routing_version")]
+        pid = self.endpoint.pid
+        members = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return {float(one) for one in told} == {float(number)} and len(members) in (0, len(told))
 
     def tell(self, kind: str) -> None:
         self.told[kind] += 1
@@ -243,7 +248,7 @@ def test_no_request_fails_whatever_the_release(
         crowd = Crowd(endpoint.url, scores)
         asking = [pool.submit(crowd.ask) for _ in range(CLIENTS)]
         try:
-            story = Story(site, registered, crowd, scores)
+            story = Story(site, endpoint, registered, crowd)
             for kind in islice(cycle(KINDS), releases):
                 story.tell(kind)
                 assert not crowd.wrong
