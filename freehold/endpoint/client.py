@@ -96,6 +96,16 @@ class Client:
             self._loop.run_until_complete(self._looking)
         except asyncio.CancelledError:
             self._relay.close()
+            self._loop.run_until_complete(_end_others())
+
+
+async def _end_others() -> None:
+    """A connection that is closed has ended only after another turn of the loop."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for one in others:
+        one.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.sleep(0)
 
 
 def _site(one: str | SiteSpec) -> SiteSpec:

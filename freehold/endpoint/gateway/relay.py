@@ -3,7 +3,8 @@
 Laws
 - No site is asked whose rules bar the request's labels.
 - A request is asked of another site when one does not answer, cannot, or has no room; of a second
-  beside the first when that is late, as far as hedges go. The first answer that is one counts.
+  beside the first when that is late, as far as hedges go, and in any case once the first one's
+  circuit is open. The first answer that is one counts.
 - Nothing goes on beyond the request's deadline.
 """
 
@@ -12,6 +13,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 from freehold.domain.errors import Failed, FreeholdError, Refused, Unreachable
 from freehold.domain.project import SiteSpec
@@ -79,6 +81,13 @@ class Relay:
         self._exchanges = {one.name: Exchanges(one.name, one.url) for one in self.upstreams}
         self._hedges = Hedges(settings.upstreams.hedge_share)
         self.counted = Counted()
+        self._opening: asyncio.Future[None] | None = None
+
+    def opening(self) -> "asyncio.Future[None]":
+        """Done once some site's circuit opens. For the loop that asks."""
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.get_running_loop().create_future()
+        return self._opening
 
     def allowed(self, labels: Mapping[str, str]) -> list[Upstream]:
         """Raises Refused `gateway.barred` if none is."""
@@ -146,6 +155,8 @@ class Relay:
         one.failed(monotonic())
         self.counted.count(self.counted.failed, one.name)
         if was_closed and not one.is_closed:
+            if self._opening is not None and not self._opening.done():
+                self._opening.set_result(None)
             self._tell(f"{one.name} does not answer: others are asked")
 
     def hedge(self) -> bool:
@@ -212,10 +223,11 @@ class _Attempt:
                             best = told, name
                 if monotonic() >= self.until:
                     break
-                if not late or self.relay.hedge():
+                lost = not late or not any(one.is_closed for one in asked.values())
+                if lost or self.relay.hedge():
                     one = next(order, None)
                     if one is not None:
-                        self.relay.counted.retried += not late
+                        self.relay.counted.retried += lost
                         self._ask(one, asked)
         finally:
             for task in asked:
@@ -239,13 +251,17 @@ class _Attempt:
         asked[asyncio.ensure_future(sending)] = one
 
     async def _first(self, asked: Mapping["asyncio.Task[Told]", Upstream]) -> bool:
-        """Waits for an answer; whether it is late instead, or the deadline has come."""
+        """Waits for an answer; whether it is late instead, a circuit opened, or the deadline has
+        come."""
         left = self.until - monotonic()
         patience = next(iter(asked.values())).patience if len(asked) == 1 else math.inf
-        done, _ = await asyncio.wait(
-            asked, timeout=max(0.0, min(left, patience)), return_when=asyncio.FIRST_COMPLETED
+        awaited: list[asyncio.Future[Any]] = [*asked, self.relay.opening()]
+        await asyncio.wait(
+            awaited,
+            timeout=max(0.0, min(left, patience)),
+            return_when=asyncio.FIRST_COMPLETED,
         )
-        return not done
+        return not any(task.done() for task in asked)
 
 
 def _seconds(value: bytes | None) -> float:
