@@ -101,7 +101,7 @@ def read_csv(body: bytes, limits: Limits, kinds: Kinds) -> InferenceRequest:
         raise invalid("request.malformed", "the body has no line that names the columns")
     names, *rows = rows
     check_names([name for name in names if name], "the first line")
-    check_rows(len(rows), limits)
+    check_rows(len(rows), limits, "the body")
     lists = lists_of_matrix(rows, names, kinds, "row")
     return made_request(tensors_of(_read_texts(lists, kinds), kinds), limits)
 
@@ -160,7 +160,7 @@ def _of_tensor(value: Any, where: str, limits: Limits, kinds: Kinds, order: Orde
 def _list(value: Any, where: str, limits: Limits) -> list[Any]:
     if type(value) is not list:
         raise invalid("request.malformed", f"'{where}' must be a list of rows")
-    check_rows(len(value), limits)
+    check_rows(len(value), limits, where)
     return value
 
 

@@ -67,7 +67,7 @@ def _inputs(inputs: Any, limits: Limits) -> list[Any]:
     if type(inputs) is not list or not inputs:
         raise invalid("request.malformed", "'inputs' must be a list of tensors, not empty")
     if len(inputs) > limits.tensors:
-        raise invalid("request.malformed", f"there are more than {limits.tensors} inputs")
+        raise invalid("request.malformed", f"'inputs' has more than {limits.tensors} tensors")
     return inputs
 
 
@@ -195,24 +195,24 @@ def _outputs(outputs: Any, are_binary: bool) -> tuple[tuple[str, ...], frozenset
     if type(outputs) is not list or any(type(item) is not dict for item in outputs):
         raise invalid("request.malformed", "'outputs' must be a list of objects")
     binary: dict[str, bool] = {}
-    for item in outputs:
-        name = item.get("name")
+    for place, item in enumerate(outputs):
+        name, where = item.get("name"), f"outputs[{place}]"
         if type(name) is not str or name not in OUTPUTS:
-            what = f"there is no output {name!r:.60}; there are {', '.join(OUTPUTS)}"
+            what = f"{where}: there is no output {name!r:.60}; there are {', '.join(OUTPUTS)}"
             raise invalid("request.unknown-output", what)
-        binary[name] = _is_binary(item.get("parameters"), name, are_binary)
+        binary[name] = _is_binary(item.get("parameters"), f"{where}.parameters", are_binary)
     return tuple(binary), frozenset(name for name in binary if binary[name])
 
 
-def _is_binary(parameters: Any, name: str, otherwise: bool) -> bool:
+def _is_binary(parameters: Any, where: str, otherwise: bool) -> bool:
     if parameters is None:
         return otherwise
     if type(parameters) is not dict:
-        raise invalid("request.malformed", f"'parameters' of the output '{name}' must be an object")
+        raise invalid("request.malformed", f"'{where}' must be an object")
     for unknown in ("classification", "shared_memory_region"):
         if unknown in parameters:
-            raise invalid("request.unsupported", f"the output '{name}' has no '{unknown}'")
+            raise invalid("request.unsupported", f"'{where}.{unknown}' is not offered")
     binary = parameters.get("binary_data", otherwise)
     if type(binary) is not bool:
-        raise invalid("request.malformed", f"'binary_data' of '{name}' must be true or false")
+        raise invalid("request.malformed", f"'{where}.binary_data' must be true or false")
     return binary

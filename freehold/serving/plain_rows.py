@@ -25,7 +25,7 @@ def read_rows(body: bytes, limits: Limits, kinds: Kinds) -> tuple[InferenceReque
     rows = [value] if is_one else value
     if type(rows) is not list:
         raise invalid("request.malformed", "the body must be a row or a list of rows")
-    check_rows(len(rows), limits)
+    check_rows(len(rows), limits, "rows")
     lists = lists_of_rows(rows, kinds, "rows", fill=False)
     return made_request(tensors_of(lists, kinds), limits), is_one
 

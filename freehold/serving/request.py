@@ -74,13 +74,13 @@ def read_parameters(parameters: Any, name: str = "parameters") -> Parameters:
         raise invalid("request.malformed", f"'{name}' must be an object")
     missing = parameters.get("missing")
     if missing not in (None, "null"):
-        raise invalid("request.malformed", "the parameter 'missing' can only be \"null\"")
+        raise invalid("request.malformed", f"'{name}.missing' can only be \"null\"")
     asked_at = parameters.get("asked_at")
     if asked_at is not None and (type(asked_at) is not int or not 0 <= asked_at < _FAR):
-        raise invalid("request.malformed", "'asked_at' must be microseconds since 1970 UTC")
+        raise invalid("request.malformed", f"'{name}.asked_at' must be microseconds since 1970 UTC")
     binary = parameters.get("binary_data_output", False)
     if type(binary) is not bool:
-        raise invalid("request.malformed", "'binary_data_output' must be true or false")
+        raise invalid("request.malformed", f"'{name}.binary_data_output' must be true or false")
     return Parameters(missing == "null", asked_at, binary)
 
 
@@ -116,19 +116,22 @@ def made_request(
     )
 
 
-def check_rows(rows: int, limits: Limits) -> None:
-    """Raises RequestInvalid: `request.wrong-shape`, `request.too-many-rows`."""
+def check_rows(rows: int, limits: Limits, where: str = "inputs") -> None:
+    """`where`: the field that holds them. Raises RequestInvalid: `request.wrong-shape`,
+    `request.too-many-rows`."""
     if rows == 0:
-        raise invalid("request.wrong-shape", "there are no rows")
+        raise invalid("request.wrong-shape", f"'{where}' has no rows")
     if rows > limits.rows:
-        raise invalid("request.too-many-rows", f"{rows} rows are more than {limits.rows}")
+        raise invalid(
+            "request.too-many-rows", f"'{where}' has {rows} rows, more than {limits.rows}"
+        )
 
 
 def _ids(tensor: Tensor) -> list[str]:
     if not tensor.is_text or not all(tensor.values):
         raise invalid("request.wrong-type", "'id' must hold BYTES, none of them null or empty")
     if len(set(tensor.values)) < len(tensor.values):
-        raise invalid("request.duplicate", "an id stands twice")
+        raise invalid("request.duplicate", "'id' holds a value that stands twice")
     return tensor.values
 
 

@@ -75,7 +75,7 @@ class Client:
         """Percent of the traffic that version 2 gets."""
         self._connection.request("GET", "/freehold/routing")
         told = json.loads(self._connection.getresponse().read())
-        return sum(one["weight"] for one in told["variants"] if one["version"] == 2)
+        return float(sum(one["weight"] for one in told["variants"] if one["version"] == 2))
 
     def close(self) -> None:
         self._connection.close()
