@@ -81,13 +81,24 @@ def _in_time(answer: Answer, question: bytes) -> tuple[bytes, bytes]:
 
 def _answered(answer: Answer, matrix: Any) -> tuple[bytes, bytes]:
     try:
-        scores = np.asarray(answer(matrix), dtype=np.float64)
+        given = np.asarray(answer(matrix))
+        if not _are_numbers(given):
+            why = f"it gave what are no numbers: {given.dtype}"
+            return b"E", json.dumps({"code": "runtime.wrong-answer", "why": why}).encode()
+        scores = given.astype(np.float64)
     except BaseException as exc:  # noqa: BLE001 - a model may raise anything, SystemExit too
         return b"E", json.dumps(_told("runtime.model-raised", exc)).encode()
     if scores.shape not in ((len(matrix),), (len(matrix), 1)):
         why = f"it gave scores of shape {scores.shape} for {len(matrix)} rows"
         return b"E", json.dumps({"code": "runtime.wrong-answer", "why": why}).encode()
     return b"A", np.ascontiguousarray(scores).tobytes()
+
+
+def _are_numbers(given: Any) -> bool:
+    """numpy would take texts of digits for some, and leave half of a complex one away."""
+    if given.dtype.kind == "O":
+        return not any(isinstance(one, str | bytes | complex) for one in given.flat)
+    return given.dtype.kind in "biuf"
 
 
 def _told(code: str, exc: BaseException) -> dict[str, str]:

@@ -45,6 +45,8 @@ REFUSED = {
     "a frame of words": "pd.DataFrame({'label': ['late'] * len(half)})",
     "mappings": "[{'score': 0.5}] * len(half)",
     "a mapping": "{'score': half}",
+    "digits": "['0.5'] * len(half)",
+    "a frame of digits": "pd.DataFrame({'score': ['0.5'] * len(half)})",
     "complex numbers": "np.array(half) * 1j",
     "three dimensions": "np.array(half).reshape(-1, 1, 1)",
     "nothing": "None",
