@@ -1,4 +1,4 @@
-"""settings.md, from the dataclasses of freehold/domain/project.py."""
+"""settings.md, from the dataclasses of freehold/domain/{project,endpoint_spec}.py."""
 
 import ast
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ Everything that `freehold.yaml` may say. An unknown key is an error; `freehold c
 fault of the file at once, with its line. Paths are relative to the project's folder.
 """
 
+FILES = ("project.py", "endpoint_spec.py")
 WHERE = {
     "Project": "The file",
     "ContractSpec": "contracts[]",
@@ -90,8 +91,9 @@ class Setting:
 
 
 def page() -> str:
-    tree = read(PRODUCT / "domain" / "project.py").tree
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    trees = [read(PRODUCT / "domain" / file).tree for file in FILES]
+    nodes = (node for tree in trees for node in tree.body)
+    classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
     if set(classes) != set(WHERE):
         raise ValueError(f"WHERE does not know {set(classes) ^ set(WHERE)}")
     return HEAD + "".join(_section(classes[name]) for name in WHERE)

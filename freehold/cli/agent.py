@@ -20,8 +20,8 @@ from freehold.app.work.claim import LEASE_SECONDS, Claims
 from freehold.cli import output
 from freehold.cli.endpoint_settings import settings_of
 from freehold.cli.environment import steps_at
+from freehold.domain.endpoint_spec import EndpointSpec
 from freehold.domain.errors import Conflict, Failed, Unreachable
-from freehold.domain.project import EndpointSpec
 from freehold.endpoint.endpoint_process import EndpointProcess
 
 GRACE_PART = 3

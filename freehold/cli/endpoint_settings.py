@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from freehold.domain.project import EndpointSpec
+from freehold.domain.endpoint_spec import EndpointSpec
 from freehold.endpoint.settings import EndpointSettings
 
 MEGABYTE = 2**20

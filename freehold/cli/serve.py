@@ -20,8 +20,8 @@ from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site, open_site
 from freehold.cli import output
 from freehold.cli.endpoint_settings import settings_of
+from freehold.domain.endpoint_spec import EndpointSpec
 from freehold.domain.errors import FreeholdError, NotFound, WrongUsage
-from freehold.domain.project import EndpointSpec
 from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.endpoint.process import serve
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
+from freehold.domain.endpoint_spec import LimitsSpec
 from freehold.domain.errors import Fault
-from freehold.domain.project import LimitsSpec
 
 BOUNDS = {
     "per_caller": (0, 1_000_000),

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
+from freehold.domain.endpoint_spec import LogSpec
 from freehold.domain.errors import Fault
-from freehold.domain.project import LogSpec
 
 ID = "id"
 """What requests name their rows by."""

@@ -11,9 +11,9 @@ from freehold.app.traffic.token_key import token_key
 from freehold.catalog.package import unpack
 from freehold.catalog.versions import versions_of
 from freehold.domain.columns import Columns
+from freehold.domain.endpoint_spec import LogSpec
 from freehold.domain.errors import Fault, IntegrityError, Refused
 from freehold.domain.package import COLUMNS
-from freehold.domain.project import LogSpec
 from freehold.domain.release import Release
 from freehold.domain.routing import LogRule
 from freehold.serving.tokens import TokenKey

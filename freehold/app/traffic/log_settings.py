@@ -4,8 +4,8 @@ were started before somebody said so, nor be undone by them.
 
 from freehold.app.project.reading import OpenProject, read_project
 from freehold.app.site.opening import Site
+from freehold.domain.endpoint_spec import LogSpec
 from freehold.domain.errors import FreeholdError
-from freehold.domain.project import LogSpec
 
 
 def project_now(site: Site) -> OpenProject | None:

@@ -17,8 +17,8 @@ import polars as pl
 import pytest
 
 from freehold.cli.agent import _starter
+from freehold.domain.endpoint_spec import EndpointSpec, LimitsSpec
 from freehold.domain.errors import FreeholdError
-from freehold.domain.project import EndpointSpec, LimitsSpec
 from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.endpoint.process import EndpointThread
 from freehold.endpoint.request_log import LogSettings

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from freehold.app.project.reading import find_root, read_project
 from freehold.app.project.schema import Reader
 from freehold.cli.endpoint_settings import settings_of
+from freehold.domain.endpoint_spec import EndpointSpec, LimitsSpec
 from freehold.domain.errors import NotFound, ProjectInvalid
-from freehold.domain.project import EndpointSpec, LimitsSpec, Project
+from freehold.domain.project import Project
 from freehold.endpoint.settings import EndpointSettings
 
 GOOD = """\
