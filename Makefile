@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 PARALLEL ?= -n auto --dist loadfile --no-loadscope-reorder
 CEPH ?=
 
-.PHONY: help clients torch demo demo-short demo-sites test test-servers test-all check lint types imports format lock prices clean
+.PHONY: help clients readers torch demo demo-short demo-sites test test-servers test-all check lint types imports format lock prices clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,14 @@ clients: .environments/clients/made ## other people's clients, for the tests tha
 	@$(BIN)/uv pip sync --quiet --python .environments/clients/bin/python --require-hashes requirements/clients.txt
 	@touch $@
 
+readers: .environments/readers/made ## other people's readers of what an exit writes
+
+.environments/readers/made: .venv/uv requirements/readers.txt
+	@echo "setting up .environments/readers (once)" >&2
+	@test -x .environments/readers/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python .environments/readers
+	@$(BIN)/uv pip sync --quiet --python .environments/readers/bin/python --require-hashes requirements/readers.txt
+	@touch $@
+
 torch: .environments/torch/made ## PyTorch, for the tests of models that answer in it
 
 # pip, not uv: it takes the build for processors where the machine has been told of one.
@@ -62,7 +70,7 @@ demo-sites: .venv/dev ## three sites on S3, Azure and a folder; one is cut off (
 	@tests/servers/install azurite
 	@$(BIN)/python examples/three-sites/run.py drill $(DEMO_ARGS)
 
-test: .venv/dev .environments/clients/made .environments/torch/made ## all tests that need no more than PyPI, with reduced counts
+test: .venv/dev .environments/clients/made .environments/readers/made .environments/torch/made ## all tests that need no more than PyPI, with reduced counts
 	@$(BIN)/pytest -q $(PARALLEL) -m "not long and not servers and not ceph" $(PYTEST_ARGS)
 
 test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ceph
@@ -71,7 +79,7 @@ test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ce
 	@test -z "$(CEPH)" || tests/servers/install ceph
 	@$(BIN)/pytest -q -m "(servers$(if $(CEPH), or ceph)) and not long" $(PYTEST_ARGS)
 
-test-all: .venv/dev .environments/clients/made .environments/torch/made ## all tests, with full counts, on Ceph too
+test-all: .venv/dev .environments/clients/made .environments/readers/made .environments/torch/made ## all tests, with full counts, on Ceph too
 	@tests/servers/install azurite
 	@tests/servers/install prometheus
 	@tests/servers/install ceph
@@ -106,6 +114,8 @@ lock: .venv/uv ## choose versions anew
 	  --no-header --no-annotate --upgrade --quiet -o requirements/prices.txt
 	@$(BIN)/uv pip compile tests/clients/packages.txt --override tests/clients/overrides.txt --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -o requirements/clients.txt
+	@$(BIN)/uv pip compile tests/readers/packages.txt --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --upgrade --quiet -o requirements/readers.txt
 	@$(BIN)/uv pip compile pyproject.toml tests/torch_environment/packages.txt --extra=signing --extra=bom --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -o requirements/torch.txt
 	@$(BIN)/python -m benchmarks.serving.environment --lock

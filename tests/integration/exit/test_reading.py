@@ -17,6 +17,8 @@ from freehold.app.drill.exit.reading import joints_of, read_back, read_joint
 from freehold.domain.errors import AdapterFailed, IntegrityError
 
 SCRIPTS = sorted((TEMPLATES / "read_back").glob("*.py"))
+READERS = Path(__file__).parents[3] / ".environments" / "readers" / "bin" / "python"
+"""`make readers`."""
 PROMISED = {
     "tables": {"Parquet", "Apache Iceberg"},
     "model": {"MLflow model, ONNX"},
@@ -59,6 +61,16 @@ def test_the_whole_is_read_back_without_freehold(once: tuple[Path, Written]) -> 
     assert found["model signature"].figures == "2 good, a changed byte refused in 2"
     assert "2 of 2 verdicts as in the history (2 allowed)" in found["policies"].figures
     assert "1 attachment, 1 erased" in found["history"].figures
+
+
+@pytest.mark.parametrize("what", ["contracts", "lineage"])
+def test_the_tool_that_a_file_is_meant_for_reads_it(once: tuple[Path, Written], what: str) -> None:
+    """Great Expectations and OpenLineage's client, in an environment that has no Freehold."""
+    (listed,) = [one for one in joints_of(once[0])[0] if one["what"] == what]
+    found = read_joint(once[0], str(READERS), listed)
+    assert (found.proven, found.faults, found.not_proven) == ("yes", (), ())
+    assert len(found.read_by) == 2 and found.alone is not None
+    assert found.alone["freehold_installed"] is False
 
 
 def test_reading_back_adds_and_changes_nothing(once: tuple[Path, Written]) -> None:
