@@ -4,6 +4,8 @@ Laws
 - Nobody waits for a batch to fill: one is made of what has come while the model was at work. What
   sharing it adds to an answer is the batch's own time, less that of a row alone; at most the stated
   delay, as measured when the model was loaded.
+- A model may become slower. A batch that adds more than the stated delay is counted, and the next
+  have half as many rows at most; each that does not lets them have one more again.
 - A model is only batched if that makes a row at least `GAIN` times cheaper, and if its answers
   in a batch are those alone, within `AGREES`.
 - Whoever shares a batch that fails is answered alone: one caller's rows cost no other an answer. Of
@@ -15,6 +17,7 @@ from collections import deque
 from dataclasses import dataclass
 from math import inf
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,15 +51,29 @@ class Batching:
     """Since it started; of one request, too."""
     requests: int = 0
     """Answered in them."""
+    late: int = 0
+    """Batches that added more than `delay` to an answer."""
 
     def of(self, predictor: Predictor, columns: Columns) -> Predictor:
         """In batches, if it gains by that."""
-        rows = rows_worth(predictor, columns, self.delay) if self.delay else 0
-        return BatchingPredictor(predictor, rows, self) if rows else predictor
+        worth = worth_of(predictor, columns, self.delay) if self.delay else NOTHING
+        return BatchingPredictor(predictor, worth, self) if worth.rows else predictor
 
 
-def rows_worth(predictor: Predictor, columns: Columns, delay: float) -> int:
-    """How many rows a batch may have; 0 where batching gains nothing. `delay`: in seconds.
+class Worth(NamedTuple):
+    """What a model may be asked at once."""
+
+    rows: int
+    """0 where batching gains nothing."""
+    within: float = inf
+    """Seconds that a batch may take: those of a row alone, and the stated delay."""
+
+
+NOTHING = Worth(0)
+
+
+def worth_of(predictor: Predictor, columns: Columns, delay: float) -> Worth:
+    """`delay`: in seconds.
 
     Rows of noughts, ones and missing values are scored for it, which any model has to take.
     """
@@ -65,7 +82,7 @@ def rows_worth(predictor: Predictor, columns: Columns, delay: float) -> int:
     try:
         alone = _seconds(predictor, rows[:1], begun)
         if alone < DEAR and not isinstance(predictor, Elsewhere):
-            return 0
+            return NOTHING
         best, count = 0, 2
         while count <= MOST and perf_counter() - begun < _PATIENCE:
             together = _seconds(predictor, rows[:count], begun)
@@ -74,9 +91,10 @@ def rows_worth(predictor: Predictor, columns: Columns, delay: float) -> int:
             if count * alone >= GAIN * together:
                 best = count
             count *= 2
-        return best if best and _agree(predictor, rows[: min(best, 16)]) else 0
+        agrees = best and _agree(predictor, rows[: min(best, 16)])
+        return Worth(best, alone + delay) if agrees else NOTHING
     except Exception:  # noqa: BLE001 - it answers what it is asked; a batch is not needed for it
-        return 0
+        return NOTHING
 
 
 def _rows(columns: Columns) -> NDArray[np.float32]:
@@ -107,9 +125,9 @@ def _agree(predictor: Predictor, rows: NDArray[np.float32]) -> bool:
 class BatchingPredictor(Predictor, Elsewhere):
     """For many threads, each of which waits for its own answer."""
 
-    def __init__(self, predictor: Predictor, rows: int, counts: Batching) -> None:
-        """`rows`: of a batch, at most."""
-        self._predictor, self._rows, self._counts = predictor, rows, counts
+    def __init__(self, predictor: Predictor, worth: Worth, counts: Batching) -> None:
+        self._predictor, self._rows, self._counts = predictor, worth.rows, counts
+        self._within, self._most = worth.within, worth.rows
         self.width = predictor.width
         # For the batch before, for one's own, and alone.
         self.deadline = 3 * predictor.deadline if isinstance(predictor, Elsewhere) else inf
@@ -141,7 +159,7 @@ class BatchingPredictor(Predictor, Elsewhere):
     def _lead(self) -> None:
         """One batch, whose first is the caller's own; then another that waits goes on."""
         with self._lock:
-            batch, room = [self._waiting.popleft()], self._rows
+            batch, room = [self._waiting.popleft()], self._most
             room -= len(batch[0].matrix)
             while self._waiting and len(self._waiting[0].matrix) <= room:
                 batch.append(self._waiting.popleft())
@@ -167,6 +185,7 @@ class BatchingPredictor(Predictor, Elsewhere):
         rows = batch[0].matrix
         if len(batch) > 1:
             rows = np.concatenate([call.matrix for call in batch])
+        started = perf_counter()
         try:
             scores = self._predictor.predict(rows)
         except Exception as exc:  # noqa: BLE001 - whose rows it was shows when each asks alone
@@ -174,12 +193,22 @@ class BatchingPredictor(Predictor, Elsewhere):
                 for call in batch:
                     call.error = exc
             return
+        if len(batch) > 1:
+            self._measured(len(rows), perf_counter() - started)
         if len(batch) > 1 and (scores.shape != (len(rows),) or not np.isfinite(scores).all()):
             return
         at = 0
         for call in batch:
             call.scores = scores if len(batch) == 1 else scores[at : at + len(call.matrix)]
             at += len(call.matrix)
+
+    def _measured(self, rows: int, seconds: float) -> None:
+        """Of whoever leads: one at a time."""
+        if seconds > self._within:
+            self._counts.late += 1
+            self._most = max(2, rows // 2)
+        elif self._most < self._rows:
+            self._most += 1
 
 
 class _Call:

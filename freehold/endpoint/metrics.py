@@ -163,3 +163,8 @@ class _BatchCollector(Collector):
         yield CounterMetricFamily(
             "freehold_batched_requests", "Requests in these calls.", self._batching.requests
         )
+        yield CounterMetricFamily(
+            "freehold_batches_late",
+            "Such calls that added more than the stated delay.",
+            self._batching.late,
+        )

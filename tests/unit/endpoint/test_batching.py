@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from freehold.domain.columns import Column, Columns
 from freehold.domain.errors import Failed
-from freehold.endpoint.batching import Batching, BatchingPredictor, rows_worth
+from freehold.endpoint import batching
+from freehold.endpoint.batching import Batching, BatchingPredictor, Worth, worth_of
 from freehold.ports.model_runtime import Elsewhere, Predictor
 
 COLUMNS = Columns((Column("a", "number"), Column("b", "category", ("x", "y"))))
@@ -43,7 +44,7 @@ class Model(Predictor):
 
 def gathered(model: Model, rows: int, asked: list[list[float]]) -> list[Any]:
     """Asks the first alone, which is held until all others wait."""
-    predictor = BatchingPredictor(model, rows, Batching())
+    predictor = BatchingPredictor(model, Worth(rows), Batching())
     with ThreadPoolExecutor(len(asked)) as pool:
         first = pool.submit(predictor.predict, of(asked[0]))
         assert model.begun.wait(60)
@@ -74,7 +75,7 @@ def test_a_batch_has_no_more_rows_than_it_may() -> None:
 
 def test_large_requests_go_alone() -> None:
     model = Model()
-    predictor = BatchingPredictor(model, 8, Batching())
+    predictor = BatchingPredictor(model, Worth(8), Batching())
     assert predictor.predict(of([1, 2, 3, 4, 5])).tolist() == [1, 2, 3, 4, 5]
     assert predictor.predict(np.empty((0, 2), dtype=np.float32)).tolist() == []
 
@@ -110,7 +111,7 @@ def test_one_that_takes_too_long_takes_those_with_it_and_no_more() -> None:
 )
 def test_each_gets_what_it_would_get_alone(asked: list[list[float]], rows: int) -> None:
     model = Model()
-    predictor = BatchingPredictor(model, rows, Batching())
+    predictor = BatchingPredictor(model, Worth(rows), Batching())
 
     def ask(values: list[float]) -> Any:
         try:
@@ -126,6 +127,10 @@ def test_each_gets_what_it_would_get_alone(asked: list[list[float]], rows: int) 
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(ask, asked)) == [alone(values) for values in asked]
+
+
+def _missing(rows: int) -> Any:
+    return np.full((rows, 2), np.nan, dtype=np.float32)
 
 
 class Priced(Predictor):
@@ -159,12 +164,12 @@ class PricedElsewhere(Priced, Elsewhere):
 def test_a_batch_is_as_large_as_gains_within_the_delay(
     monkeypatch: pytest.MonkeyPatch, call: float, row: float, rows: int
 ) -> None:
-    assert rows_worth(Priced(monkeypatch, call, row), COLUMNS, 0.002) == rows
+    assert worth_of(Priced(monkeypatch, call, row), COLUMNS, 0.002).rows == rows
 
 
 def test_of_a_model_elsewhere_whatever_gains_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert rows_worth(PricedElsewhere(monkeypatch, 0.0001, 0.000001), COLUMNS, 0.002) == 256
-    assert rows_worth(PricedElsewhere(monkeypatch, 0.0001, 0.001), COLUMNS, 0.002) == 0
+    assert worth_of(PricedElsewhere(monkeypatch, 0.0001, 0.000001), COLUMNS, 0.002).rows == 256
+    assert worth_of(PricedElsewhere(monkeypatch, 0.0001, 0.001), COLUMNS, 0.002).rows == 0
 
 
 def test_a_model_whose_answers_change_in_a_batch_is_left_alone(
@@ -172,9 +177,44 @@ def test_a_model_whose_answers_change_in_a_batch_is_left_alone(
 ) -> None:
     model = Priced(monkeypatch, 0.0005, 0.0)
     model.drifts = 1e-5
-    assert rows_worth(model, COLUMNS, 0.002) == 0
+    assert worth_of(model, COLUMNS, 0.002).rows == 0
 
 
 def test_without_a_delay_nothing_is_batched() -> None:
     model = Model()
     assert Batching(0.0).of(model, COLUMNS) is model and not model.calls
+
+
+def test_a_model_that_becomes_slower_is_asked_fewer_rows_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No more than the stated delay is added for long, and what it was comes back."""
+    model = PricedElsewhere(monkeypatch, 0.001, 0.00001)
+    counts = Batching(delay=0.002)
+    predictor = counts.of(model, COLUMNS)
+    assert isinstance(predictor, BatchingPredictor)
+    most = predictor._most
+    took: list[float] = []
+
+    def together(rows: int) -> int:
+        """As many callers of one row as the batch takes; how many those were."""
+        calls = [batching._Call(_missing(1)) for _ in range(rows)]
+        predictor._waiting.extend(calls)
+        predictor._is_led = True
+        before, requests = model.now, counts.requests
+        predictor._lead()
+        took.append(model.now - before)
+        predictor._waiting.clear()
+        return counts.requests - requests
+
+    assert together(300) == most and counts.late == 0
+    model.row = 0.0005  # So that more than five rows add more than two milliseconds.
+    for _ in range(12):
+        together(300)
+    assert counts.late >= 5
+    late = [seconds for seconds in took[7:] if seconds > 0.00101 + 0.002]
+    assert len(late) < len(took[7:]) and max(took[7:]) <= 0.001 + 7 * 0.0005
+    model.row = 0.00001
+    for _ in range(most):
+        together(300)
+    assert together(300) == most
