@@ -1,8 +1,9 @@
 """How much of a bare grpc.aio server is left with everything of an endpoint in it?
 
-Beside it a grpc.aio server that answers a constant of the same size, and one that predicts and does
-nothing else; each in a process of its own, asked in turns. The processor's time of the server for
-each request is the steadier figure: it stands also where clients and others share the processor.
+Beside it a grpc.aio server that answers a constant of the same size, on asyncio's loop and on the
+one that ours has, and one that predicts and does nothing else; each in a process of its own, asked
+in turns. The processor's time of the server for each request is the steadier figure: it stands also
+where clients and others share the processor.
 `python -m benchmarks.grpc [--json]`; needs the extras grpc, fast, lightgbm, onnx and signing.
 """
 
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
+import uvloop
 
 from benchmarks.report import report, versions_of
 from benchmarks.serving.family import spent
@@ -82,7 +84,7 @@ async def load(address: str, body: bytes, until: float, most: int = sys.maxsize)
 
 def measured(server: Server, body: bytes) -> Round:
     started, used = time.perf_counter(), spent(server.pid)
-    took = asyncio.run(load(server.address, body, started + SECONDS))
+    took = uvloop.run(load(server.address, body, started + SECONDS))
     used = spent(server.pid) - used
     return Round(len(took), time.perf_counter() - started, used, took)
 
@@ -103,13 +105,22 @@ def compared(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Figures and ratios. `text`: of the model."""
     size = str(answer_size(ours.address, body))
-    with bare(size) as constant, bare(size, str(text)) as predicting:
-        servers = {"freehold": ours, "bare": constant, "bare, predicting": predicting}
+    with (
+        bare("asyncio", size) as constant,
+        bare("uvloop", size) as on_our_loop,
+        bare("asyncio", size, str(text)) as predicting,
+    ):
+        servers = {
+            "freehold": ours,
+            "bare": constant,
+            "bare on our loop": on_our_loop,
+            "bare, predicting": predicting,
+        }
         for server in servers.values():
-            asyncio.run(load(server.address, body, time.perf_counter() + 3600, WARM_UP))
+            uvloop.run(load(server.address, body, time.perf_counter() + 3600, WARM_UP))
         rounds: dict[str, list[Round]] = {who: [] for who in servers}
-        for _ in range(ROUNDS):
-            for who, server in servers.items():
+        for number in range(ROUNDS):
+            for who, server in list(servers.items())[:: -1 if number % 2 else 1]:
                 rounds[who].append(measured(server, body))
     figures: dict[str, float] = {}
     rates: dict[str, float] = {}
@@ -124,7 +135,7 @@ def compared(
         figures[f"{who}, {name}, p99 ms"] = float(np.quantile(took, 0.99))
         figures[f"{who}, {name}, processor µs/request"] = costs[who]
     ratios: dict[str, float] = {}
-    for who in ("bare", "bare, predicting"):
+    for who in ("bare", "bare on our loop", "bare, predicting"):
         ratios[f"freehold over {who}, {name}, requests/s"] = rates["freehold"] / rates[who]
         ratios[f"freehold over {who}, {name}, by processor"] = costs[who] / costs["freehold"]
     return figures, ratios

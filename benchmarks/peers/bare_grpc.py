@@ -1,7 +1,7 @@
-"""A grpc.aio server with nothing around it: `… bare_grpc SIZE [MODEL]`; prints its port.
+"""A grpc.aio server with nothing around it: `… bare_grpc LOOP SIZE [MODEL]`; prints its port.
 
-It answers a constant of SIZE bytes; with the text of a LightGBM model it reads the same message and
-predicts, and checks and logs nothing.
+LOOP: `asyncio`, or `uvloop` as ours has. It answers a constant of SIZE bytes; with the text of a
+LightGBM model it reads the same message and predicts, and checks and logs nothing.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import lightgbm
 import numpy as np
+import uvloop
 
 from freehold.adapters.lightgbm.runtime import LightGBMPredictor
 from freehold.serving.inference_messages import SERVICE, ModelInferRequest, ModelInferResponse
@@ -52,4 +53,5 @@ async def main(size: str, model: str = "") -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    run = uvloop.run if sys.argv[1] == "uvloop" else asyncio.run
+    run(main(*sys.argv[2:]))
