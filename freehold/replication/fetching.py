@@ -115,11 +115,10 @@ class _Fetching:
     def from_packs(
         self, name: str, store: ObjectStore, known: Holdings, pool: ThreadPoolExecutor
     ) -> None:
-        """What lies in several packs is taken from the first that has it whole."""
-        places = known.places(self.wanted)
-        copy = pl.int_range(pl.len()).over("digest")
-        for (_,), rows in places.group_by(copy, maintain_order=True):
-            rows = rows.filter(pl.col("digest").is_in(list(self.wanted)))
+        """What lies in several packs is taken from the first that has it whole. Places are looked
+        up for some packs at a time: of hundreds of thousands, no other list is in memory."""
+        for rows in known.places_by_copy():
+            rows = rows.filter(pl.Series([one in self.wanted for one in rows["digest"]]))
             under_way: deque[tuple[_Range, Future[bytes | None]]] = deque()
             for part in _ranges(rows, known.packed):
                 under_way.append((part, pool.submit(self._read, name, store, part)))

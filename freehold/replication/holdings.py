@@ -1,7 +1,7 @@
 """Which artifacts a meeting store has, and where: by themselves or in packs."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,8 @@ from freehold.replication.pack import INDEX_LIMIT, SCHEMA, decode_index
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _ALONE = re.compile(re.escape(ARTIFACTS) + r"([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _PARALLEL = 16
+_ROWS = 20_000
+"""Places that are looked up at a time, and what a pack has more."""
 _PLACES = {**SCHEMA, "pack": pl.String}
 
 
@@ -64,6 +66,28 @@ class Holdings:
         """The rows of `packed` for hexadecimal digests."""
         wanted = pl.DataFrame({"digest": list(digests)}, schema={"digest": pl.String})
         return self.packed.join(wanted, on="digest", how="semi")
+
+    def places_by_copy(self) -> Iterator[pl.DataFrame]:
+        """The rows of `packed`, of whole packs at a time: first one place of every digest, then a
+        second of those that have one, and so on."""
+        left = self.packed
+        while not left.is_empty():
+            is_first = left["digest"].is_first_distinct()
+            now, left = left.filter(is_first), left.filter(~is_first)
+            for start, length in _whole_packs(now["pack"]):
+                yield now.slice(start, length)
+
+
+def _whole_packs(packs: pl.Series) -> Iterator[tuple[int, int]]:
+    """Start and length of stretches of rows that end where a pack does."""
+    start = length = 0
+    for run in packs.rle().struct.field("len"):
+        length += run
+        if length >= _ROWS:
+            yield start, length
+            start, length = start + length, 0
+    if length:
+        yield start, length
 
 
 def what_store_has(
