@@ -7,6 +7,7 @@ from statistics import median
 from freehold.domain.artifact import Artifact
 from freehold.domain.offer import Figure, Offer
 from freehold.domain.step import StepDefinition
+from freehold.planning.ground import Ground
 
 CHECKPOINT_SECONDS = 600.0
 """Assumed between two checkpoints of a step that resumes: half of it is lost by an interruption."""
@@ -38,6 +39,17 @@ class Estimate:
     """Bytes of each output."""
     lies_at: frozenset[str] = frozenset()
     """Other sites that hold what the step makes: asked for it there, nothing is begun."""
+    results: frozenset[int] = frozenset()
+    """Which of the outputs are the pipeline's result."""
+
+    def kept(self, site: str, ground: Ground) -> float:
+        """Bytes that are kept at a site because the step runs there: what is no copy as well, which
+        is counted by itself."""
+        copies = ground.replicas.get(site, frozenset())
+        if site in self.lies_at or "results" in copies:
+            return 0.0
+        own = (n for n in range(len(self.outputs)) if not (copies and n in self.results))
+        return sum(self.outputs[number].value for number in own)
 
     def at(self, offer: Offer) -> tuple[Offer, Figure]:
         """What the step pays for, and for how many seconds of work, if it goes there."""

@@ -108,7 +108,6 @@ def _situation(node: Node, labels: StepLabels, estimate: Estimate, question: Que
     choices: list[Choice] = []
     refused: list[Refusal] = []
     ground = question.ground
-    size = sum(one.value for one in estimate.outputs)
     for site in ground.sites:
         whole = _site_refusal(node, labels, site, question)
         if whole is not None:
@@ -122,7 +121,7 @@ def _situation(node: Node, labels: StepLabels, estimate: Estimate, question: Que
                 continue
             paid, work = estimate.at(offer)
             spent = occupation(paid, work, ground.currency)
-            kept = 0.0 if site in estimate.lies_at else ground.keeping(site, size)
+            kept = ground.keeping(site, estimate.kept(site, ground))
             choices.append(Choice(paid, spent, kept))
         if short and len(short) == len(ground.offers.get(site, ())):
             short = summed_up(short)

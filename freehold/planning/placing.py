@@ -210,10 +210,8 @@ def _way_of(choice: Choice) -> Way:
 
 
 def _formula(one: Situation, choice: Choice, ground: Ground) -> str:
-    if choice.offer.site in one.estimate.lies_at:
-        return choice.occupation.formula
-    size = sum(output.value for output in one.estimate.outputs)
-    kept = ground.keeping_told(choice.offer.site, size)
+    site = choice.offer.site
+    kept = ground.keeping_told(site, one.estimate.kept(site, ground))
     return choice.occupation.formula + (f" + {kept}" if kept else "")
 
 
@@ -230,7 +228,7 @@ def _figures(one: Situation, choice: Choice, ground: Ground) -> dict[str, Figure
         found["interruptions"] = offer.interruptions
     if choice.occupation.checkpoints is not None:
         found["checkpoints"] = choice.occupation.checkpoints
-    if offer.site in ground.storage and offer.site not in one.estimate.lies_at:
+    if offer.site in ground.storage and one.estimate.kept(offer.site, ground):
         found["storage"] = ground.storage[offer.site]
         found["kept"] = ground.kept
     for number, size in enumerate(one.estimate.outputs):

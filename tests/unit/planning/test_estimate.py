@@ -73,3 +73,14 @@ def test_what_lies_at_a_site_costs_nothing_there_and_is_made_anew_elsewhere(
     spent = {one.offer.site: one.option for one in situation.choices}
     assert (spent["there"].money, spent["there"].seconds) == (0.0, 0.0)
     assert spent["here"].money == pytest.approx(1.0)
+
+
+def test_what_a_site_keeps_anyway_is_not_paid_for_twice(ground: Callable[..., Ground]) -> None:
+    """A copy is counted by itself: as all results are, or only the pipeline's own."""
+    outputs = (Figure(1e9, "B", ""), Figure(2e9, "B", ""))
+    one = Estimate(Figure(1.0, "s", ""), {}, outputs, results=frozenset({1}))
+    for kinds, kept in ((set(), 3e9), ({"results"}, 0.0), ({"models"}, 1e9)):
+        stands = ground(sites=("a", "b"), replicas={"a": frozenset(kinds)} if kinds else {})
+        assert one.kept("a", stands) == kept
+        assert one.kept("b", stands) == 3e9
+    assert replace(one, lies_at=frozenset({"b"})).kept("b", ground(sites=("a", "b"))) == 0.0

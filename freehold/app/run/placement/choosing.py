@@ -1,7 +1,7 @@
 """Places the steps of a run that are to be run."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from freehold.app import adapters
 from freehold.app.contract.gate import contracts_of
@@ -70,6 +70,10 @@ def choose(site: Site, known: Forecasts, what_if: Sequence[str] = ()) -> Chosen:
         for node in graph.nodes
     }
     estimates |= _lying(site, known, estimates)
+    result = list(references(graph.result))
+    for name, one in estimates.items():
+        numbers = frozenset(each.output for each in result if each.node == name)
+        estimates[name] = replace(one, results=numbers)
     nodes = [node for node in graph.nodes if node.name in known.to_run]
     found = situations(nodes, labels, estimates, question)
     wish = Wish(
