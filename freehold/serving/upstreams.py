@@ -4,6 +4,8 @@ Laws
 - A site whose circuit is open is not asked before its time has come; then one request tries it.
 - Where every circuit is open, the one that is due first is asked: to try is better than to refuse.
 - A site that answers wrongly more often than not is let out too, but never the last one that is in.
+  So is one that says it is well and leaves requests unanswered: what it was asked, and nobody waits
+  for any more, counts as wrong if it had far longer than it takes. Only an answer lets it in again.
 - Of those that are in, one without room comes after all that have some; else the nearer first.
 - Hedges are at most a stated share of requests, but for the first few.
 
@@ -22,6 +24,10 @@ _KEPT = 200
 """Answers whose times are kept."""
 _ENOUGH = 20
 """Answers from which on their times and faults say something."""
+_FAR = 3.0
+"""Times its patience, from which on an answer is not late but missing; and not before `_SURELY`."""
+_SURELY, _UNKNOWN = 1.0, 5.0
+"""Seconds; the second is the patience with a site of which too few times are known."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ class Upstream:
         """How often in a row the circuit has opened."""
         self.due = 0.0
         """When a circuit that is open may be tried; 0 while it is closed."""
+        self.is_on_trial = False
+        """Whether it was let out as wrong, and has not answered rightly since."""
         self._outcomes: deque[bool] = deque(maxlen=_ENOUGH)
         self._times: deque[float] = deque(maxlen=_KEPT)
 
@@ -80,6 +88,7 @@ class Upstream:
         """A request, by its endpoint: the site lives. `is_right`: it was no fault of the site's."""
         self._in_a_row = self._opened = 0
         self.due = 0.0
+        self.is_on_trial = self.is_on_trial and not is_right
         self._times.append(seconds)
         self._outcomes.append(is_right)
 
@@ -88,6 +97,15 @@ class Upstream:
         self._in_a_row += 1
         self._outcomes.append(False)
         if self.due or self._in_a_row >= self._settings.failures:
+            self._open(now)
+
+    def given_up(self, seconds: float, now: float) -> None:
+        """Nobody waits any more for what it was asked so long ago. An impatient caller says nothing
+        about it."""
+        if seconds < max(_SURELY, _FAR * min(self.patience, _UNKNOWN)):
+            return
+        self._outcomes.append(False)
+        if self.due:
             self._open(now)
 
     def full(self, now: float, seconds: float) -> None:
@@ -101,6 +119,7 @@ class Upstream:
 
     def let_out(self, now: float) -> None:
         self._outcomes.clear()
+        self.is_on_trial = True
         self._open(now)
 
     @property

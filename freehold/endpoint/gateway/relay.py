@@ -182,7 +182,7 @@ class Relay:
             return
         if told.status == 200:
             one.measured(monotonic() - began)
-            if not was_closed and monotonic() >= one.due:
+            if not was_closed and monotonic() >= one.due and not one.is_on_trial:
                 one.answered(monotonic() - began, is_right=True)
                 self._tell(f"{one.name} answers again")
         else:
@@ -201,6 +201,7 @@ class _Attempt:
     headers: Mapping[bytes, bytes]
     body: bytes
     until: float
+    _since: "dict[asyncio.Task[Told], float]" = field(default_factory=dict)
 
     async def run(self, order: Iterator[Upstream]) -> tuple[Told, str]:
         asked: dict[asyncio.Task[Told], Upstream] = {}
@@ -230,8 +231,11 @@ class _Attempt:
                         self.relay.counted.retried += lost
                         self._ask(one, asked)
         finally:
-            for task in asked:
-                task.cancel()
+            now = monotonic()
+            for task, one in asked.items():
+                if not task.done():
+                    task.cancel()
+                    one.given_up(now - self._since[task], now)
         if asked or (best is None and failure is None):
             raise Failed(
                 "no site answered in time",
@@ -248,7 +252,8 @@ class _Attempt:
         left = max(0, int((self.until - monotonic()) * 1000))
         headers = {**self.headers, DEADLINE.encode(): b"%d" % left}
         sending = self.relay.send(one, self.method, self.target, headers, self.body)
-        asked[asyncio.ensure_future(sending)] = one
+        task = asyncio.ensure_future(sending)
+        asked[task], self._since[task] = one, monotonic()
 
     async def _first(self, asked: Mapping["asyncio.Task[Told]", Upstream]) -> bool:
         """Waits for an answer; whether it is late instead, a circuit opened, or the deadline has

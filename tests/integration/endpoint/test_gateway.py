@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
@@ -199,6 +200,72 @@ def test_a_late_answer_is_asked_of_another_too(
         status, headers, _ = call(gateway.url, request_of(1))
         assert (status, headers["freehold-site"]) == (200, "far")
         assert relay.counted.hedged >= 1
+
+
+class Hanging(ThreadingHTTPServer):
+    """Says that it is well, answers what is asked, and then leaves it unanswered."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.may = Event()
+        self.may.set()
+        super().__init__(("127.0.0.1", 0), HangingHandler)
+
+
+class HangingHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Hanging
+
+    def do_GET(self) -> None:
+        self._say(b"{}")
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.server.may.wait()
+        self._say(b'{"outputs": []}')
+
+    def _say(self, body: bytes) -> None:
+        with suppress(OSError):  # Whoever asked has gone.
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nobody reads it."""
+
+
+def test_a_site_that_is_well_and_answers_nothing_is_let_out(
+    endpoints: list[EndpointThread], distant: Any, request_of: Any
+) -> None:
+    hanging, far = Hanging(), distant(endpoints[1].url, 0.03)
+    Thread(target=hanging.serve_forever, daemon=True).start()
+    near_url = f"http://127.0.0.1:{hanging.server_port}"
+    relay = Relay({"near": site_at(near_url), "far": site_at(far.url)}, QUICK)
+    near = next(one for one in relay.upstreams if one.name == "near")
+
+    def ask(number: int) -> str:
+        status, headers, _ = call(gateway.url, request_of(number), freehold_deadline_ms="1500")
+        return headers["freehold-site"] if status == 200 else ""
+
+    with GatewayThread(relay) as gateway, ThreadPoolExecutor(8) as pool:
+        until(lambda: all(one.nearness < 9 for one in relay.upstreams))
+        assert {ask(number) for number in range(25)} == {"near"}
+        hanging.may.clear()
+        waves = 0
+        while near.is_closed:
+            list(pool.map(ask, range(8)))
+            waves += 1
+        assert waves <= 4, "eleven wrong ones of twenty are enough"
+        for _ in range(20):
+            # It says that it is well all the time; a trial of it costs a caller some time.
+            assert ask(1) == "far"
+        assert near.is_on_trial
+        hanging.may.set()
+        until(lambda: ask(1) == "near")
+    hanging.shutdown()
+    hanging.server_close()
 
 
 def test_nothing_goes_on_beyond_the_deadline(

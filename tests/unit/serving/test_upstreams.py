@@ -16,7 +16,9 @@ from freehold.serving.upstreams import (
 )
 
 SETTINGS = UpstreamSettings(failures=3, open_seconds=1.0, longest_open_seconds=8.0, room=2)
-EVENT = st.sampled_from(["answer", "wrong", "fail", "begin", "end", "full", "measure", "wait"])
+EVENT = st.sampled_from(
+    ["answer", "wrong", "fail", "given up", "begin", "end", "full", "measure", "wait"]
+)
 
 
 def upstreams(*names: str) -> list[Upstream]:
@@ -33,6 +35,8 @@ def test_the_laws_of_who_is_asked(steps: list[tuple[int, str, float]]) -> None:
                 one.answered(amount, is_right=event == "answer")
             case "fail":
                 one.failed(now)
+            case "given up":
+                one.given_up(10 * amount, now)
             case "begin":
                 one.under_way += 1
             case "end":
@@ -99,6 +103,33 @@ def test_who_is_mostly_wrong_is_let_out_but_the_last() -> None:
     assert let_out_the_wrong([one, other], 0.0) == [one]
     assert (one.is_closed, other.is_closed) == (False, True)
     assert let_out_the_wrong([one, other], 0.0) == []
+
+
+def test_who_leaves_requests_unanswered_is_let_out_until_it_answers() -> None:
+    one, other = upstreams("a", "b")
+    for _ in range(20):
+        one.answered(0.01, is_right=True)
+    for _ in range(40):
+        one.given_up(0.5, 0.0)  # The callers were impatient.
+    assert let_out_the_wrong([one, other], 0.0) == []
+    for _ in range(11):
+        one.given_up(1.0, 0.0)
+    assert let_out_the_wrong([one, other], 0.0) == [one]
+    assert one.is_on_trial and one.due == 1.0
+    one.given_up(1.0, 1.0)
+    assert one.due == 3.0, "each trial that fails doubles the time"
+    one.answered(0.01, is_right=True)
+    assert one.is_closed and not one.is_on_trial
+
+
+def test_of_a_site_that_is_not_known_more_is_waited_for() -> None:
+    one, other = upstreams("a", "b")
+    for _ in range(40):
+        one.given_up(14.0, 0.0)
+    assert let_out_the_wrong([one, other], 0.0) == []
+    for _ in range(20):
+        one.given_up(15.0, 0.0)
+    assert let_out_the_wrong([one, other], 0.0) == [one]
 
 
 @given(st.lists(st.floats(0.001, 10), min_size=20, max_size=200))
