@@ -29,11 +29,16 @@ def draw(found: Found) -> None:
 def watch(look: Callable[[], Found], every: float = EVERY) -> None:
     """Until none runs any more, or until interrupted; the last picture stays."""
     found = look()
-    with Live(_whole(found), console=drawing.console(), auto_refresh=False) as live:
+    live = Live(_whole(found), console=drawing.console(), auto_refresh=False)
+    try:
+        # Not by `with`: whoever interrupts the first picture gets the cursor back, too.
+        live.start(refresh=True)
         while any(one["status"] == "running" for one in found["releases"]):
             sleep(every)
             found = look()
             live.update(_whole(found), refresh=True)
+    finally:
+        live.stop()
 
 
 def _whole(found: Found) -> RenderableType:

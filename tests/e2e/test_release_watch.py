@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -14,13 +15,25 @@ import pytest
 _MARKS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+PATIENCE = 120.0
+"""Seconds until what shows nothing more counts as hanging."""
+
+
+# Who runs the tests in the background has its children ignore an interruption.
+INTERRUPTIBLE = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-m", "freehold.cli.main", *sys.argv[1:]])
+"""
+
+
 class Terminal:
     """What a command of its own process shows at one."""
 
     def __init__(self, project: Any, *arguments: str) -> None:
         self._end, end = pty.openpty()
         self.process = Popen(
-            [sys.executable, "-m", "freehold.cli.main", *arguments],
+            [sys.executable, "-c", INTERRUPTIBLE, *arguments],
             cwd=project.folder,
             env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"},
             stdin=end,
@@ -37,6 +50,7 @@ class Terminal:
 
     def more(self) -> bool:
         """Waits for some; whether the terminal is open still."""
+        assert select.select([self._end], [], [], PATIENCE)[0], self.shown
         try:
             data = os.read(self._end, 1 << 16)
         except OSError:
