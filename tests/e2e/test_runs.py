@@ -34,6 +34,10 @@ def held(project: Any) -> Any:
 def test_a_killed_run_is_resumed_from_the_step_that_had_not_finished(held: Any) -> None:
     process = held.start("run", "--yes")
     wait_for(held, process, ["numbers", "doubled"])
+    # The second step begins while what the first made is being recorded.
+    while not any(fact["type"] == "step.finished" for fact in held.entries()):
+        assert process.poll() is None
+        time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     held.finish(process)
     (row,) = held.freehold("runs", "--json").json["runs"]
