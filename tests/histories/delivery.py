@@ -122,9 +122,9 @@ def look(state: State, desk: Desk) -> Sequence[Draft]:
     one = _running(state, desk)
     if one is None:
         return []
-    seen = [Observation(10, 1)] * len(one.begun)
+    seen = [Observation(10, 1)] * len(one.begun_at(desk.site))
     ready = vouch(state, one, Ready(desk.site), 10)
-    return [analysed(one, _ending(desk), seen), *ready]
+    return [analysed(one, _ending(desk), seen, desk.site), *ready]
 
 
 def order(state: State, desk: Desk) -> Sequence[Draft]:

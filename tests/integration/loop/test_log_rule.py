@@ -15,7 +15,8 @@ from freehold.app.costs.meter import meter
 from freehold.app.loop.compare import compare_months
 from freehold.app.loop.replay import await_routing
 from freehold.app.release.log_rule import log_faults
-from freehold.app.release.release import by_traffic, plan_release
+from freehold.app.release.regions import stages_of
+from freehold.app.release.release import plan_release
 from freehold.app.release.revoking import revoke
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import open_site
@@ -299,7 +300,7 @@ def test_a_part_of_counts_alone_is_recorded_once_and_counts_for_the_site(reopene
     assert fact["body"]["variants"] == [{"version": 1, "requests": 1, "rows": 3, "failed": 0}]
     assert fact["body"]["answered"] == fact["body"]["last"] == loop.clock.now
     assert requests(loop.site, "delay") is None
-    assert by_traffic(loop.site, "delay", ("local",)) == ("local",)
+    assert stages_of(loop.site, "delay", "rolling", ("local",)) == (("local",),)
 
 
 def holds_marker(folder: Path) -> list[str]:
