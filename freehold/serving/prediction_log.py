@@ -270,7 +270,8 @@ def log_part_of(batches: Sequence[Batch], dropped: int, left_out: Tally | None =
     if tokens is not None:
         metadata |= {TOKENS: tokens.key.name, TOKEN_IDS: "true" if tokens.ids else "false"}
     table = log_table(batches)
-    sketches = tuple(_sketched(table))
+    versions = {(batch.model, batch.version) for batch in batches}
+    sketches = tuple(_sketched(table, is_one=len(versions) == 1))
     if sketches:
         metadata[SKETCHES] = orjson.dumps([one.as_json() for one in sketches]).decode()
     written = BytesIO()
@@ -283,8 +284,12 @@ def log_part_of(batches: Sequence[Batch], dropped: int, left_out: Tally | None =
     return LogPart(written.getvalue(), sketches)
 
 
-def _sketched(table: pl.DataFrame) -> Iterator[VersionSketch]:
-    for rows in of_the_share(table).partition_by("model", "version", maintain_order=True):
+def _sketched(table: pl.DataFrame, *, is_one: bool) -> Iterator[VersionSketch]:
+    """`is_one`: whether all rows are of one version, as mostly: then they need not be copied apart,
+    which takes as long as sketching them."""
+    shared = of_the_share(table)
+    parts = [shared] if is_one else shared.partition_by("model", "version", maintain_order=True)
+    for rows in parts:
         if rows.is_empty():
             continue
         inputs: dict[str, ColumnSketch] = {}
