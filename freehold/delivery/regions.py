@@ -10,7 +10,7 @@ Sites = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Place:
+class ReleaseSite:
     """A site of a release, and what is known of the model there."""
 
     site: str
@@ -26,7 +26,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Region:
-    places: tuple[Place, ...]
+    places: tuple[ReleaseSite, ...]
     share: float
     """Of the rows of all sites of the release, 0 to 1; 1 where none are known, since nothing then
     shows that it is less."""
@@ -38,7 +38,7 @@ class Region:
         return tuple(one.site for one in self.places)
 
 
-def stages(places: Sequence[Place], wanted: RollingSpec) -> tuple[Sites, ...]:
+def stages(places: Sequence[ReleaseSite], wanted: RollingSpec) -> tuple[Sites, ...]:
     """Sites of each stage, the first one first.
 
     Laws
@@ -66,14 +66,14 @@ def stages(places: Sequence[Place], wanted: RollingSpec) -> tuple[Sites, ...]:
     return tuple(tuple(site for one in batch for site in one.sites) for batch in batches)
 
 
-def risk_of(place: Place, whole: int) -> float:
+def risk_of(place: ReleaseSite, whole: int) -> float:
     """Its share of the rows times the chance that a release fails there: the mean of what may be
     true of it given the past ones, from an even prior (Laplace's rule of succession)."""
     share = place.rows / whole if whole else 1.0
     return share * (place.failed + 1) / (place.released + 2)
 
 
-def _together(places: Sequence[Place]) -> list[tuple[Place, ...]]:
+def _together(places: Sequence[ReleaseSite]) -> list[tuple[ReleaseSite, ...]]:
     """By region, in the order in which each is first named."""
     order: dict[str, int] = {}
     for place in places:
@@ -82,12 +82,12 @@ def _together(places: Sequence[Place]) -> list[tuple[Place, ...]]:
     return [tuple(members) for _, members in groupby(ordered, key=_key)]
 
 
-def _key(place: Place) -> str:
+def _key(place: ReleaseSite) -> str:
     # No region's name has a line's end in it.
     return f"region {place.region}" if place.region else f"site\n{place.site}"
 
 
-def _within(members: tuple[Place, ...], whole: int, limit: float) -> list[Region]:
+def _within(members: tuple[ReleaseSite, ...], whole: int, limit: float) -> list[Region]:
     """The region, or its sites where it has more of the rows than may go at a time."""
     region = _region(members, whole)
     if region.share <= limit or len(members) == 1:
@@ -95,6 +95,6 @@ def _within(members: tuple[Place, ...], whole: int, limit: float) -> list[Region
     return [_region((one,), whole) for one in members]
 
 
-def _region(members: tuple[Place, ...], whole: int) -> Region:
+def _region(members: tuple[ReleaseSite, ...], whole: int) -> Region:
     share = sum(one.rows for one in members) / whole if whole else 1.0
     return Region(members, share, sum(risk_of(one, whole) for one in members))

@@ -1,25 +1,20 @@
 """`freehold gateway` as it is typed, before sites that answer by TLS."""
 
 import http.client
-import ipaddress
 import json
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from freehold.endpoint.endpoint_process import EndpointProcess
+from tests.certificates import certified
 
 ROW = [{"distance": 0.5, "carrier": "AA", "id": "one"}]
 SITES = """
@@ -27,36 +22,6 @@ site: here
 sites:
   here: {{store: {{at: "file:///nowhere"}}, endpoint: "{url}"}}
 """
-
-
-def certified(folder: Path) -> tuple[Path, Path]:
-    """A certificate of this machine's own, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "freehold test")])
-    now = datetime.now(UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / "site.crt", folder / "site.pem"
-    public.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return public, private
 
 
 class TlsFront:
@@ -140,7 +105,7 @@ def call(url: str, method: str, path: str, body: Any = None) -> tuple[int, dict[
 def test_a_site_that_answers_by_tls(
     serving: Any, front: TlsFront, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "site.crt"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
     process, url = gateway(serving)
     for _ in range(5):
         status, headers, told = call(url, "POST", "/v1/models/delay/predict", ROW)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from freehold.app import adapters
+from freehold.app.addresses import is_loopback
 from freehold.app.model.candidate import TrainedModel
 from freehold.app.site.labelled import Labelled
 from freehold.app.site.opening import Site
@@ -25,8 +26,8 @@ from freehold.ports.tracker import TrackedRun, Tracker
 from freehold.replication.travel import barred
 
 BARRED = "tracker.barred"
-_HERE = (None, "", "localhost", "127.0.0.1", "::1")
-"""Hosts of an address that is this machine's."""
+_FILES = ("file", "sqlite")
+"""Schemes of what lies in a file of this machine, where they name no host."""
 
 
 def track(
@@ -87,7 +88,7 @@ def _barred(site: Site, version: ModelVersion, spec: TrackingSpec) -> str:
     """Empty if it may go there, else the rule that forbids it."""
     if spec.site:
         return barred(_labels(site, version), site.project.spec.sites[spec.site])
-    if urlsplit(spec.location).hostname in _HERE:
+    if _is_here(spec.location):
         return ""
     return ", ".join(
         f"{name}={value}: the tracker is no site's"
@@ -95,6 +96,15 @@ def _barred(site: Site, version: ModelVersion, spec: TrackingSpec) -> str:
         else f"{name}: the tracker is no site's"
         for name, value in sorted(_labels(site, version).items())
     )
+
+
+def _is_here(location: str) -> bool:
+    """What is not known to stay on this machine does not: some trackers have services by a mere
+    name, such as `databricks`."""
+    parts = urlsplit(location)
+    if parts.hostname:
+        return is_loopback(parts.hostname)
+    return not location or parts.scheme in _FILES or (not parts.scheme and "/" in location)
 
 
 def _labels(site: Site, version: ModelVersion) -> Mapping[str, str]:

@@ -2,7 +2,7 @@
 
 from freehold.app.site.opening import Site
 from freehold.catalog.traffic import log_files
-from freehold.delivery.regions import Place, stages
+from freehold.delivery.regions import ReleaseSite, stages
 from freehold.delivery.releases import releases_of
 from freehold.domain.release import GUARDRAILS, Strategy
 
@@ -24,7 +24,7 @@ def stages_of(
     return found if strategy == "rolling" or len(found) > 1 else ()
 
 
-def _place(site: Site, model: str, name: str) -> Place:
+def _place(site: Site, model: str, name: str) -> ReleaseSite:
     since = site.clock() - WEEK
     files = log_files(site.state, name, model, answered_since=since)
     ended = [
@@ -41,4 +41,4 @@ def _place(site: Site, model: str, name: str) -> Place:
     # Two providers may call different places the same.
     region = f"{spec.provider} {spec.region}" if spec is not None and spec.region else ""
     rows = sum(file.rows + file.sampled_out for file in files)
-    return Place(name, region, rows, len(ended), failed)
+    return ReleaseSite(name, region, rows, len(ended), failed)

@@ -10,18 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from freehold.serving.request import Limits
+from tests.asked_endpoint import INFER, VALID
 
-INFER = "/v2/models/delay/infer"
-VALID = {
-    "id": "r1",
-    "parameters": {"missing": "null"},
-    "inputs": [
-        {"name": "distance", "datatype": "FP64", "shape": [2], "data": [1.5, None]},
-        {"name": "carrier", "datatype": "BYTES", "shape": [2, 1], "data": [["UA"], ["AA"]]},
-        {"name": "id", "datatype": "BYTES", "shape": [2], "data": ["a", "b"]},
-    ],
-    "outputs": [{"name": "score"}],
-}
 MATRIX = {"name": "all", "datatype": "FP64", "shape": [2, 2], "data": [[1, 2], [3, 4]]}
 """Of as many columns as the model has, one of which takes no numbers."""
 

@@ -7,17 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.asked_endpoint import VALID
+
 INF, NAN = float("inf"), float("nan")
-VALID = {
-    "id": "r1",
-    "parameters": {"missing": "null"},
-    "inputs": [
-        {"name": "distance", "datatype": "FP64", "shape": [2], "data": [1.5, None]},
-        {"name": "carrier", "datatype": "BYTES", "shape": [2, 1], "data": [["UA"], ["AA"]]},
-        {"name": "id", "datatype": "BYTES", "shape": [2], "data": ["a", "b"]},
-    ],
-    "outputs": [{"name": "score"}],
-}
 
 
 def changed(path: str, value: Any) -> bytes:

@@ -26,8 +26,8 @@ from freehold.endpoint.gateway.relay import Relay, RelaySettings
 from freehold.endpoint.process import EndpointThread, wall_clock
 from freehold.endpoint.settings import EndpointSettings
 from freehold.serving.upstreams import UpstreamSettings
+from tests.asked_endpoint import INFER, ask_until
 
-INFER = "/v2/models/delay/infer"
 QUICK = RelaySettings(
     look_seconds=0.2, upstreams=UpstreamSettings(open_seconds=0.2, longest_open_seconds=0.4)
 )
@@ -287,18 +287,6 @@ def test_who_has_no_room_is_passed_over(
         near = next(one for one in relay.upstreams if one.name == "near")
         near.full(time.monotonic(), 60.0)
         assert call(gateway.url, request_of(1))[1]["freehold-site"] == "far"
-
-
-def ask_until(url: str, body: bytes, over: Event) -> Counter[tuple[int, str]]:
-    found: Counter[tuple[int, str]] = Counter()
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-    while not over.is_set():
-        connection.request("POST", INFER, body)
-        reply = connection.getresponse()
-        reply.read()
-        found[reply.status, reply.headers.get("freehold-site", "")] += 1
-    connection.close()
-    return found
 
 
 def test_a_site_that_is_killed_under_load_costs_no_request_and_comes_back(

@@ -1,7 +1,6 @@
 """Sites that are killed, stopped or full while they are asked, by the Python client and by a
 gateway: what that costs."""
 
-import http.client
 import json
 import os
 import signal
@@ -30,9 +29,9 @@ from freehold.endpoint.process import EndpointThread, wall_clock
 from freehold.endpoint.settings import EndpointSettings
 from freehold.ports.model_runtime import ModelRuntime, Predictor
 from freehold.serving.admission import AdmissionSettings
+from tests.asked_endpoint import ask_until
 
 CALLERS = 4
-INFER = "/v2/models/delay/infer"
 
 
 def until(happens: Callable[[], bool]) -> None:
@@ -190,15 +189,3 @@ def test_what_a_full_site_sends_away_another_answers(site_of: Any, request_of: A
             found = sum((one.result() for one in asking), Counter())
     assert {status for status, _ in found} == {200}, found
     assert (200, "wide") in found and relay.counted.answered.keys() == {"narrow", "wide"}
-
-
-def ask_until(url: str, body: bytes, over: Event) -> Counter[tuple[int, str]]:
-    found: Counter[tuple[int, str]] = Counter()
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
-    while not over.is_set():
-        connection.request("POST", INFER, body)
-        reply = connection.getresponse()
-        reply.read()
-        found[reply.status, reply.headers.get("freehold-site", "")] += 1
-    connection.close()
-    return found

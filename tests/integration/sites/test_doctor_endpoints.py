@@ -7,16 +7,11 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from servers.faults import FaultProxy, Mode
 from servers.s3 import MotoServer, RcloneServer
 
@@ -28,39 +23,10 @@ from freehold.app.site.health.waiting import Patience
 from freehold.app.site.opening import wall_clock
 from freehold.domain.project import StoreSpec
 from freehold.ports.object_store import StoreSettings
+from tests.certificates import certified
 
 PATIENCE = Patience(first=20.0, whole=60.0)
 Start = Callable[..., str]
-
-
-def certificate(folder: Path, days: float) -> tuple[Path, Path]:
-    """One that signs itself, for 127.0.0.1, and ends in so many days."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "store of a test")])
-    now = datetime.now(UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=400))
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(address, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / "server.pem", folder / "server.key"
-    public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return public, private
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -89,7 +55,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             server.handle_error = lambda *_: None  # type: ignore[method-assign]
             if days is not None:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                context.load_cert_chain(*certificate(tmp_path, days))
+                context.load_cert_chain(*certified(tmp_path, days))
                 server.socket = context.wrap_socket(server.socket, server_side=True)
             thread = threading.Thread(target=server.serve_forever, args=(0.02,))
             thread.start()

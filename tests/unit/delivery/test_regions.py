@@ -21,7 +21,7 @@ from freehold.delivery.decision import (
     ready,
 )
 from freehold.delivery.observation import Observation
-from freehold.delivery.regions import Place, risk_of, stages
+from freehold.delivery.regions import ReleaseSite, risk_of, stages
 from freehold.delivery.reversal import goes_back
 from freehold.delivery.traffic import traffic
 from freehold.domain.project import (
@@ -96,7 +96,7 @@ def shares(release: Release) -> list[float]:
 
 places = st.lists(
     st.builds(
-        Place,
+        ReleaseSite,
         st.integers(0, 10**6).map("s{}".format),
         st.sampled_from(("", "", "eu", "us", "asia")),
         st.integers(0, 1000),
@@ -117,7 +117,7 @@ wanted = st.builds(
 
 @given(places, wanted)
 def test_every_site_has_a_stage_that_is_no_larger_than_it_may_be(
-    named: list[Place], rule: RollingSpec
+    named: list[ReleaseSite], rule: RollingSpec
 ) -> None:
     found = stages(named, rule)
     assert sorted(site for stage in found for site in stage) == sorted(one.site for one in named)
@@ -137,7 +137,9 @@ def test_every_site_has_a_stage_that_is_no_larger_than_it_may_be(
 
 
 @given(places)
-def test_regions_stay_as_they_are_named_where_nothing_tells_them_apart(named: list[Place]) -> None:
+def test_regions_stay_as_they_are_named_where_nothing_tells_them_apart(
+    named: list[ReleaseSite],
+) -> None:
     alike = [replace(one, rows=0, failed=0, region="") for one in named]
     for order in ("declared", "traffic", "risk"):
         rule = RollingSpec(order=order)  # type: ignore[arg-type]
@@ -146,10 +148,10 @@ def test_regions_stay_as_they_are_named_where_nothing_tells_them_apart(named: li
 
 def test_the_least_traffic_and_the_least_risk_come_first() -> None:
     named = (
-        Place("zurich", "eu", 300, 8, 7),
-        Place("oregon", "us", 500, 8, 0),
-        Place("bern", "eu", 100, 8, 0),
-        Place("osaka", "", 100, 8, 1),
+        ReleaseSite("zurich", "eu", 300, 8, 7),
+        ReleaseSite("oregon", "us", 500, 8, 0),
+        ReleaseSite("bern", "eu", 100, 8, 0),
+        ReleaseSite("osaka", "", 100, 8, 1),
     )
     assert stages(named, RollingSpec()) == (("zurich", "bern"), ("oregon",), ("osaka",))
     by_traffic = stages(named, RollingSpec(order="traffic"))
@@ -162,7 +164,7 @@ def test_the_least_traffic_and_the_least_risk_come_first() -> None:
 
 def test_a_stage_reaches_no_more_of_the_traffic_than_it_may() -> None:
     named = [
-        Place(name, region, rows)
+        ReleaseSite(name, region, rows)
         for name, region, rows in (
             ("zurich", "eu", 25),
             ("bern", "eu", 10),

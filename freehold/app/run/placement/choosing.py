@@ -70,10 +70,13 @@ def choose(site: Site, known: Forecasts, what_if: Sequence[str] = ()) -> Chosen:
         for node in graph.nodes
     }
     estimates |= _lying(site, known, estimates)
-    result = list(references(graph.result))
-    for name, one in estimates.items():
-        numbers = frozenset(each.output for each in result if each.node == name)
-        estimates[name] = replace(one, results=numbers)
+    results: dict[str, set[int]] = {}
+    for one in references(graph.result):
+        results.setdefault(one.node, set()).add(one.output)
+    estimates |= {
+        name: replace(estimates[name], results=frozenset(numbers))
+        for name, numbers in results.items()
+    }
     nodes = [node for node in graph.nodes if node.name in known.to_run]
     found = situations(nodes, labels, estimates, question)
     wish = Wish(

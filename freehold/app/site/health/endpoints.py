@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies
 
+from freehold.app.addresses import is_loopback
 from freehold.app.site.health.clocks import NTP, Skew, standing_of, told
 from freehold.app.site.health.finding import Finding, duration
 from freehold.domain.errors import Unreachable
@@ -108,7 +108,7 @@ def _date(text: str | None) -> int | None:
 
 
 def _plain(site: str, parts: SplitResult) -> Iterator[Finding]:
-    if parts.scheme != "http" or _is_loopback(parts.hostname or ""):
+    if parts.scheme != "http" or is_loopback(parts.hostname or ""):
         return
     yield Finding(
         "tls",
@@ -118,13 +118,6 @@ def _plain(site: str, parts: SplitResult) -> Iterator[Finding]:
         hint="name its https address instead, and let it have a certificate",
         about=site,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _not_verified(site: str, parts: SplitResult, error: ssl.SSLCertVerificationError) -> Finding:
