@@ -59,15 +59,17 @@ def check_project(start: Path) -> CheckedProject:
         faults += error.faults
     modules: Mapping[str, str] = {}
     placement = project.spec.placement
-    for look in (
-        lambda: read_policy_folder(project, placement.policies),
-        lambda: read_policy_folder(project, placement.consent),
-        lambda: ground_of(project) if is_placed(project.spec) else None,
-    ):
+    budgets = [one.policies for one in project.spec.budgets.values()]
+    for folder in dict.fromkeys((placement.policies, placement.consent, *budgets)):
         try:
-            look()
+            read_policy_folder(project, folder)
         except ProjectInvalid as error:
             faults += error.faults
+    try:
+        if is_placed(project.spec):
+            ground_of(project)
+    except ProjectInvalid as error:
+        faults += error.faults
     try:
         modules = read_policies(project).modules
     except ProjectInvalid as error:

@@ -91,12 +91,11 @@ def share_of(spec: BudgetSpec, charges: Iterable[Charge]) -> float | None:
     return sum(known) if len(known) == len(paid) else None
 
 
-def answer(standing: Standing, charges: Iterable[Charge], *, approved: bool = False) -> Answer:
-    """What a budget says to a plan.
+def answer(standing: Standing, charges: Iterable[Charge]) -> Answer:
+    """What a budget says to a plan: `ask` where a person's word, or a policy's, is wanted first.
 
     It fits where the limit is not passed with it. What costs nothing fits always. Where the cost is
-    not known it fits as long as the limit is not reached. `approved`: a person has said yes to this
-    plan, which helps where the budget asks for that.
+    not known it fits as long as the limit is not reached.
     """
     share = share_of(standing.spec, charges)
     if share is None:
@@ -105,6 +104,4 @@ def answer(standing: Standing, charges: Iterable[Charge], *, approved: bool = Fa
         fits = share == 0 or standing.used + share <= standing.spec.limit
     if fits:
         return "fits"
-    if standing.spec.then == "approve":
-        return "fits" if approved else "ask"
-    return "refused"
+    return "ask" if standing.spec.then == "approve" else "refused"

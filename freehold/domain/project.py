@@ -391,6 +391,9 @@ class BudgetSpec:
     then: Literal["block", "approve"] = "block"
     """What becomes of a plan that would pass the limit: it is refused, or waits for
     `freehold approve`."""
+    policies: str = ""
+    """Folder of Rego files that say, with `then: approve`, for which plans a person may be asked:
+    what they deny is refused. Empty: for all."""
 
 
 @dataclass(frozen=True)

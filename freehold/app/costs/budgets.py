@@ -1,10 +1,12 @@
 """What the project's budgets allow: how they stand, their word about a plan, a person's."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
 from freehold.app.costs.watch import refused_signal
+from freehold.app.policy.reading import engine, read_policy_folder
 from freehold.app.site.opening import Site
 from freehold.catalog.budgets import (
     BudgetRequest,
@@ -14,12 +16,14 @@ from freehold.catalog.budgets import (
     word,
 )
 from freehold.catalog.metering import Spent, spent_by, spent_in
-from freehold.costs.budget import Answer, Charge, Standing, answer, covers, share_of
+from freehold.costs.budget import Answer, Charge, Standing, answer, covers, filters_of, share_of
 from freehold.costs.forecast import WEEKS, forecast, month_of
 from freehold.domain.errors import BudgetExceeded, Fault, NotFound
 from freehold.domain.fact import Draft
 from freehold.domain.project import BudgetSpec
 from freehold.domain.projection import State
+from freehold.domain.verdict import Denial
+from freehold.governance.budget import budget_input
 from freehold.planning.applied import estimate_of
 
 LATEST = 5
@@ -63,10 +67,10 @@ def require_budget(site: Site, charges: Sequence[Charge], plan: str) -> None:
     `budget.needs-approval` where each of them asks for a person's word; that is then asked for.
     """
     said = _said(site, charges, plan)
-    faults = [_fault(one, answered, charges, plan) for one, answered in said if answered != "fits"]
+    faults = _faults(said, charges, plan)
     if not faults:
         return
-    refusing = [one for one, answered in said if answered == "refused"]
+    refusing = [one.standing for one in said if one.answer == "refused"]
     if refusing:
         _signal(site, refusing, charges)
         raise BudgetExceeded(
@@ -75,7 +79,7 @@ def require_budget(site: Site, charges: Sequence[Charge], plan: str) -> None:
             hint="wait for the next month, ask for less, or raise `limit` in freehold.yaml;"
             " `freehold budgets` shows how they stand",
         )
-    names = [_ask(site, one, charges, plan) for one, answered in said if answered == "ask"]
+    names = [_ask(site, one.standing, charges, plan) for one in said if one.answer == "ask"]
     raise BudgetExceeded(
         "this would cost more than may be spent without a person's word",
         faults=faults,
@@ -87,11 +91,7 @@ def require_budget(site: Site, charges: Sequence[Charge], plan: str) -> None:
 def objections(site: Site, charges: Sequence[Charge], plan: str) -> list[Fault]:
     """What `require_budget` would say, for who only looks at a plan: `budget.exceeded`, or
     `budget.needs-approval` where a person may allow it."""
-    return [
-        _fault(one, answered, charges, plan)
-        for one, answered in _said(site, charges, plan)
-        if answered != "fits"
-    ]
+    return _faults(_said(site, charges, plan), charges, plan)
 
 
 def find_request(site: Site, name: str) -> BudgetRequest:
@@ -192,26 +192,62 @@ def tags_of(site: Site, pipeline: str, at: str = "", **more: str) -> dict[str, s
     return {**spec.tags, **{name: value for name, value in told.items() if value}}
 
 
-def _said(site: Site, charges: Sequence[Charge], plan: str) -> list[tuple[Standing, Answer]]:
-    found: list[tuple[Standing, Answer]] = []
+@dataclass(frozen=True)
+class _Said:
+    standing: Standing
+    answer: Answer
+    denials: Sequence[Denial] = ()
+    """Of the policies that were asked whether a person may be."""
+
+
+def _said(site: Site, charges: Sequence[Charge], plan: str) -> list[_Said]:
+    found = []
     for one in standings(site):
+        said = answer(one, charges)
+        denials = _denials(site, one, charges) if said == "ask" else ()
         request = request_of(site.state, one.month, request_name(one.name, plan))
-        approved = request is not None and request.standing == "approved"
-        found.append((one, answer(one, charges, approved=approved)))
+        if denials:
+            said = "refused"
+        elif said == "ask" and request is not None and request.standing == "approved":
+            said = "fits"
+        found.append(_Said(one, said, denials))
     return found
 
 
-def _fault(one: Standing, answered: Answer, charges: Sequence[Charge], plan: str) -> Fault:
-    share = share_of(one.spec, charges)
+def _denials(site: Site, one: Standing, charges: Sequence[Charge]) -> Sequence[Denial]:
+    if not one.spec.policies:
+        return ()
+    policies = read_policy_folder(site.project, one.spec.policies)
+    budget = {
+        "name": one.name,
+        "limit": one.spec.limit,
+        "currency": one.currency,
+        "month": one.month,
+        "spent": one.spent,
+        "committed": one.committed,
+        "forecast": one.forecast.expected,
+    }
+    spending = [(charge.tags, charge.money) for charge in charges]
+    question = budget_input(budget, filters_of(one.spec), share_of(one.spec, charges), spending)
+    return engine().evaluate(policies.modules, policies.data, question).denials
+
+
+def _faults(said: Iterable[_Said], charges: Sequence[Charge], plan: str) -> list[Fault]:
+    return [_fault(one, charges, plan) for one in said if one.answer != "fits"]
+
+
+def _fault(said: _Said, charges: Sequence[Charge], plan: str) -> Fault:
+    one, share = said.standing, share_of(said.standing.spec, charges)
     asked = "what is not known" if share is None else f"{share:.2f} {one.currency}"
     what = (
         f"budget '{one.name}' of {one.spec.limit:.2f} {one.currency} for {one.month}:"
         f" {one.spent:.2f} spent, {one.committed:.2f} committed, and this would add {asked}"
     )
-    if answered == "ask":
+    if said.answer == "ask":
         hint = f"freehold approve {request_name(one.name, plan)}"
         return Fault("budget.needs-approval", what, f"budgets.{one.name}", hint)
-    return Fault("budget.exceeded", what, f"budgets.{one.name}")
+    denied = "".join(f"; policy {denial.rule}: {denial.message}" for denial in said.denials)
+    return Fault("budget.exceeded", what + denied, f"budgets.{one.name}")
 
 
 def _ask(site: Site, one: Standing, charges: Sequence[Charge], plan: str) -> str:

@@ -70,6 +70,10 @@ def _odd_budgets(spec: Project, where: Where) -> Iterator[Fault]:
         if not 0 < one.warn <= 1:
             what = f"'warn' of budget '{name}' must be above 0 and at most 1, not {one.warn:g}"
             yield Fault("project.wrong-value", what, where(*path, "warn"), "a share, such as 0.8")
+        if one.policies and one.then != "approve":
+            what = f"policies of budget '{name}' are never asked: it refuses by itself"
+            hint = "say `then: approve`, or take `policies` out"
+            yield Fault("project.wrong-value", what, where(*path, "policies"), hint)
         yield from _odd_filters(spec, name, one, where)
 
 

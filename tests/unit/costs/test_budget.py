@@ -74,9 +74,9 @@ def test_what_is_free_fits_and_what_nobody_knows_fits_until_the_limit() -> None:
     assert answer(standing(spec, 100), unknown) == "refused"
 
 
-def test_approval_helps_only_where_the_budget_asks_for_it() -> None:
+def test_it_asks_instead_of_refusing_only_where_it_says_so() -> None:
     plan = [Charge({}, 60.0)]
     asks, blocks = BudgetSpec(100.0, then="approve"), BudgetSpec(100.0)
     assert answer(standing(asks, 50), plan) == "ask"
-    assert answer(standing(asks, 50), plan, approved=True) == "fits"
-    assert answer(standing(blocks, 50), plan, approved=True) == "refused"
+    assert answer(standing(asks, 40), plan) == "fits"
+    assert answer(standing(blocks, 50), plan) == "refused"
