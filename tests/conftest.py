@@ -30,8 +30,10 @@ MARK_OF_FIXTURE = {"azurite": "servers", "ceph": "ceph", "prometheus": "servers"
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What asks for such a server by name is marked so."""
+    """What asks for such a server by name is marked so; a full count may take its hour."""
     for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.timeout(3600))
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in MARK_OF_FIXTURE:
                 item.add_marker(MARK_OF_FIXTURE[fixture])
