@@ -63,6 +63,9 @@ class Proposal:
     """Name of the fact that made it."""
     approval: str = ""
     """Name of the fact that approved it: the cause of what is then done."""
+    approved_by: str = ""
+    approved_at: int = 0
+    """Microseconds since 1970; 0 while it is not."""
 
     @property
     def open(self) -> bool:
@@ -72,6 +75,8 @@ class Proposal:
         return {
             "action": self.action,
             "approval": self.approval,
+            "approved_at": self.approved_at,
+            "approved_by": self.approved_by,
             "day": self.day,
             "fact": self.fact,
             "made_version": self.made_version,
@@ -97,6 +102,8 @@ class Proposal:
             made_version=value.get("made_version"),
             fact=value.get("fact", ""),
             approval=value.get("approval", ""),
+            approved_by=value.get("approved_by", ""),
+            approved_at=value.get("approved_at", 0),
         )
 
 
@@ -207,6 +214,8 @@ def fold(fact: Fact, state: State) -> Iterable[Change]:
         settled["made_version"] = body["made_version"]
     if standing == "approved":
         settled["approval"] = fact.name
+        settled["approved_by"] = fact.actor
+        settled["approved_at"] = fact.time.wall
     return [Change("proposals", row["proposal"], settled)]
 
 
@@ -219,7 +228,7 @@ def _settling(standing: str) -> Settling:
 
 PROPOSALS = Projection(
     name="proposals",
-    version=2,
+    version=3,
     types=frozenset({"signal.raised", "proposal.made", *(f"proposal.{one}" for one in BEFORE)}),
     fold=fold,
 )

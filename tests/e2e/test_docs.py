@@ -31,7 +31,7 @@ def test_the_quickstart_and_the_guides_are_typed() -> None:
 @pytest.mark.parametrize("document", TYPED)
 def test_its_commands_print_what_it_shows(document: str) -> None:
     done = transcript("--check", document)
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert not done.returncode and not done.stdout, f"{done.stdout}\n{done.stderr}"
 
 
 DOCUMENT = """\

@@ -46,8 +46,10 @@ def plan_run(
     cause: tuple[str, ...] = (),
     without: Sequence[str] = (),
     what_if: Sequence[str] = (),
+    asked: int | None = None,
 ) -> PlannedRun:
-    """Trace, check and place a pipeline. `without`: sites that take no work.
+    """Trace, check and place a pipeline. `without`: sites that take no work. `asked`: since when it
+    is wanted, in microseconds, so that its deadline counts from then; None: from now.
 
     Raises WrongUsage, ProjectInvalid, PipelineInvalid, PlacementImpossible, PolicyDenied
     `label.lowering`.
@@ -80,7 +82,8 @@ def plan_run(
     )
     code = digest_of({m: sha256(data).hexdigest() for m, data in options.sources.items()})
     left_out = tuple(dict.fromkeys(without))
-    chosen, labels = _placed(site, known, (*(f"down={one}" for one in left_out), *what_if))
+    changes = (*(f"down={one}" for one in left_out), *what_if)
+    chosen, labels = _placed(site, known, changes, asked)
     lowered = require_consent(site.project, graph, code, labels)
     places = {} if chosen is None else chosen.placed.places
     assumed = {
@@ -106,10 +109,10 @@ def plan_run(
 
 
 def _placed(
-    site: Site, known: Forecasts, what_if: Sequence[str]
+    site: Site, known: Forecasts, what_if: Sequence[str], asked: int | None
 ) -> tuple[Chosen | None, Mapping[str, StepLabels]]:
     if is_placed(site.project.spec):
-        chosen = choose(site, known, what_if)
+        chosen = choose(site, known, what_if, asked)
         return chosen, chosen.labels
     if what_if:
         raise WrongUsage(

@@ -121,7 +121,14 @@ def learned(tmp_path_factory: pytest.TempPathFactory, world: Any) -> Iterator[Pa
     (folder / "steps.py").write_text(STEPS)
     (folder / "mode").write_text("good")
     path = list(sys.path)
-    with open_site(folder, world.Clock()) as site:
+    clock = world.Clock()
+
+    def ticking() -> int:
+        """So that steps take time."""
+        clock.pass_seconds()
+        return int(clock())
+
+    with open_site(folder, ticking) as site:
         version = running.run(site, plan_run(site)).version
         assert version is not None and version.allowed, version
         release(site, plan_release(site, "delay@1"))
@@ -134,7 +141,7 @@ def retrained(learned: Path, tmp_path: Path, world: Any) -> Iterator[Any]:
     """A copy of the site; `propose` puts a proposal into its history."""
     folder = shutil.copytree(learned, tmp_path / "learning")
     clock = world.Clock()
-    clock.pass_seconds(60)
+    clock.pass_seconds(600)
     with open_site(folder, clock) as site:
         yield world.Loop(site, clock)
 
@@ -507,3 +514,63 @@ def test_what_answers_cost_is_measured_where_the_price_is_known(retrained: Any) 
     assert cost["training"] is None, "what was metered then had no price"
     assert 0 < cost["per_thousand_predictions"] < 3.6
     assert 0 < cost["champion_per_thousand_predictions"] < 3.6
+
+
+def dirty_until_six(loop: Any) -> None:
+    """Its power is clean from six in the morning on, and it may wait twelve hours."""
+    root = loop.site.project.root
+    loop.site.close()
+    (root / ".freehold").rename(root / "moved")
+    (root / ".freehold/sites").mkdir(parents=True)
+    (root / "moved").rename(root / ".freehold/sites/local")
+    grams = [400.0] * 6 + [20.0] * 18
+    file = root / "freehold.yaml"
+    file.write_text(
+        file.read_text()
+        + "placement: {minimise: carbon, deadline_hours: 12}\n"
+        + f"sites: {{local: {{store: {{at: 'file://{root}/store'}}, carbon_hours: {grams},"
+        + " machines: {box: {cpus: 8, memory: 32 GiB, owned:"
+        + " {purchase: 9000, years: 4, watts: 450, kwh_price: 0.28, utilisation: 0.4}}}}}\n"
+    )
+
+
+def hour_of_the_retraining(loop: Any) -> float:
+    wall: int = loop.facts("run.started")[-1]["time"]["wall"]
+    return wall / 3_600_000_000 % 24
+
+
+def test_what_the_project_approves_itself_waits_for_cleaner_power(
+    retrained: Any, world: Any
+) -> None:
+    propose(retrained)
+    automatic(retrained)
+    dirty_until_six(retrained)
+    with open_site(retrained.site.project.root, retrained.clock) as site:
+        loop = world.Loop(site, retrained.clock)
+        while loop.turn().acted is None:
+            assert standing(loop) == "approved"
+            loop.clock.pass_seconds(1800)
+        assert 6 <= hour_of_the_retraining(loop) < 7
+        waits = [line for line in loop.told if "for cleaner power" in line]
+        assert len(waits) == 1
+
+
+def test_the_deadline_counts_from_the_approval(retrained: Any, world: Any) -> None:
+    """A loop that was away over the clean hours begins when it is back, in time or too late."""
+    propose(retrained)
+    automatic(retrained)
+    dirty_until_six(retrained)
+    with open_site(retrained.site.project.root, retrained.clock) as site:
+        loop = world.Loop(site, retrained.clock)
+        assert loop.turn().acted is None
+        loop.clock.pass_seconds(26 * 3600)
+        assert loop.turn().acted is not None
+
+
+def test_what_a_person_approves_does_not_wait(retrained: Any, world: Any) -> None:
+    propose(retrained)
+    dirty_until_six(retrained)
+    with open_site(retrained.site.project.root, retrained.clock) as site:
+        loop = world.Loop(site, retrained.clock)
+        approve(site, NAME)
+        assert loop.turn().acted is not None
