@@ -163,7 +163,11 @@ def agreeing(batches: Sequence[Batch]) -> list[Sequence[Batch]]:
     runs: list[Sequence[Batch]] = []
     start = 0
     kinds: dict[str, str] = {}
+    known: Kinds | None = None
     for place, batch in enumerate(batches):
+        # The batches of one model share both, as a rule, and nothing else needs to be looked at.
+        if batch.kinds is known and batch.tokens is batches[start].tokens:
+            continue
         tokens = batches[start].tokens
         if (batch.tokens is not tokens and batch.tokens != tokens) or any(
             kinds.get(name, kind) != kind for name, kind in batch.kinds.items()
@@ -171,6 +175,7 @@ def agreeing(batches: Sequence[Batch]) -> list[Sequence[Batch]]:
             runs.append(batches[start:place])
             start, kinds = place, {}
         kinds.update(batch.kinds)
+        known = batch.kinds
     return [*runs, batches[start:]] if batches else []
 
 
@@ -182,7 +187,8 @@ def log_table(batches: Sequence[Batch]) -> pl.DataFrame:
     """
     if not batches:
         return pl.DataFrame(schema=SCHEMA)
-    kinds = {name: kind for batch in batches for name, kind in batch.kinds.items()}
+    distinct = {id(batch.kinds): batch.kinds for batch in batches}
+    kinds = {name: kind for one in distinct.values() for name, kind in one.items()}
     starts = range(0, len(batches), SLICE)
     return pl.concat([_table(batches[at : at + SLICE], kinds) for at in starts], rechunk=True)
 
@@ -192,6 +198,7 @@ def _table(batches: Sequence[Batch], kinds: Kinds) -> pl.DataFrame:
     values = dict(zip(Batch._fields, columns, strict=True))
     counts = [batch.rows for batch in batches]
     many = None if max(counts) == 1 else np.repeat(np.arange(len(batches)), counts)
+    rows = sum(counts)
     tokens = batches[0].tokens
     ids = tokens.key if tokens is not None and tokens.ids else None
     if ids is not None:
@@ -203,6 +210,8 @@ def _table(batches: Sequence[Batch], kinds: Kinds) -> pl.DataFrame:
             if ids is not None:
                 named = ids.tokens(PREDICTION, named, numbers=False)
             found = pl.Series(name, named, dtype)
+        elif values["sampling" if name == SAMPLED else name].count(None) == len(batches):
+            found = pl.Series(name, [None], dtype).new_from_index(0, rows)
         elif name == SAMPLED:
             found = pl.Series(name, list(chain.from_iterable(map(_sampled, batches))), dtype)
         elif name in _OF_ROWS:
@@ -227,12 +236,12 @@ def _inputs(
         isinstance(one, NumberMatrix) and one.names == names for one in inputs
     ):
         matrix = np.concatenate([one.numbers for one in inputs])  # type: ignore[union-attr]
-        columns = {name: matrix[:, place] for place, name in enumerate(names)}
+        columns = dict(zip(names, np.ascontiguousarray(matrix.T), strict=True))
     else:
         columns = {}
     for name in sorted(kinds):
         if name in columns and kinds[name] == "number" and name not in personal:
-            yield pl.Series(INPUT + name, columns[name], pl.Float64).fill_nan(None)
+            yield pl.Series(INPUT + name, columns[name], pl.Float64, nan_to_null=True)
         else:
             values: list[Any] = []
             for one, count in zip(inputs, counts, strict=True):
