@@ -11,6 +11,8 @@ Laws
 - Rows that were left out, since only a share of the keys is kept, are counted with the same window,
   in `sampled_out` and in the next part's metadata; a part without rows says it if none are kept.
 - Of every row exactly one is true: it is written, it waits, it was dropped, it was left out.
+- Columns are made of what waits a little at a time, as it comes, so that at a window's end no more
+  is left to be done at once than must be: an answer waits for the interpreter that long.
 - What was written is sketched, for each version, as a part is made: on the thread that writes, and
   after the answers. The sum since the start is to hand, of the last VERSIONS.
 - Every failure is counted, told once until it has passed, and raised by the next `flush`.
@@ -22,6 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Thread
+from time import monotonic
 
 from polars.exceptions import PanicException
 
@@ -29,7 +32,15 @@ from freehold.domain.errors import StorageFailed
 from freehold.domain.sketches import Versions, VersionSketch, join
 from freehold.ports.clock import Clock
 from freehold.serving.left_out import LeftOut, Tally
-from freehold.serving.prediction_log import Batch, agreeing, log_part_of
+from freehold.serving.prediction_log import (
+    SLICE,
+    SLICE_ROWS,
+    Batch,
+    Piece,
+    agreeing,
+    log_part_of,
+    pieces_of,
+)
 
 UNWRITABLE = "endpoint.log-unwritable"
 """Until a part is taken."""
@@ -85,8 +96,13 @@ class RequestLog:
         self._on_failure = on_failure
         self._changed = Condition()
         self._queue: deque[Batch] = deque()
+        self._ahead: list[Batch] = []
+        """Of which columns are made already. Like the pieces, it is the thread's own."""
+        self._pieces: dict[int, Piece] = {}
         self._waiting = self._written = self._dropped = self._parts = self._declared = 0
         self._failures = self._lost = self._sampled_out = 0
+        self._unmade = 0
+        """Rows of the queue."""
         self._left_out = Tally()
         """Of which no part says anything yet."""
         self._sketches: Versions = {}
@@ -113,7 +129,8 @@ class RequestLog:
                 return False
             self._queue.append(batch)
             self._waiting += batch.rows
-            if self._waiting >= self._settings.part_rows:
+            self._unmade += batch.rows
+            if self._waiting >= self._settings.part_rows or self._is_much():
                 self._changed.notify_all()
             return True
 
@@ -204,19 +221,43 @@ class RequestLog:
 
     def _turn(self) -> bool:
         """Waits until something is due and does it; whether another turn follows."""
-        with self._changed:
-            self._changed.wait_for(self._is_due, timeout=self._settings.window)
+        self._make_ahead()
         self._let_in()
         with self._changed:
             asked, closing = self._asked, self._closing
-            batches, self._queue = list(self._queue), deque()
+            batches = [*self._ahead, *self._queue]
+            self._queue.clear()
+            self._unmade = 0
             left_out, self._left_out = self._left_out, Tally()
         self._write(batches, left_out)
+        self._ahead, self._pieces = [], {}
         self._tell()
         with self._changed:
             self._answered = asked
             self._changed.notify_all()
         return not closing
+
+    def _make_ahead(self) -> None:
+        """Until something is due to be written."""
+        end = monotonic() + self._settings.window
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._is_due() or self._is_much(), timeout=end - monotonic()
+                )
+                if self._is_due() or monotonic() >= end:
+                    return
+                batches: list[Batch] = []
+                rows = 0
+                while self._queue and len(batches) < SLICE and rows < SLICE_ROWS:
+                    batches.append(self._queue.popleft())
+                    rows += batches[-1].rows
+                self._unmade -= rows
+            self._ahead += batches
+            self._pieces |= {id(one.batches[0]): one for one in pieces_of(batches)}
+
+    def _is_much(self) -> bool:
+        return len(self._queue) >= SLICE or self._unmade >= SLICE_ROWS
 
     def _let_in(self) -> None:
         try:
@@ -237,7 +278,7 @@ class RequestLog:
             run = runs.popleft() if runs else ()
             dropped = self._dropped
             try:
-                part = log_part_of(run, dropped - self._declared, left_out or None)
+                part = log_part_of(run, dropped - self._declared, left_out or None, self._pieces)
             except (Exception, PanicException) as exc:  # noqa: BLE001 (counted, told, raised)
                 half = len(run) // 2
                 if half:
@@ -285,6 +326,7 @@ class RequestLog:
     def _put_back(self, batches: list[Batch], left_out: Tally, exc: BaseException) -> None:
         with self._changed:
             self._queue.extendleft(reversed(batches))
+            self._unmade += sum(batch.rows for batch in batches)
             left_out.join(self._left_out)
             self._left_out = left_out
             self._failed(UNWRITABLE, _spoken(exc))

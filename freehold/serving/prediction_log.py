@@ -37,11 +37,13 @@ Metadata of a part
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import chain, repeat
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import orjson
 import polars as pl
+from polars.exceptions import PanicException
 
 from freehold.domain.sketches import VersionSketch
 from freehold.domain.statistics.sketches import (
@@ -60,9 +62,11 @@ INPUT = "input_"
 TOKEN = "token_"
 TOKENS, TOKEN_IDS = "freehold.tokens", "freehold.token_ids"
 SKETCHES = "freehold.sketches"
-SLICE = 2000
+SLICE = 256
 """Batches of which columns are made at a time: each column is made without letting another thread
 at the interpreter, and answers must not wait for it."""
+SLICE_ROWS = 4096
+"""Rows of the same, more or less."""
 FORMAT = "1"
 
 SAMPLED = "sampled"
@@ -179,18 +183,66 @@ def agreeing(batches: Sequence[Batch]) -> list[Sequence[Batch]]:
     return [*runs, batches[start:]] if batches else []
 
 
-def log_table(batches: Sequence[Batch]) -> pl.DataFrame:
+class Piece(NamedTuple):
+    """A table that was made of some batches before it was known what is written with them."""
+
+    batches: Sequence[Batch]
+    table: pl.DataFrame
+
+
+Pieces = Mapping[int, Piece]
+"""By the identity of the first batch."""
+NO_PIECES: Pieces = MappingProxyType({})
+
+
+def pieces_of(batches: Sequence[Batch]) -> list[Piece]:
+    """Of the batches that a table can be made of now: `log_table` tries the others again."""
+    runs = agreeing(batches)
+    return [Piece(run, table) for run in runs if (table := _tried(run)) is not None]
+
+
+def _tried(run: Sequence[Batch]) -> pl.DataFrame | None:
+    try:
+        return _table(run, _kinds(run))
+    except (Exception, PanicException):  # noqa: BLE001 (raised again where the part is made)
+        return None
+
+
+def log_table(batches: Sequence[Batch], pieces: Pieces = NO_PIECES) -> pl.DataFrame:
     """Columns of SCHEMA, then the inputs by name. The batches agree on the kinds of columns, and on
-    what is personal.
+    what is personal. `pieces`: of which nothing needs to be made again.
 
     Raises ValueError or TypeError for an input that is not of its kind.
     """
     if not batches:
         return pl.DataFrame(schema=SCHEMA)
+    return pl.concat(_tables(batches, pieces), rechunk=True)
+
+
+def _tables(batches: Sequence[Batch], pieces: Pieces) -> Iterator[pl.DataFrame]:
+    kinds = _kinds(batches)
+    inputs = len(SCHEMA) + len(kinds)
+    at = 0
+    while at < len(batches):
+        made = pieces.get(id(batches[at]))
+        # One of another release may lack a column; one of a part that is halved may go too far.
+        if made and made.table.width == inputs and at + len(made.batches) <= len(batches):
+            yield made.table
+            at += len(made.batches)
+            continue
+        end, rows = at + 1, batches[at].rows
+        while end < min(at + SLICE, len(batches)) and rows < SLICE_ROWS:
+            if id(batches[end]) in pieces:
+                break
+            rows += batches[end].rows
+            end += 1
+        yield _table(batches[at:end], kinds)
+        at = end
+
+
+def _kinds(batches: Sequence[Batch]) -> Kinds:
     distinct = {id(batch.kinds): batch.kinds for batch in batches}
-    kinds = {name: kind for one in distinct.values() for name, kind in one.items()}
-    starts = range(0, len(batches), SLICE)
-    return pl.concat([_table(batches[at : at + SLICE], kinds) for at in starts], rechunk=True)
+    return {name: kind for one in distinct.values() for name, kind in one.items()}
 
 
 def _table(batches: Sequence[Batch], kinds: Kinds) -> pl.DataFrame:
@@ -270,7 +322,12 @@ def log_part(batches: Sequence[Batch], dropped: int, left_out: Tally | None = No
     return log_part_of(batches, dropped, left_out).data
 
 
-def log_part_of(batches: Sequence[Batch], dropped: int, left_out: Tally | None = None) -> LogPart:
+def log_part_of(
+    batches: Sequence[Batch],
+    dropped: int,
+    left_out: Tally | None = None,
+    pieces: Pieces = NO_PIECES,
+) -> LogPart:
     """Its metadata say how many rows were dropped, and left out, since the part before. Of no
     batches it has no rows, and says only that."""
     metadata = {"freehold.log": FORMAT, "freehold.dropped": str(dropped)}
@@ -278,7 +335,7 @@ def log_part_of(batches: Sequence[Batch], dropped: int, left_out: Tally | None =
     tokens = batches[0].tokens if batches else None
     if tokens is not None:
         metadata |= {TOKENS: tokens.key.name, TOKEN_IDS: "true" if tokens.ids else "false"}
-    table = log_table(batches)
+    table = log_table(batches, pieces)
     versions = {(batch.model, batch.version) for batch in batches}
     sketches = tuple(_sketched(table, is_one=len(versions) == 1))
     if sketches:

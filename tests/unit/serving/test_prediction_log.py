@@ -1,11 +1,14 @@
 """Rows of many requests become one table, whatever each of them carried."""
 
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from freehold.serving.left_out import LeftOut, Tally, left_out_of
 from freehold.serving.prediction_log import (
@@ -16,7 +19,9 @@ from freehold.serving.prediction_log import (
     log_part,
     log_table,
     personal_in,
+    pieces_of,
 )
+from freehold.serving.sampling import Sampling
 from freehold.serving.tensor import NumberMatrix
 from freehold.serving.tokens import TokenKey, Tokens
 
@@ -64,6 +69,92 @@ def test_batches_of_unlike_columns_stand_in_one_table() -> None:
         "x": [1.0, None, None],
         "y": [None, None, 2.0**63],
     }
+
+
+NAMES = ("x", "y")
+NAN = float("nan")
+KINDS: list[dict[str, Any]] = [
+    {"x": "number"},
+    {"x": "number", "y": "number"},
+    {"x": "category"},
+    {"y": "number"},
+]
+PERSONAL = Tokens(KEY, frozenset({"x"}), ids=True)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> Batch:
+    """Zeros, empty texts and nothing at all, which are three different things."""
+    rows = draw(st.integers(1, 3))
+    kinds = draw(st.sampled_from(KINDS))
+    tokens = draw(st.sampled_from([None, None, PERSONAL]))
+    sampling = draw(st.sampled_from([None, Sampling("m", 0.5)]))
+    if set(kinds.values()) == {"number"} and draw(st.booleans()):
+        values = draw(st.lists(st.sampled_from([0.0, 1.5, NAN]), min_size=6, max_size=6))
+        numbers = np.array(values[: rows * len(kinds)]).reshape(rows, len(kinds))
+        inputs: Any = NumberMatrix(tuple(kinds), "FP64", numbers)
+    else:
+        cells = {"number": st.sampled_from([0, 1.5, None]), "category": st.sampled_from(["", None])}
+        columns = {
+            name: st.lists(cells[kind], min_size=rows, max_size=rows)
+            for name, kind in kinds.items()
+        }
+        inputs = draw(st.fixed_dictionaries(columns))
+    score = st.none() | st.lists(st.sampled_from([0.0, 0.7]), min_size=rows, max_size=rows)
+    return batch(
+        prediction_ids=[f"p{draw(st.integers(0, 9))}" for _ in range(rows)],
+        inputs=inputs,
+        kinds=kinds,
+        score=draw(score),
+        reference_score=draw(score),
+        latency_us=draw(st.sampled_from([None, 0.0, 2.0])),
+        routing=draw(st.sampled_from([None, 0, 3])),
+        trace=draw(st.sampled_from([None, "", "t"])),
+        tokens=tokens,
+        sampling=sampling,
+        has_ids=draw(st.booleans()),
+    )
+
+
+def alone(one: Batch, kinds: dict[str, Any]) -> pl.DataFrame:
+    """Its row by itself, among the columns of all."""
+    personal = one.tokens.columns if one.tokens else frozenset()
+    table = log_table([one])
+    lacking = [
+        pl.lit(None, pl.String if name in personal or kind == "category" else pl.Float64).alias(
+            ("token_" if name in personal else "input_") + name
+        )
+        for name, kind in kinds.items()
+        if name not in one.kinds
+    ]
+    return table.with_columns(lacking)
+
+
+@given(st.lists(batches(), min_size=1, max_size=12), st.lists(st.integers(1, 11)), st.data())
+def test_pieces_change_nothing(given_: list[Batch], cuts: list[int], data: st.DataObject) -> None:
+    """Wherever they were cut, and whatever part is then written."""
+    places = [0, *sorted({cut for cut in cuts if cut < len(given_)}), len(given_)]
+    pieces = {
+        id(piece.batches[0]): piece
+        for start, end in pairwise(places)
+        for piece in pieces_of(given_[start:end])
+    }
+    for run in agreeing(given_):
+        half = data.draw(st.integers(0, len(run) - 1))
+        for part in (run, run[half:], run[: half or 1]):
+            table = log_table(part, pieces)
+            assert table.equals(log_table(part))
+            kinds = {name: kind for one in part for name, kind in one.kinds.items()}
+            each = [alone(one, kinds).select(table.columns) for one in part]
+            assert table.equals(pl.concat(each))
+
+
+def test_a_batch_that_fits_no_table_spoils_no_piece_but_its_own() -> None:
+    odd = batch(inputs={"x": ["no number", 1], "c": ["a", "b"]})
+    assert pieces_of([batch(), odd]) == []
+    (piece,) = pieces_of([batch(), batch()])
+    with pytest.raises((TypeError, ValueError)):
+        log_table([*piece.batches, odd], {id(piece.batches[0]): piece})
 
 
 def test_a_column_that_only_held_nulls_keeps_its_type() -> None:
