@@ -6,7 +6,8 @@ BIN := .venv/bin
 DEMO ?= demo-flights
 PYTEST_ARGS ?=
 # In the order of the folders, so that the long files of `e2e` do not run alone at the end.
-PARALLEL ?= -n auto --dist loadfile --no-loadscope-reorder
+# What crashes is named and ends the run: a worker that is started again is never told to end.
+PARALLEL ?= -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 CEPH ?=
 
 .PHONY: help clients readers torch demo demo-short demo-sites test test-servers test-all check lint types imports format lock prices clean
