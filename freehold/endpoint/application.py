@@ -23,6 +23,7 @@ from freehold.endpoint.kin import Kin, merged
 from freehold.endpoint.loading import LoadedTable
 from freehold.endpoint.message import JSON, OCTETS, Answer, Asking, content_of, trace_of
 from freehold.endpoint.metrics import Metrics
+from freehold.endpoint.parquet_reader import ParquetReader
 from freehold.endpoint.refusal import answer_of, as_error
 from freehold.endpoint.request_log import RequestLog
 from freehold.endpoint.shadow import Shadows
@@ -30,8 +31,9 @@ from freehold.endpoint.watcher import Watcher
 from freehold.serving.invocations import CSV, error_of, predictions_body, read_csv, read_invocation
 from freehold.serving.open_inference import EXTENSIONS, read_request
 from freehold.serving.openapi import openapi
+from freehold.serving.parquet import PARQUET, request_of
 from freehold.serving.plain_rows import read_rows, rows_body
-from freehold.serving.request import Limits, invalid
+from freehold.serving.request import ID, InferenceRequest, Limits, invalid
 from freehold.serving.response import (
     Identity,
     inference_response,
@@ -79,6 +81,7 @@ class Application:
         self._watcher, self._inference = watcher, inference
         self._log, self._metrics, self._kin = log, metrics, kin
         self._identity, self._limits = identity, limits
+        self.parquet = ParquetReader(limits)
         self.draining = False
         model, pinned = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
         self.routes: Mapping[str, tuple[str, Route]] = {
@@ -147,14 +150,14 @@ class Application:
             what = f"{asking.method} is not possible here"
             raise RequestInvalid(what, code="request.method", hint=method)
         if asked.loaded.waits and self.waits(asking):
-            return asyncio.to_thread(self._at_leisure, route, asked)
+            return self._elsewhere(route, asked)
         return route(asked)
 
     @staticmethod
-    def _at_leisure(route: Route, asked: Asked) -> Answer:
-        found = route(asked)
-        assert isinstance(found, Answer)
-        return found
+    async def _elsewhere(route: Route, asked: Asked) -> Answer:
+        """In a thread, since a model is waited for."""
+        found = await asyncio.to_thread(route, asked)
+        return found if isinstance(found, Answer) else await found
 
     def _infer(self, asked: Asked) -> Answer:
         content = content_of(asked.asking, self._limits, (JSON, OCTETS))
@@ -169,19 +172,35 @@ class Application:
         kind = JSON if header_length is None else OCTETS
         return Answer(200, body, kind, header_length=header_length)
 
-    def _invocations(self, asked: Asked) -> Answer:
+    def _invocations(self, asked: Asked) -> Answer | Awaitable[Answer]:
         if self._watcher.withdrawn is not None:
             raise self._watcher.withdrawn
-        content = content_of(asked.asking, self._limits, (JSON, CSV))
+        content = content_of(asked.asking, self._limits, (JSON, CSV, PARQUET))
         started, at = perf_counter(), self._inference.clock()
         loaded = asked.loaded
+        if content.kind == PARQUET:
+            return self._invoked_by_parquet(asked, content.body, started, at)
         if content.kind == CSV:
             request = read_csv(content.body, self._limits, loaded.kinds)
         else:
             request = read_invocation(
                 content.body, self._limits, loaded.kinds, lambda: loaded.order(None)
             )
-        body = predictions_body(self._inference.answer(loaded, request, at, None, asked.trace))
+        return self._invoked(asked, request, started, at)
+
+    async def _invoked_by_parquet(
+        self, asked: Asked, body: bytes, started: float, at: int
+    ) -> Answer:
+        loaded = asked.loaded
+        columns = await self.parquet.columns(body, (*loaded.kinds, ID))
+        request = request_of(columns, self._limits, loaded.kinds)
+        if loaded.waits:
+            return await asyncio.to_thread(self._invoked, asked, request, started, at)
+        return self._invoked(asked, request, started, at)
+
+    def _invoked(self, asked: Asked, request: InferenceRequest, started: float, at: int) -> Answer:
+        answer = self._inference.answer(asked.loaded, request, at, None, asked.trace)
+        body = predictions_body(answer)
         self._metrics.seconds.observe(perf_counter() - started)
         return Answer(200, body)
 

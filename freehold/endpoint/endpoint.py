@@ -96,6 +96,7 @@ class Endpoint:
     def close(self) -> LogState:
         """Stops watching and writes the log's rest. Raises StorageFailed if that fails."""
         self.watcher.close()
+        self.application.parquet.close()
         while self.inference.shadows.next():
             pass
         try:

@@ -12,6 +12,7 @@ from freehold.serving.response import error_response
 
 STATUS: Mapping[str, int] = {
     "endpoint.log-unwritable": 507,
+    "endpoint.no-reader": 503,
     "endpoint.overloaded": 429,
     "endpoint.stopping": 503,
     "endpoint.withdrawn": 503,

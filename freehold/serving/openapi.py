@@ -6,7 +6,9 @@ Bodies are described as far as they are JSON; binary data follow as the protocol
 from dataclasses import dataclass
 from typing import Any
 
+from freehold.serving.invocations import CSV
 from freehold.serving.openapi_schemas import COUNT, TEXT, Schema, reference, schemas
+from freehold.serving.parquet import PARQUET
 from freehold.serving.prediction_log import Kinds
 
 _JSON = "application/json"
@@ -25,8 +27,8 @@ class _Operation:
     """Media types of the answer, and of the body as far as the schema describes it."""
     also: tuple[str, ...] = ()
     """Further statuses that answer like 200."""
-    csv: bool = False
-    """Whether the body may be text with commas."""
+    tables: bool = False
+    """Whether the body may be a table, too: text with commas, or Parquet."""
 
 
 _MODEL = "/v2/models/{model}"
@@ -40,7 +42,7 @@ _INFER = _Operation(
 )
 _METADATA = _Operation("get", "What the model takes and gives", "ModelMetadata")
 _INVOKED = _Operation(
-    "post", "Predict, by the scoring protocol of MLflow", "Invoked", "Invocation", csv=True
+    "post", "Predict, by the scoring protocol of MLflow", "Invoked", "Invocation", tables=True
 )
 _READY = _Operation("get", "Whether the model answers", "ModelReady")
 _PING = _Operation("get", "Whether the endpoint is ready", also=("503",))
@@ -105,8 +107,9 @@ def _described(path: str, operation: _Operation) -> dict[str, Any]:
     }
     if operation.body:
         content = _content(reference(operation.body), operation.kinds)
-        if operation.csv:
-            content["text/csv"] = {"schema": TEXT}
+        if operation.tables:
+            # Bytes have no schema: their media type says all.
+            content |= {CSV: {"schema": TEXT}, PARQUET: {}}
         described["requestBody"] = {"required": True, "content": content}
     return described
 

@@ -72,6 +72,20 @@ def changed_head(data: bytes, chance: Random) -> bytes:
     return (len(head) % 2**16).to_bytes(2, "little") + head + rest
 
 
+def changed_parquet(data: bytes, chance: Random) -> bytes:
+    """Some bytes of what it says of itself, or of its pages, with its ends as they are."""
+    size = int.from_bytes(data[-8:-4], "little")
+    foot = len(data) - 8 - size
+    if foot <= 4 or not size:
+        raise ValueError("no Parquet")
+    made = bytearray(data)
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        span = (foot, len(data) - 8) if chance.random() < 0.7 else (4, foot)
+        at = chance.randrange(*span)
+        made[at] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, made[at] ^ 1, chance.randrange(256)))
+    return bytes(made)
+
+
 NAMES = (
     "../up",
     "/root",

@@ -44,6 +44,8 @@ class Target:
     """Of the errors that it may raise; None for a reader of requests."""
     size_each: int = 1
     """How many values a byte may become."""
+    of_counts: int = 1
+    """One of so many inputs is tried that others get: for a reader that asks another process."""
     change: Callable[[bytes, Random], bytes] | None = None
     """Makes another input of one, that is nearly of its kind; None leaves it to bytes. Raises
     ValueError for what is not of its kind."""

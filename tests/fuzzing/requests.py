@@ -1,5 +1,7 @@
 """The readers of requests: the Open Inference Protocol, `/invocations`, plain rows, messages."""
 
+import atexit
+import io
 import json
 from collections.abc import Callable
 from functools import partial
@@ -7,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import orjson
+import polars as pl
 
 from freehold.domain.columns import Column, Columns
 from freehold.domain.errors import RequestInvalid
+from freehold.endpoint.parquet_reader import ParquetReader
 from freehold.serving.invocations import predictions_body, read_csv, read_invocation
 from freehold.serving.open_inference import read_request
+from freehold.serving.parquet import request_of
 from freehold.serving.plain_rows import read_rows, rows_body
 from freehold.serving.prediction_log import Batch, Kinds, log_table
 from freehold.serving.request import InferenceRequest, Limits
@@ -19,7 +24,7 @@ from freehold.serving.response import Predictions, inference_response
 from freehold.serving.rows import check_columns, logged_inputs, matrix_of
 from freehold.serving.tensor import DATATYPES
 
-from .changes import changed_head, changed_json
+from .changes import changed_head, changed_json, changed_parquet
 from .law import Broken, Reading, Target, refusal
 
 LIMITS = Limits(rows=500, tensors=50)
@@ -35,14 +40,17 @@ def order() -> tuple[str, ...]:
     return NUMBERS.names
 
 
-def taken(data: bytes, request: InferenceRequest, answer: Answering) -> Reading:
+def taken(
+    data: bytes, request: InferenceRequest, answer: Answering, most: int | None = None
+) -> Reading:
     """What becomes of a request that was read: each model takes its rows or says why not; what it
-    takes can be logged and answered."""
+    takes can be logged and answered. `most`: bytes of text in it, where that is not what was sent.
+    """
     values = {name: tensor.values for name, tensor in request.tensors.items()}
     if any(len(column) != request.rows for column in values.values()):
         raise Broken("a column has another number of values than there are rows")
     texts = sum(len(one) for column in values.values() for one in column if type(one) is str)
-    if texts > len(data):
+    if texts > (len(data) if most is None else most):
         raise Broken("there is more text in the rows than was sent")
     told: list[Any] = [request._replace(tensors={}), repr(values)]
     for columns in (NUMBERS, MIXED):
@@ -107,6 +115,19 @@ def invocation(data: bytes) -> Reading:
 def csv_body(data: bytes) -> Reading:
     request = read_csv(data, LIMITS, KINDS)
     return taken(data, request, lambda _, said: orjson.loads(predictions_body(said)))
+
+
+PARQUET_READER = ParquetReader(LIMITS)
+atexit.register(PARQUET_READER.close)
+
+
+def parquet_body(data: bytes) -> Reading:
+    """By a process of its own, as in an endpoint: what the library there reaches is not seen."""
+    columns = PARQUET_READER.read(data, (*KINDS, "id"))
+    request = request_of(columns, LIMITS, KINDS)
+    return taken(
+        data, request, lambda _, said: orjson.loads(predictions_body(said)), LIMITS.body_bytes
+    )
 
 
 def plain_rows(data: bytes) -> Reading:
@@ -187,6 +208,23 @@ CSV_SEEDS = (
     b'id,distance,carrier,other\na,1e3,"U""A",x\nb,-.5,"two\nlines",\n',
     b"\xef\xbb\xbfhour,distance\n 7 ,inf\n",
 )
+
+
+def parquet(columns: dict[str, Any], **ways: Any) -> bytes:
+    made = io.BytesIO()
+    pl.DataFrame(columns).write_parquet(made, **ways)
+    return made.getvalue()
+
+
+PARQUET_SEEDS = (
+    parquet({"distance": [1.5, None], "hour": [2, 3]}, compression="uncompressed"),
+    parquet(
+        {"distance": [1, 2, 3], "carrier": pl.Series(["UA", None, "é"], dtype=pl.Categorical)},
+        row_group_size=2,
+        metadata={"pandas": '{"index_columns": ["hour", {"kind": "range"}]}'},
+    ),
+    parquet({"id": ["a", "b"], "hour": [True, None], "other": [[1], []]}, compression="gzip"),
+)
 ROWS: tuple[Any, ...] = (
     {"distance": 1.5, "hour": 2},
     [{"distance": 1, "carrier": "UA", "id": "a"}, {"distance": None, "carrier": "é", "id": "b"}],
@@ -228,6 +266,16 @@ REQUESTS = {
     ),
     "invocations-csv": of_rows(
         "the same, CSV", csv_body, CSV_SEEDS, words=(b"distance", b"hour", b"id", b"inf", b"NaN")
+    ),
+    "invocations-parquet": Target(
+        "the same, Parquet",
+        parquet_body,
+        PARQUET_SEEDS,
+        (*(name.encode() for name in (*KINDS, "id", "PAR1", "pandas", "index_columns")),),
+        # What is the same in all rows is there once.
+        size_each=LIMITS.rows * COLUMNS,
+        of_counts=10,
+        change=changed_parquet,
     ),
     "plain-rows": of_json("a row, or a list of rows", plain_rows, written(ROWS)),
 }

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,6 +40,8 @@ COLUMNS = Columns(
 NAMES = list(COLUMNS.names)
 NUMBERS = Columns(tuple(Column(f"x{n}", "number") for n in range(3)))
 JSON = "application/json"
+PARQUET = "application/vnd.apache.parquet"
+COMPRESSIONS: list[Any] = ["snappy", "zstd", "gzip", None]
 ROWS: list[list[Any]] = [[2500.0, "UA", 7], [300, "AA", 23], [None, None, None], [1.5, "??", 0]]
 SHORT = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -213,6 +218,79 @@ def test_csv(pair: Any, index: bool, kind: str) -> None:
     assert score(client, body, kind) == reference.scores(body, "text/csv") == infer(client, ROWS)
 
 
+def parquet(frame: pd.DataFrame, **ways: Any) -> bytes:
+    written: bytes = frame.to_parquet(None, engine="pyarrow", **ways)
+    return written
+
+
+@pytest.mark.parametrize("index", [True, False, None])
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_parquet(pair: Any, index: bool | None, compression: Any) -> None:
+    client, reference = pair
+    frame = pd.DataFrame(ROWS, columns=NAMES, index=list("abcd"))
+    body = parquet(frame, index=index, compression=compression)
+    assert score(client, body, PARQUET) == reference.scores(body, PARQUET) == infer(client, ROWS)
+
+
+@pytest.mark.parametrize("kind", [f"{PARQUET}; charset=utf-8", PARQUET.upper()])
+def test_parquet_by_its_type_with_parameters(ours: Any, kind: str) -> None:
+    body = parquet(pd.DataFrame(ROWS, columns=NAMES))
+    assert score(ours, body, kind) == infer(ours, ROWS)
+    latin = send(ours, body, f"{PARQUET}; charset=latin-1")
+    assert (latin.status, latin.json["code"]) == (415, "request.content-type")
+
+
+def test_what_pandas_stored_as_the_index_is_no_column(pair: Any) -> None:
+    client, reference = pair
+    frame = pd.DataFrame(ROWS, columns=NAMES).assign(id=list("abcd"))
+    answer = send(client, parquet(frame), PARQUET).json
+    assert answer["prediction_ids"] == list("abcd")
+    body = parquet(frame.set_index("id"))
+    answer = send(client, body, PARQUET).json
+    assert answer["predictions"] == reference.scores(body, PARQUET)
+    assert "a" not in answer["prediction_ids"]
+    body = parquet(frame.set_index(["hour", "carrier"]))
+    refused = send(client, body, PARQUET)
+    assert (refused.status, refused.json["code"]) == (400, "request.column-missing")
+    assert [fault["where"] for fault in refused.json["faults"]] == ["carrier", "hour"]
+
+
+def test_other_ways_to_write_the_same_in_parquet(pair: Any) -> None:
+    client, reference = pair
+    expected = infer(client, [[1.0, "UA", 1], [None, None, 0], [2.0, "AA", 1]])
+    texts = ["UA", None, "AA"]
+    carriers: list[Any] = [pa.array(texts, kind) for kind in (pa.string(), pa.large_string())]
+    carriers += [pa.array(texts).dictionary_encode(), pa.array(texts, pa.string_view())]
+    hours = [pa.array([1, 0, 1], kind) for kind in (pa.int8(), pa.uint64(), pa.float32())]
+    for carrier in carriers:
+        for hour in hours:
+            for more in ({}, {"data_page_version": "2.0"}, {"use_dictionary": False}):
+                table = pa.table(
+                    {
+                        "extra": pa.array([[1], [], None]),
+                        "hour": hour,
+                        "carrier": carrier,
+                        "distance": pa.array([1.0, None, 2.0], pa.float64()),
+                    }
+                )
+                body = written(table, row_group_size=2, **more)
+                assert score(client, body, PARQUET) == expected
+                assert reference.scores(body, PARQUET) in (expected, None)
+
+
+def written(table: pa.Table, **ways: Any) -> bytes:
+    made = io.BytesIO()
+    pq.write_table(table, made, **ways)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("whole", [2**53 + 1, 2**62 + 1, -(2**63), 2**64 - 1])
+def test_whole_numbers_of_parquet_are_those_of_json(ours: Any, whole: int) -> None:
+    kind = pa.uint64() if whole > 2**63 else pa.int64()
+    table = pa.table({"distance": pa.array([whole], kind), "carrier": ["UA"], "hour": [True]})
+    assert score(ours, written(table), PARQUET) == score(ours, split(data=[[whole, "UA", 1]]))
+
+
 def test_what_ours_adds_stands_beside(ours: Any) -> None:
     client = ours
     rows = [{**row, "id": f"flight-{n}"} for n, row in enumerate(records(ROWS))]
@@ -373,7 +451,7 @@ def test_a_million_rows_are_too_many(ours: Any, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["text/plain", "application/vnd.apache.parquet", f"{JSON}; charset=latin-1", ""]
+    "kind", ["text/plain", "application/parquet", f"{JSON}; charset=latin-1", ""]
 )
 def test_content_that_is_not_offered(ours: Any, kind: str) -> None:
     reply = send(ours, split(), kind)
@@ -400,6 +478,50 @@ def test_frames_are_scored_as_there(pair: Any, rows: list[list[Any]]) -> None:
     assert score(client, body) == reference.scores(body)
     body = frame.to_csv(index=False).encode()
     assert score(client, body, "text/csv") == reference.scores(body, "text/csv")
+
+
+def column(values: Any) -> Any:
+    return st.lists(values, min_size=6, max_size=6)
+
+
+REFUSED = ("int64", "Int16", "Float32", "category")
+"""Types of columns that a model's signature lets it refuse, though it takes the same as JSON."""
+NUMBER_COLUMNS = st.one_of(
+    column(st.floats(-1e30, 1e30) | st.just(math.nan)).map(pd.Series),
+    column(st.floats(-9, 9, width=32)).map(lambda all: pd.Series(all, dtype="float32")),
+    column(st.integers(-(2**31), 2**31 - 1)).map(lambda all: pd.Series(all, dtype="int32")),
+    column(st.integers(-(2**62), 2**62)).map(pd.Series),
+    column(st.none() | st.integers(-100, 100)).map(lambda all: pd.Series(all, dtype="Int16")),
+    column(st.none() | st.floats(-9, 9)).map(lambda all: pd.Series(all, dtype="Float32")),
+)
+TEXT_COLUMNS = column(TEXTS).flatmap(
+    lambda all: st.sampled_from([pd.Series(all, dtype=kind) for kind in ("str", "category")])
+)
+
+
+@SHORT
+@given(
+    columns=st.tuples(NUMBER_COLUMNS, TEXT_COLUMNS, NUMBER_COLUMNS),
+    rows=st.integers(1, 6),
+    ways=st.fixed_dictionaries(
+        {
+            "index": st.sampled_from([True, False, None]),
+            "compression": st.sampled_from(COMPRESSIONS),
+            "row_group_size": st.integers(1, 6),
+        }
+    ),
+)
+def test_parquet_is_scored_as_there(
+    pair: Any, columns: tuple[Any, ...], rows: int, ways: dict[str, Any]
+) -> None:
+    client, reference = pair
+    frame = pd.DataFrame(dict(zip(NAMES, columns, strict=True)))[:rows]
+    body = parquet(frame, **ways)
+    cells = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+    found = score(client, body, PARQUET)
+    assert found == score(client, split(data=cells))
+    there = reference.scores(body, PARQUET)
+    assert there == found or (there is None and any(kind in REFUSED for kind in frame.dtypes))
 
 
 CELLS = st.sampled_from(
@@ -448,7 +570,7 @@ def test_any_value_in_any_shape(ours: Any, value: Any, key: str) -> None:
 
 
 @SHORT
-@given(body=st.binary(max_size=200), kind=st.sampled_from([JSON, "text/csv"]))
+@given(body=st.binary(max_size=200), kind=st.sampled_from([JSON, "text/csv", PARQUET]))
 def test_any_bytes(ours: Any, body: bytes, kind: str) -> None:
     never_a_500(ours, body, kind)
 

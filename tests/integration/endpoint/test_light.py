@@ -14,10 +14,12 @@ WEB = ("fastapi", "starlette", "flask", "uvicorn", "aiohttp")
 """Frameworks that validate on their way."""
 
 ANSWERING = """
-import json, sys, threading
+import io, json, sys, threading
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import polars
 
 import freehold.endpoint.__main__
 from freehold.endpoint.process import EndpointThread
@@ -54,8 +56,17 @@ with EndpointThread(settings) as endpoint:
         reply = connection.getresponse()
         reply.read()
         assert reply.status == status, (path, reply.status)
+    written = io.BytesIO()
+    polars.DataFrame([ROW]).write_parquet(written)
+    parquet = {"content-type": "application/vnd.apache.parquet"}
+    for body, status in ((written.getvalue(), 200), (b"PAR1", 400)):
+        connection.request("POST", "/invocations", body, parquet)
+        reply = connection.getresponse()
+        reply.read()
+        assert reply.status == status, reply.status
     connection.close()
     recording.clear()
+assert not {"pandas", "pyarrow"} & sys.modules.keys()
 print(json.dumps(sorted(called)))
 """
 
@@ -69,6 +80,6 @@ def test_no_validation_library_is_called_by_what_answers(real: Any) -> None:
     endpoint = Path(freehold.endpoint.__file__).parent
     for way in ("connection.py", "inference.py", "../serving/open_inference.py"):
         assert (endpoint / way).resolve() in called
-    for way in ("invocations.py", "plain_rows.py"):
+    for way in ("invocations.py", "parquet.py", "plain_rows.py"):
         assert endpoint.parent / "serving" / way in called
     assert not [path for path in called if {*VALIDATORS, *WEB} & set(path.parts)]

@@ -53,6 +53,22 @@ def test_it_knows_the_columns(document: Any) -> None:
             rows.validate(wrong)
 
 
+def test_the_kinds_of_a_body_are_those_that_are_taken(client: Any, document: Any) -> None:
+    known = {
+        kind
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for kind in operation.get("requestBody", {"content": {}})["content"]
+    }
+    assert "application/vnd.apache.parquet" in known
+    for template, operations in document["paths"].items():
+        described = operations.get("post", {}).get("requestBody", {"content": {}})["content"]
+        path = template.replace("{model}", "delay").replace("{version}", "1")
+        for kind in known if described else ():
+            reply = client.ask("POST", path, b"", headers={"content-type": kind})
+            assert (reply.status == 415) == (kind not in described), (path, kind)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
