@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from freehold.domain.errors import RequestInvalid
+import freehold
 from freehold.endpoint import parquet_reader
 from freehold.endpoint.parquet_reader import MEMORY, MEMORY_EACH, WAITING, ParquetReader
 from freehold.endpoint.process import EndpointThread
@@ -320,9 +321,11 @@ def test_it_finds_libraries_where_its_endpoint_did(tmp_path: Path) -> None:
     """One of a bundle has them in a folder that nothing names but itself."""
     body = tmp_path / "body.parquet"
     body.write_bytes(written(GOOD))
+    # An editable install is found by a hook that `-S` leaves out.
+    folders = [str(Path(freehold.__file__).parents[1]), *sys.path]
     program = f"""
 import sys
-sys.path[:] = {sys.path!r}
+sys.path[:] = {folders!r}
 from pathlib import Path
 from freehold.endpoint.parquet_reader import ParquetReader
 from freehold.serving.request import Limits
