@@ -24,8 +24,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from freehold.domain.errors import RequestInvalid
 import freehold
+from freehold.domain.errors import RequestInvalid
 from freehold.endpoint import parquet_reader
 from freehold.endpoint.parquet_reader import MEMORY, MEMORY_EACH, WAITING, ParquetReader
 from freehold.endpoint.process import EndpointThread
