@@ -174,11 +174,14 @@ def _line(typed: Typed, at: int, port: str, tools: Path) -> str:
     command = re.sub(r"\bfreehold serve\b", f"freehold serve --port {PORT}", typed.command)
     command = command.replace(PORT, port)
     if command.endswith("&"):
-        # Its words come when it is ready: wait for them, so that they stand where it was typed.
         log = shlex.quote(str(tools / f"{at}.log"))
-        command = f"{command.removesuffix('&')} >{log} 2>&1 &\n" + (
-            f"for _ in $(seq 600); do grep -q next: {log} && break; sleep 0.1; done; cat {log}"
-        )
+        # The file is there before it is looked into: what begins in the background may begin late.
+        command = f": >{log}; {command.removesuffix('&')} >{log} 2>&1 &"
+        if ">" not in typed.command:
+            # Its words come when it is ready: wait, so that they stand where it was typed. One
+            # that sends them elsewhere says none here.
+            waits = f"for _ in $(seq 600); do grep -q next: {log} && break; sleep 0.1; done"
+            command += f"\n{waits}; cat {log}"
     return f"printf '{BEGIN}{at}\\n'\n{command}\nprintf '{END}{at}\\n'"
 
 
