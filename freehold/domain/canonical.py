@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 import rfc8785
 
-_SAFE_INTEGER = 2**53 - 1
+SAFE_INTEGER = 2**53 - 1
+"""The largest that every reader of JSON takes exactly: no canonical form has a larger one."""
 
 
 def canonical(value: Any) -> bytes:
@@ -46,7 +47,7 @@ def _is_plain(value: Any) -> bool:
     if kind is str or value is None or kind is bool:
         return True
     if kind is int:
-        return bool(-_SAFE_INTEGER <= value <= _SAFE_INTEGER)
+        return bool(-SAFE_INTEGER <= value <= SAFE_INTEGER)
     if kind is float:
         # Here the shortest decimal is written alike by every JSON encoder; the general way
         # knows where ECMAScript changes to exponents and that 1.0 is written 1.

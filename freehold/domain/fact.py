@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from freehold.domain.canonical import canonical, canonical_name
+from freehold.domain.canonical import SAFE_INTEGER, canonical, canonical_name
 from freehold.domain.hybrid_time import HybridTime
 from freehold.domain.merkle import leaf_hash
 
@@ -81,6 +81,8 @@ class Fact(NamedTuple):
         """
         if type(self.version) is not int or not isinstance(self.body, Mapping):
             raise ValueError(f"{self.type}: a version is an integer and a body is an object")
+        if abs(self.version) > SAFE_INTEGER:
+            raise ValueError(f"{self.type}: a version is at most {SAFE_INTEGER}")
         return (
             b'{"actor":%b,"body":%b,"cause":%b,"envelope":%d,"seen":%b,"sequence":%d,'
             b'"time":{"logical":%d,"wall":%d},"type":%b,"version":%d,"writer":%b}'

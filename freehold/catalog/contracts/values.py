@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-_GREATEST_SAFE_INTEGER = 2**53 - 1
+from freehold.domain.canonical import SAFE_INTEGER
 
 
 class Unfit(Exception):
@@ -100,7 +100,7 @@ def json_value(value: Any) -> Any:
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int):
-        return value if abs(value) <= _GREATEST_SAFE_INTEGER else str(value)
+        return value if abs(value) <= SAFE_INTEGER else str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, date | time):

@@ -181,6 +181,13 @@ def test_a_time_that_no_ledger_can_order_is_refused(lines: list[bytes], wall: in
         check_entry(line, "a", 2, None)
 
 
+@pytest.mark.parametrize("version", [2**53, -(2**53), 2**64 - 1])
+def test_a_version_that_no_canonical_form_has_is_refused(lines: list[bytes], version: int) -> None:
+    line = re.sub(rb'"version":[0-9]+', b'"version":%d' % version, lines[2])
+    with pytest.raises(NotBelieved, match="not a fact"):
+        check_entry(line, "a", 2, None)
+
+
 def test_depth_without_end_is_refused(lines: list[bytes]) -> None:
     deep = b"[" * 900 + b"]" * 900
     line = lines[2].replace(b'"body":{', b'"body":{"deep":' + deep + b",", 1)
