@@ -26,8 +26,10 @@ from freehold.serving.response import Identity
 
 SWITCH = 0.0005
 """Seconds for which a thread keeps the interpreter if another wants it."""
-GARBAGE = (50_000, 20, 100)
-"""Objects made, and collections of the younger one, until a generation is looked through."""
+GARBAGE = (400_000, 20, 100)
+"""Objects made, and collections of the younger one, until a generation is looked through. More
+than those that wait for the log in one window: to look through them finds nothing, and answers
+wait meanwhile."""
 GRPC_ROUNDS = 8
 """gRPC lets in one call in two or three rounds of the loop: whoever waits at its door has no class
 yet."""
