@@ -60,7 +60,7 @@ def command(
             "sleep_after": sleep_after,
         }
         spec = replace(said, **{name: one for name, one in given.items() if one is not None})
-        _check(spec, grpc_port)
+        _check(spec)
         told = site.serving / ADDRESS
         served: list[str] = []
         grpc: list[str] = []
@@ -91,11 +91,9 @@ def command(
                 loop.join(timeout=PATIENCE)
 
 
-def _check(spec: EndpointSpec, grpc_port: int | None) -> None:
+def _check(spec: EndpointSpec) -> None:
     """Raises WrongUsage."""
     faults = [f"{name} {odd}" for name, odd in spec.odd_numbers().items()]
-    if grpc_port is not None and spec.sleep_after:
-        faults.append("an endpoint that sleeps does not answer by gRPC: no request would wake it")
     if faults:
         raise WrongUsage(
             "the endpoint cannot be run so",

@@ -56,6 +56,9 @@ def _given() -> argparse.Namespace:
         "--listener", type=int, metavar="DESCRIPTOR", help="of a socket that listens already"
     )
     parser.add_argument(
+        "--grpc-listener", type=int, metavar="DESCRIPTOR", help="the same, for gRPC"
+    )
+    parser.add_argument(
         "--until-stdin-ends",
         action="store_true",
         help="stop when standard input does: give a pipe, and do not outlive its other end",
@@ -72,7 +75,8 @@ def _sleep(given: argparse.Namespace, until: list[int]) -> int:
     if given.grpc_port is not None:
         options += ["--grpc-port", str(given.grpc_port)]
     command = command_of([str(given.folder), *options, "--until-stdin-ends"])
-    return keep(command, given.host, given.port, _tell, until)
+    ports = (given.port,) if given.grpc_port is None else (given.port, given.grpc_port)
+    return keep(command, given.host, ports, _tell, until)
 
 
 def _answer(given: argparse.Namespace, until: list[int]) -> int:
@@ -93,9 +97,10 @@ def _answer(given: argparse.Namespace, until: list[int]) -> int:
     def ready(url: str) -> None:
         _tell({"url": url, **said})
 
-    listener = None
-    if given.listener is not None:
-        listener = socket.socket(fileno=given.listener)
+    listener, grpc_listener = (
+        None if one is None else socket.socket(fileno=one)
+        for one in (given.listener, given.grpc_listener)
+    )
     if given.processes > 1:
         from freehold.endpoint.family import serve_family
 
@@ -108,6 +113,7 @@ def _answer(given: argparse.Namespace, until: list[int]) -> int:
                 on_grpc=lambda address: said.update(grpc=address),
                 idle_seconds=given.sleep_after,
                 until=until,
+                grpc_listener=grpc_listener,
             )
         return 0
     if until:
@@ -119,6 +125,7 @@ def _answer(given: argparse.Namespace, until: list[int]) -> int:
         on_grpc=lambda address: said.update(grpc=address),
         listener=listener,
         idle_seconds=given.sleep_after,
+        grpc_listener=grpc_listener,
     )
     return 0
 

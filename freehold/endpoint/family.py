@@ -30,9 +30,9 @@ from freehold.endpoint.endpoint import Endpoint
 from freehold.endpoint.endpoint_process import not_started
 from freehold.endpoint.idleness import Idle
 from freehold.endpoint.kin import Kin
-from freehold.endpoint.listening import GRACE, HOST, bound, url_of
+from freehold.endpoint.listening import GRACE, HOST, address_of, bound, url_of
 from freehold.endpoint.loading import KEY, LoadedTable, Loader, read, stamp_of
-from freehold.endpoint.member import ALONE, RETIRE, Bidding, Member, say
+from freehold.endpoint.member import ALONE, DOZE, RETIRE, ROUSE, Bidding, Member, say
 from freehold.endpoint.process import (
     be_quick,
     check_grpc,
@@ -50,13 +50,19 @@ _STOPPED = 15 + GRACE
 
 class Family:
     def __init__(
-        self, settings: EndpointSettings, listener: socket.socket, idle_seconds: float = 0.0
+        self,
+        settings: EndpointSettings,
+        listener: socket.socket,
+        idle_seconds: float = 0.0,
+        grpc_listener: socket.socket | None = None,
     ) -> None:
         """`idle_seconds`: it ends when there was nothing to score for so long; 0: never.
+        `grpc_listener`: a socket that listens already.
 
         Raises FreeholdError if what is to be served does not verify.
         """
         self._settings, self._listener, self._idle_seconds = settings, listener, idle_seconds
+        self._grpc_listener = grpc_listener
         self._runtime, self._signing = model_runtime(settings.runtime), model_signing()
         key = PublicKey(read(settings.folder / KEY))
         self.identity = Identity(key.fingerprint, str(settings.folder.resolve()))
@@ -72,7 +78,7 @@ class Family:
         """Each takes the place of one as soon as it answers."""
         self._leaving: list[Member] = []
         """Whose place was taken."""
-        self._is_told = False
+        self._is_told = self._dozes = False
 
     def run(self, on_ready: Callable[[], None], until: Sequence[int], wakes: int) -> None:
         """Until told to stop by a signal, `until` one of these file descriptors ends, or all are
@@ -91,7 +97,7 @@ class Family:
                 if not is_ready and all(member.ready for member in self._members):
                     is_ready = True
                     on_ready()
-                if self._idle_seconds and all(one.idle for one in self._members):
+                if self._idle_seconds and self._may_sleep():
                     break
         except BaseException:
             self._stop()
@@ -107,6 +113,17 @@ class Family:
     def tell(self) -> None:
         """To stop. For a signal's handler."""
         self._is_told = True
+
+    def _may_sleep(self) -> bool:
+        """Once none has anything to score, all are to let their callers by gRPC go; if one is asked
+        before they have, all let them in again."""
+        dozes = all(one.idle for one in self._members)
+        if dozes != self._dozes:
+            self._dozes = dozes
+            for member in self._members:
+                member.left = False
+                member.bid(DOZE if dozes else ROUSE)
+        return dozes and all(one.left for one in self._members)
 
     def _wait(self, ends: Sequence[int], wakes: int) -> None:
         now = time.monotonic()
@@ -133,6 +150,7 @@ class Family:
                 raise not_started(said, "the endpoint did not start")
             member.ready = member.ready or "ready" in said
             member.idle = said.get("idle", member.idle)
+            member.left = said.get("left", member.left)
             if member.ready and member in self._coming:
                 self._succeed(member)
         if not data:
@@ -240,9 +258,14 @@ class Family:
             idle = Idle(self._idle_seconds, lambda is_idle: say(idle=is_idle))
         with ExitStack() as stack:
             stack.callback(endpoint.close)
-            server = stack.enter_context(until_told(server_of(endpoint)))
+            server = stack.enter_context(until_told(server_of(endpoint, self._grpc_listener)))
             endpoint.warm()
-            bidding.obey(partial(_retire, server, endpoint), server.stop)
+            biddings: dict[bytes, Callable[[], None]] = {
+                RETIRE: partial(_retire, server, endpoint),
+                DOZE: partial(server.doze, lambda: say(left=True)),
+                ROUSE: server.rouse,
+            }
+            bidding.obey(biddings, server.stop)
             server.run(
                 self._listener,
                 self._doors[member.place],
@@ -281,16 +304,20 @@ def serve_family(
     on_grpc: Callable[[str], None],
     idle_seconds: float = 0.0,
     until: Sequence[int] = (),
+    grpc_listener: socket.socket | None = None,
 ) -> None:
     """Answers by `settings.processes` until SIGTERM or SIGINT, an end of `until`, or idleness. For
     the main thread of a process that has no other. Raises as `serve`."""
     with ExitStack() as stack:
-        if settings.grpc_port is not None:
+        if grpc_listener is not None:
+            check_grpc(settings, grpc_listener)
+            on_grpc(address_of(grpc_listener))
+        elif settings.grpc_port is not None:
             check_grpc(settings)
             held = stack.enter_context(_held(settings.host, settings.grpc_port))
             settings = replace(settings, grpc_port=held.getsockname()[1])
-            on_grpc(url_of(held).removeprefix("http://"))
-        family = Family(settings, listener, idle_seconds)
+            on_grpc(address_of(held))
+        family = Family(settings, listener, idle_seconds, grpc_listener)
         on_loaded(family.identity)
         _run(family, lambda: on_ready(url_of(listener)), until)
 

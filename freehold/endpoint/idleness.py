@@ -19,8 +19,10 @@ class Idle:
 
     def look(self, now: float, waiting: int) -> None:
         """`waiting`: requests begun and not yet answered."""
-        if self._since is None or waiting:
+        if self._since is None:
             self._since = now
+        elif waiting:
+            self.asked(now)
         elif not self._is_idle and now - self._since >= self._seconds:
             self._is_idle = True
             self._on_change(True)

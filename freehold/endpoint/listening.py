@@ -63,5 +63,10 @@ def loopback(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 
 def url_of(listener: socket.socket) -> str:
+    return f"http://{address_of(listener)}"
+
+
+def address_of(listener: socket.socket) -> str:
+    """`host:port`."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any
@@ -11,7 +11,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds before a process that ended is started again, doubled as long as it ends at once."""
 LASTED = 10.0
 """Seconds after which a process did not end at once."""
-ALONE, RETIRE = b"a", b"r"
+ALONE, RETIRE, DOZE, ROUSE = b"a", b"r", b"d", b"w"
 
 
 @dataclass
@@ -30,6 +30,8 @@ class Member:
     pause: float = FIRST_PAUSE
     ready: bool = False
     idle: bool = False
+    left: bool = False
+    """Whether nobody is connected to it by gRPC, since it was bidden to doze."""
 
     def bid(self, what: bytes) -> None:
         """To one that has just ended nothing can be said."""
@@ -47,7 +49,7 @@ class Member:
         """It is to be started again, after a while if it did not last."""
         lasted = now - self.began >= LASTED
         self.pause = FIRST_PAUSE if lasted else min(2 * self.pause, LONGEST_PAUSE)
-        self.pid, self.idle = 0, False
+        self.pid, self.idle, self.left = 0, False, False
         self.due = now + (0.0 if lasted else self.pause)
 
 
@@ -66,15 +68,16 @@ class Bidding:
             return False
         return True
 
-    def obey(self, retire: Callable[[], None], stop: Callable[[], None]) -> None:
+    def obey(self, biddings: Mapping[bytes, Callable[[], None]], stop: Callable[[], None]) -> None:
         """From now on, on a thread of its own. `stop`: the first process has ended."""
 
         def listen() -> None:
             while told := os.read(self._reading, 64):
-                if ALONE in told:
-                    self._alone.set()
-                if RETIRE in told:
-                    retire()
+                for bidden in (told[at : at + 1] for at in range(len(told))):
+                    if bidden == ALONE:
+                        self._alone.set()
+                    else:
+                        biddings[bidden]()
             stop()
 
         Thread(target=listen, name="bidding", daemon=True).start()

@@ -47,30 +47,38 @@ def serve(
     on_grpc: Callable[[str], None] = lambda _: None,
     listener: socket.socket | None = None,
     idle_seconds: float = 0.0,
+    grpc_listener: socket.socket | None = None,
 ) -> None:
     """Answers until SIGTERM or SIGINT, then ends the requests under way and writes the log.
 
-    `listener`: a socket that listens already. `idle_seconds`: it ends, too, when there was nothing
-    to score for so long; 0: it does not. `on_loaded` gets whose endpoint it is, then `on_grpc` the
-    address of gRPC if that is asked for, then `on_ready` the URL. For the main thread.
+    `listener`, `grpc_listener`: sockets that listen already. `idle_seconds`: it ends, too, when
+    there was nothing to score for so long; 0: it does not. `on_loaded` gets whose endpoint it is,
+    then `on_grpc` the address of gRPC if that is asked for, then `on_ready` the URL. For the main
+    thread.
 
     Raises Refused `endpoint.port-in-use`, `endpoint.not-loopback`, AdapterMissing, whatever keeps
     the serving folder from being loaded, and StorageFailed if rows of the log are lost.
     """
     with listener or bound(settings.host, settings.port) as listening:
-        check_grpc(settings)
+        check_grpc(settings, grpc_listener)
         runtime, signing = model_runtime(settings.runtime), model_signing()
         endpoint = Endpoint(settings, runtime, signing, wall_clock)
         on_loaded(endpoint.identity)
         be_quick()
-        with until_told(server_of(endpoint)) as server:
+        with until_told(server_of(endpoint, grpc_listener)) as server:
 
             def started() -> None:
                 if server.address_beside is not None:
                     on_grpc(server.address_beside)
                 on_ready(url_of(listening))
 
-            idle = Idle(idle_seconds, lambda _: server.stop()) if idle_seconds else None
+            def changed(is_idle: bool) -> None:
+                if is_idle:
+                    server.doze(server.stop)
+                else:
+                    server.rouse()
+
+            idle = Idle(idle_seconds, changed) if idle_seconds else None
             endpoint.warm()
             try:
                 server.run(listening, on_started=started, idle=idle)
@@ -164,24 +172,28 @@ class EndpointThread:
         self.stop()
 
 
-def check_grpc(settings: EndpointSettings) -> None:
+def check_grpc(settings: EndpointSettings, listener: socket.socket | None = None) -> None:
     """That what is asked for can be, before anything is loaded.
 
-    Raises AdapterMissing; Refused as `bound` does.
+    `listener`: of gRPC, if there is one. Raises AdapterMissing; Refused as `bound` does.
     """
     if settings.grpc_port is not None:
         grpc_server()
+        if listener is not None:
+            return
         bound(settings.host, settings.grpc_port, "--grpc-port").close()
 
 
-def server_of(endpoint: Endpoint) -> Server:
+def server_of(endpoint: Endpoint, grpc_listener: socket.socket | None = None) -> Server:
+    """`grpc_listener`: a socket that listens already."""
     settings, application = endpoint.settings, endpoint.application
     has_grpc = settings.grpc_port is not None
     rounds = GRPC_ROUNDS if has_grpc else 1
     room = WaitingRoom(settings.admission, application.leisure, rounds=rounds)
     beside = None
     if has_grpc:
-        beside = grpc_server()(endpoint, room, str(loopback(settings.host)), settings.grpc_port)
+        host = str(loopback(settings.host))
+        beside = grpc_server()(endpoint, room, host, settings.grpc_port, grpc_listener)
     server = Server(application, settings.limits, settings.admission, room, GRACE, beside)
     endpoint.counts_open(lambda: server.waiting)
     return server

@@ -56,6 +56,13 @@ class Beside(Protocol):
 
     async def stop(self, grace: float) -> None: ...
 
+    def leave(self, on_left: Callable[[], None]) -> None:
+        """Lets nobody in, and has those who are connected go as soon as they are answered;
+        `on_left`, once none is left, unless `stay` comes before."""
+
+    def stay(self) -> None:
+        """Lets in who comes, as before `leave`."""
+
 
 class Server:
     def __init__(
@@ -76,6 +83,7 @@ class Server:
         self._retires = False
         self._idle: Idle | None = None
         self._beside = beside
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: Callable[[], None] = lambda: None
         self.limits = limits
         self.now = 0.0
@@ -109,6 +117,8 @@ class Server:
         `idle`: told when nothing was to be scored for its seconds, and when something is again.
         """
         self._idle = idle
+        if idle is not None:
+            self._room.on_entered = lambda: idle.asked(self.now)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(self._serve(listeners, on_started))
 
@@ -124,13 +134,37 @@ class Server:
         self._retires = True
         self._wake()
 
+    def doze(self, on_left: Callable[[], None]) -> None:
+        """Nothing is to be scored: who is connected to what answers beside it is to go, and who
+        comes there waits. `on_left`, on the loop, once they have gone, unless `rouse` comes before:
+        it can then be stopped without a word to any of them. Safe from any thread."""
+        self._bid(lambda beside: beside.leave(on_left), on_left)
+
+    def rouse(self) -> None:
+        """It is asked after all. Safe from any thread."""
+        self._bid(lambda beside: beside.stay(), lambda: None)
+
+    def _bid(self, bidding: Callable[[Beside], None], alone: Callable[[], None]) -> None:
+        """Nothing, once it stops: who then waits is the next process's."""
+
+        def obey() -> None:
+            if self._stop.is_set():
+                return
+            if self._beside is None:
+                alone()
+            else:
+                bidding(self._beside)
+
+        if self._loop is not None:
+            call(self._loop, obey)
+
     async def _serve(
         self, listeners: tuple[socket.socket, ...], on_started: Callable[[], None]
     ) -> None:
         if self._beside is not None:
             await self._beside.start()
+        loop = self._loop = asyncio.get_running_loop()
         on_started()
-        loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(AT_ONCE, "answering"))
         self._room.open()
         woken = asyncio.Event()
@@ -212,8 +246,6 @@ class Server:
 
     def enter(self, connection: Connection, asking: Asking) -> None:
         if self._application.waits(asking):
-            if self._idle is not None:
-                self._idle.asked(self.now)
             self._room.enter(connection, asking.headers, asking.peer)
         else:
             connection.answer()

@@ -80,6 +80,8 @@ class WaitingRoom:
         self._allowances = Allowances(settings.per_caller) if settings.per_caller else None
         self._elsewhere: set[asyncio.Future[Any]] = set()
         self._is_at_work = self._is_resting = self._rests_elsewhere = False
+        self.on_entered: Callable[[], None] = lambda: None
+        """Told of each request that comes."""
 
     def open(self) -> None:
         """On the loop that answers."""
@@ -93,6 +95,7 @@ class WaitingRoom:
         `headers`: by lower-case name; of a call by gRPC, its metadata. `peer`: address of who asks,
         for the limit per caller.
         """
+        self.on_entered()
         priority = NORMAL
         try:
             if self._allowances is not None:

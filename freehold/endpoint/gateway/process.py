@@ -71,3 +71,9 @@ class _Looking:
         with suppress(asyncio.CancelledError):
             await self._task
         self._relay.close()
+
+    def leave(self, on_left: Callable[[], None]) -> None:
+        on_left()
+
+    def stay(self) -> None:
+        pass

@@ -24,6 +24,8 @@ _SERVICES = ("", SERVICE, HEALTH_SERVICE)
 class HealthService:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self.dozes = False
+        """Whether watches end: the endpoint is about to sleep. Who watches on wakes it."""
         self.methods: Mapping[str, Any] = {
             "Check": grpc.unary_unary_rpc_method_handler(self._check),
             "Watch": grpc.unary_stream_rpc_method_handler(self._watch),
@@ -46,6 +48,8 @@ class HealthService:
             if state != before:
                 await context.write(_told(state))
                 before = state
+            if self.dozes:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the endpoint goes to sleep")
             if stops:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "the endpoint stops")
             await asyncio.sleep(INTERVAL)

@@ -56,6 +56,8 @@ class InferenceService:
         """Calls whose message is not whole yet, and since when."""
         self._reads: dict[asyncio.Task[Any], float] = {}
         """Of streams, the wait for the next message."""
+        self.hears_out = False
+        """Whether what begins is answered though the endpoint stops."""
         self._waiting = 0
         """Whole messages that are not answered."""
         unary, stream = grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
@@ -122,7 +124,7 @@ class InferenceService:
 
     def _begin(self) -> None:
         """Raises Refused `endpoint.stopping`: what began before is answered."""
-        if self._endpoint.application.draining:
+        if self._endpoint.application.draining and not self.hears_out:
             raise Refused("the endpoint stops: it takes no new calls", code="endpoint.stopping")
 
     async def _message(self, context: Any) -> bytes:
