@@ -62,7 +62,7 @@ INPUT = "input_"
 TOKEN = "token_"
 TOKENS, TOKEN_IDS = "freehold.tokens", "freehold.token_ids"
 SKETCHES = "freehold.sketches"
-SLICE = 256
+SLICE = 1024
 """Batches of which columns are made at a time: each column is made without letting another thread
 at the interpreter, and answers must not wait for it."""
 SLICE_ROWS = 16384
