@@ -142,6 +142,7 @@ def _kind(annotation: ast.expr) -> str:
         "Mapping[str, str]": "name → text",
         "Mapping[str, float]": "name → number",
         "float | None": "number",
+        "int | None": "whole number",
         "tuple[float, ...]": "list of numbers",
     }[text]
 

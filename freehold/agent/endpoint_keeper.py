@@ -21,6 +21,10 @@ class RunningEndpoint(Protocol):
     def url(self) -> str: ...
 
     @property
+    def grpc(self) -> str | None:
+        """Its address, where it answers by gRPC too."""
+
+    @property
     def is_alive(self) -> bool: ...
 
     def stop(self) -> None:
@@ -61,7 +65,10 @@ class EndpointKeeper:
         self._started = now
         url = self._running.url
         (self._serving / ADDRESS).write_text(_address(url))
-        self._tell(Event("endpoint.started", f"serving at {url}", {"url": url}))
+        grpc = self._running.grpc
+        beside = f", and by gRPC at {grpc}" if grpc else ""
+        told = {"grpc": grpc, "url": url}
+        self._tell(Event("endpoint.started", f"serving at {url}{beside}", told))
 
     def stop(self) -> None:
         if self._running is None:

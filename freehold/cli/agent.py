@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -53,6 +54,7 @@ _SILENT = frozenset({Unreachable.code, "storage.unreachable", "storage.in-doubt"
 )
 @click.option("--without-endpoint", is_flag=True, help="Another process answers predictions.")
 @click.option("--port", type=int, help="Instead of the one in freehold.yaml; 0 takes a free one.")
+@click.option("--grpc-port", type=int, help="The same, where the endpoint answers by gRPC too.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event.")
 def command(
     name: str,
@@ -61,9 +63,12 @@ def command(
     lease: float,
     without_endpoint: bool,
     port: int | None,
+    grpc_port: int | None,
     as_json: bool,
 ) -> None:
-    settings = _Settings(name, every, lease, without_endpoint, port, as_json)
+    ports = {"port": port, "grpc_port": grpc_port}
+    given = {key: number for key, number in ports.items() if number is not None}
+    settings = _Settings(name, every, lease, without_endpoint, given, as_json)
     while True:
         try:
             _attend(settings, once)
@@ -80,7 +85,8 @@ class _Settings:
     every: float
     lease: float
     without_endpoint: bool
-    port: int | None
+    ports: Mapping[str, Any]
+    """Those that the endpoint is to have instead of the project's."""
     as_json: bool
 
 
@@ -93,7 +99,7 @@ def _attend(settings: _Settings, once: bool) -> None:
 
         spec, keeper = site.project.spec.endpoint, None
         if spec is not None and not (settings.without_endpoint or once):
-            start = _starter(spec, spec.port if settings.port is None else settings.port)
+            start = _starter(replace(spec, **settings.ports))
             keeper = EndpointKeeper(site.serving, start, tell, time.monotonic)
         stopping = Stopping()
         agent = Agent(
@@ -152,9 +158,8 @@ def _print(event: Event, site: Site, as_json: bool) -> None:
     click.echo(json.dumps(told, ensure_ascii=False, default=str))
 
 
-def _starter(spec: EndpointSpec, port: int) -> StartEndpoint:
+def _starter(spec: EndpointSpec) -> StartEndpoint:
     def start(serving: Path) -> RunningEndpoint:
-        settings = replace(settings_of(spec, serving), port=port)
-        return EndpointProcess.begin(settings, spec.sleep_after)
+        return EndpointProcess.begin(settings_of(spec, serving), spec.sleep_after)
 
     return start

@@ -8,14 +8,14 @@ from freehold.endpoint.settings import EndpointSettings
 MEGABYTE = 2**20
 
 
-def settings_of(spec: EndpointSpec, folder: Path, grpc_port: int | None = None) -> EndpointSettings:
+def settings_of(spec: EndpointSpec, folder: Path) -> EndpointSettings:
     """`folder`: the serving folder."""
     settings = EndpointSettings(
         folder,
         spec.host,
         spec.port,
         spec.runtime,
-        grpc_port,
+        spec.grpc_port,
         spec.processes,
         spec.batch_delay,
     )

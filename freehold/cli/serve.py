@@ -34,7 +34,11 @@ PATIENCE = 10.0
 @click.command("serve", help="Answer predictions, and keep the loop going, until stopped.")
 @click.option("--port", type=int, help="Instead of the one in freehold.yaml; 0 takes a free one.")
 @click.option("--runtime", help="Instead of the one in freehold.yaml: auto, onnx, lightgbm, …")
-@click.option("--grpc-port", type=int, help="Answer by gRPC too; 0 takes a free port.")
+@click.option(
+    "--grpc-port",
+    type=int,
+    help="Answer by gRPC too; 0 takes a free port. Instead of what freehold.yaml says.",
+)
 @click.option("--processes", type=int, help="That answer. Instead of what freehold.yaml says.")
 @click.option(
     "--sleep-after",
@@ -55,6 +59,7 @@ def command(
         said = ready_to_serve(site)
         given: dict[str, Any] = {
             "port": port,
+            "grpc_port": grpc_port,
             "runtime": runtime,
             "processes": processes,
             "sleep_after": sleep_after,
@@ -80,9 +85,9 @@ def command(
 
         try:
             if spec.processes > 1 or spec.sleep_after:
-                _in_processes(site.serving, spec, grpc_port, on_ready, grpc.append)
+                _in_processes(site.serving, spec, on_ready, grpc.append)
             else:
-                _here(site.serving, spec, grpc_port, on_ready, grpc.append)
+                _here(site.serving, spec, on_ready, grpc.append)
         finally:
             stopping.set()
             _forget(told, served)
@@ -106,12 +111,11 @@ def _check(spec: EndpointSpec) -> None:
 def _here(
     folder: Path,
     spec: EndpointSpec,
-    grpc_port: int | None,
     on_ready: Callable[[str], None],
     on_grpc: Callable[[str], None],
 ) -> None:
     serve(
-        settings_of(spec, folder, grpc_port),
+        settings_of(spec, folder),
         on_ready,
         lambda log: output.note(f"log: {log.written:,} rows"),
         on_grpc=on_grpc,
@@ -121,7 +125,6 @@ def _here(
 def _in_processes(
     folder: Path,
     spec: EndpointSpec,
-    grpc_port: int | None,
     on_ready: Callable[[str], None],
     on_grpc: Callable[[str], None],
 ) -> None:
@@ -129,7 +132,7 @@ def _in_processes(
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
-    process = EndpointProcess.begin(settings_of(spec, folder, grpc_port), spec.sleep_after)
+    process = EndpointProcess.begin(settings_of(spec, folder), spec.sleep_after)
     with process:
         if process.grpc is not None:
             on_grpc(process.grpc)

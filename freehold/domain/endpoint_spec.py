@@ -47,6 +47,8 @@ class EndpointSpec:
     model: str
     host: str = "127.0.0.1"
     port: int = 8100
+    grpc_port: int | None = None
+    """Where it answers by gRPC too, on this machine; 0: at a free port. Not said: it does not."""
     runtime: str = EMBEDDED["model_runtime"]
     """The runtime adapter that answers predictions; `auto` takes the one that the package asks for.
     They give the numbers of the model's own library; ONNX Runtime, which `auto` takes where a
@@ -67,6 +69,7 @@ class EndpointSpec:
         """What is wrong with them, by field."""
         bounds = {
             "port": (0, 65535),
+            "grpc_port": (0, 65535),
             "processes": (1, PROCESSES),
             "sleep_after": (0, _YEAR),
             "batch_delay": (0, 1),
@@ -75,5 +78,5 @@ class EndpointSpec:
         return {
             name: f"must be between {low} and {high}, not {values[name]}"
             for name, (low, high) in bounds.items()
-            if not low <= values[name] <= high
+            if values[name] is not None and not low <= values[name] <= high
         }

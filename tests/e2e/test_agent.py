@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import grpc
 import pytest
 
 from freehold.app.site.opening import open_site
 from freehold.app.site.trusting import rekey
+from freehold.serving.inference_messages import HEALTH_SERVICE, HealthCheckResponse
 
 SITES = """\
 project: tiny
@@ -259,6 +261,18 @@ def test_an_endpoint_is_kept_as_released(serving: Any) -> None:
     said = ended(serving, agent)
     assert said.code == 0, said.err
     assert not (serving.folder / ".freehold" / "serving" / "endpoint.json").exists()
+
+
+def test_its_endpoint_answers_by_grpc_where_the_project_says_so(serving: Any) -> None:
+    file = serving.folder / "freehold.yaml"
+    file.write_text(file.read_text().replace("endpoint:\n", "endpoint:\n  grpc_port: 0\n"))
+    agent = serving.start("agent", "--json", "--every", "0.2")
+    address = event(agent, "endpoint.started")["grpc"]
+    with grpc.insecure_channel(address) as channel:
+        ready = channel.unary_unary(f"/{HEALTH_SERVICE}/Check")
+        answer = HealthCheckResponse.FromString(ready(b"", timeout=PATIENCE))
+    assert answer.status == 1, "serving"
+    assert ended(serving, agent).code == 0
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from freehold.domain.errors import Failed
 class StandIn:
     url: str
     is_alive: bool = True
+    grpc: str | None = None
 
     def stop(self) -> None:
         if not self.is_alive:
