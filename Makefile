@@ -5,9 +5,11 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 BIN := .venv/bin
 DEMO ?= demo-flights
 PYTEST_ARGS ?=
+# Half as many again as cores: tests wait for processes and clocks as much as they compute.
+WORKERS ?= $(shell $(PYTHON) -c "import os; n = os.cpu_count() or 1; print(n + n // 2)")
 # In the order of the folders, so that the long files of `e2e` do not run alone at the end.
 # What crashes is named and ends the run: a worker that is started again is never told to end.
-PARALLEL ?= -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=0
+PARALLEL ?= -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 CEPH ?=
 
 .PHONY: help clients readers torch demo demo-short demo-sites test test-servers test-all check lint types imports format lock prices clean

@@ -215,7 +215,7 @@ def masked(line: str) -> str:
     """Without what differs from one time to the next."""
     line = re.sub(r"[▁▂▃▄▅▆▇█·]+", "▄", line)
     line = re.sub(r"/tmp/[^ '\"]*/work/", "", line)
-    line = re.sub(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b", "0", line)
+    line = re.sub(r"\bsha256:[0-9a-f]+\b|\b\d{8}-\d{6}-[0-9a-f]{4}\b", "0", line)
     line = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]{4,}\b|[\d][\d,.:TZ-]*", "0", line)
     line = re.sub(r"-?\b0\b", "0", line)
     return " ".join(line.split())

@@ -43,8 +43,8 @@ two
 ```console
 $ cat note.txt
 {shown}
-$ echo made 3 rows at 12:30 of 64a876e5
-made 4 rows at 11:00 of 99e8ab01
+$ echo made 3 rows at 12:30 of 64a876e5, plan sha256:2e3a1238df2c
+made 4 rows at 11:00 of 99e8ab01, plan sha256:219fc6626fd7
 ```
 """
 
