@@ -3,10 +3,9 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -19,7 +18,7 @@ from freehold.app.site.meeting import damaged
 from freehold.app.site.opening import Site, open_site
 from freehold.app.work.claim import LEASE_SECONDS, Claims
 from freehold.cli import output
-from freehold.cli.endpoint_settings import settings_of
+from freehold.cli.endpoint_settings import chosen, settings_of
 from freehold.cli.environment import steps_at
 from freehold.domain.endpoint_spec import EndpointSpec
 from freehold.domain.errors import Conflict, Failed, Unreachable
@@ -67,8 +66,7 @@ def command(
     as_json: bool,
 ) -> None:
     ports = {"port": port, "grpc_port": grpc_port}
-    given = {key: number for key, number in ports.items() if number is not None}
-    settings = _Settings(name, every, lease, without_endpoint, given, as_json)
+    settings = _Settings(name, every, lease, without_endpoint, ports, as_json)
     while True:
         try:
             _attend(settings, once)
@@ -85,7 +83,7 @@ class _Settings:
     every: float
     lease: float
     without_endpoint: bool
-    ports: Mapping[str, Any]
+    ports: Mapping[str, int | None]
     """Those that the endpoint is to have instead of the project's."""
     as_json: bool
 
@@ -99,7 +97,7 @@ def _attend(settings: _Settings, once: bool) -> None:
 
         spec, keeper = site.project.spec.endpoint, None
         if spec is not None and not (settings.without_endpoint or once):
-            start = _starter(replace(spec, **settings.ports))
+            start = _starter(chosen(spec, settings.ports))
             keeper = EndpointKeeper(site.serving, start, tell, time.monotonic)
         stopping = Stopping()
         agent = Agent(

@@ -6,9 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -19,7 +17,7 @@ from freehold.app.release.log_rule import require_log_columns
 from freehold.app.release.serving_folder import publish
 from freehold.app.site.opening import Site, open_site
 from freehold.cli import output
-from freehold.cli.endpoint_settings import settings_of
+from freehold.cli.endpoint_settings import chosen, settings_of
 from freehold.domain.endpoint_spec import EndpointSpec
 from freehold.domain.errors import FreeholdError, NotFound, WrongUsage
 from freehold.endpoint.endpoint_process import EndpointProcess
@@ -57,15 +55,14 @@ def command(
 ) -> None:
     with open_site() as site:
         said = ready_to_serve(site)
-        given: dict[str, Any] = {
+        given = {
             "port": port,
             "grpc_port": grpc_port,
             "runtime": runtime,
             "processes": processes,
             "sleep_after": sleep_after,
         }
-        spec = replace(said, **{name: one for name, one in given.items() if one is not None})
-        _check(spec)
+        spec = chosen(said, given)
         told = site.serving / ADDRESS
         served: list[str] = []
         grpc: list[str] = []
@@ -94,18 +91,6 @@ def command(
             if loop.is_alive():
                 # A turn that is cut off is gone on with by the next one, wherever it was.
                 loop.join(timeout=PATIENCE)
-
-
-def _check(spec: EndpointSpec) -> None:
-    """Raises WrongUsage."""
-    faults = [f"{name} {odd}" for name, odd in spec.odd_numbers().items()]
-    if faults:
-        raise WrongUsage(
-            "the endpoint cannot be run so",
-            why="; ".join(faults),
-            hint="mend these options, or `endpoint` in freehold.yaml",
-            code="usage.endpoint",
-        )
 
 
 def _here(

@@ -1,6 +1,6 @@
 """How a budget stands, and whether a plan passes it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -89,6 +89,32 @@ def share_of(spec: BudgetSpec, charges: Iterable[Charge]) -> float | None:
     paid = [one.money for one in charges if covers(spec, one.tags)]
     known = [money for money in paid if money is not None]
     return sum(known) if len(known) == len(paid) else None
+
+
+def question(standing: Standing, charges: Sequence[Charge]) -> dict[str, Any]:
+    """What policies are asked about a plan that would pass a limit: whether a person may be asked
+    to allow it (`budgets.NAME.policies`). What is denied is refused.
+
+    Version 1 (`freehold: 1`). `filters`: tag → value, what the budget pays; `adds`: money that the
+    plan adds to it, null where nobody knows; `charges`: all that the plan would spend;
+    `budget.forecast`: of the whole month, null while there is none.
+    """
+    return {
+        "freehold": 1,
+        "question": "budget",
+        "budget": {
+            "name": standing.name,
+            "limit": standing.spec.limit,
+            "currency": standing.currency,
+            "month": standing.month,
+            "spent": standing.spent,
+            "committed": standing.committed,
+            "forecast": standing.forecast.expected,
+        },
+        "filters": filters_of(standing.spec),
+        "adds": share_of(standing.spec, charges),
+        "charges": [{"tags": dict(one.tags), "money": one.money} for one in charges],
+    }
 
 
 def answer(standing: Standing, charges: Iterable[Charge]) -> Answer:

@@ -5,7 +5,9 @@ Kulkarni et al., "Logical Physical Clocks", 2014.
 
 from typing import Any, NamedTuple
 
-LIMIT = 2**53 - 1
+from freehold.domain.canonical import SAFE_INTEGER
+
+LIMIT = SAFE_INTEGER
 """Greatest number of a time: the greatest integer that every JSON reader has (RFC 8785). As
 microseconds it is the year 2255."""
 

@@ -63,9 +63,8 @@ class Proposal:
     """Name of the fact that made it."""
     approval: str = ""
     """Name of the fact that approved it: the cause of what is then done."""
-    approved_by: str = ""
-    approved_at: int = 0
-    """Microseconds since 1970; 0 while it is not."""
+    begins: int = 0
+    """Microseconds since 1970 before which what is approved is not begun; 0: at once."""
 
     @property
     def open(self) -> bool:
@@ -75,8 +74,7 @@ class Proposal:
         return {
             "action": self.action,
             "approval": self.approval,
-            "approved_at": self.approved_at,
-            "approved_by": self.approved_by,
+            "begins": self.begins,
             "day": self.day,
             "fact": self.fact,
             "made_version": self.made_version,
@@ -102,8 +100,7 @@ class Proposal:
             made_version=value.get("made_version"),
             fact=value.get("fact", ""),
             approval=value.get("approval", ""),
-            approved_by=value.get("approved_by", ""),
-            approved_at=value.get("approved_at", 0),
+            begins=value.get("begins", 0),
         )
 
 
@@ -162,8 +159,10 @@ def settle(
     actor: str = "system",
     made_version: int | None = None,
     code: str = "",
+    begins: int = 0,
 ) -> Draft:
-    """The fact that a proposal was approved, rejected or done.
+    """The fact that a proposal was approved, rejected or done. `begins`: of one that is approved,
+    when it is not to be carried out at once.
 
     Raises Conflict `proposal.not-open` if its standing does not allow that.
     """
@@ -179,6 +178,8 @@ def settle(
         body["made_version"] = made_version
     if standing == "failed":
         body["code"] = code
+    if begins:
+        body["begins"] = begins
     cause = tuple(name for name in (proposal.approval or proposal.fact,) if name)
     return Draft(f"proposal.{standing}", body, cause=cause, actor=actor)
 
@@ -214,8 +215,7 @@ def fold(fact: Fact, state: State) -> Iterable[Change]:
         settled["made_version"] = body["made_version"]
     if standing == "approved":
         settled["approval"] = fact.name
-        settled["approved_by"] = fact.actor
-        settled["approved_at"] = fact.time.wall
+        settled["begins"] = body.get("begins", 0)
     return [Change("proposals", row["proposal"], settled)]
 
 

@@ -221,12 +221,12 @@ def log_table(batches: Sequence[Batch], pieces: Pieces = NO_PIECES) -> pl.DataFr
 
 def _tables(batches: Sequence[Batch], pieces: Pieces) -> Iterator[pl.DataFrame]:
     kinds = _kinds(batches)
-    inputs = len(SCHEMA) + len(kinds)
+    width = len(SCHEMA) + len(kinds)
     at = 0
     while at < len(batches):
         made = pieces.get(id(batches[at]))
         # One of another release may lack a column; one of a part that is halved may go too far.
-        if made and made.table.width == inputs and at + len(made.batches) <= len(batches):
+        if made and made.table.width == width and at + len(made.batches) <= len(batches):
             yield made.table
             at += len(made.batches)
             continue

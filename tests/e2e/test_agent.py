@@ -275,6 +275,13 @@ def test_its_endpoint_answers_by_grpc_where_the_project_says_so(serving: Any) ->
     assert ended(serving, agent).code == 0
 
 
+def test_a_port_that_cannot_be_is_refused_before_anything_is_done(serving: Any) -> None:
+    for option in ("--port", "--grpc-port"):
+        said = serving.freehold("agent", option, "99999")
+        assert said.code == 2
+        assert "error[usage.endpoint]" in said.err
+
+
 @pytest.fixture
 def shared(checkouts: tuple[Any, Any]) -> tuple[Any, Any]:
     """The first makes three versions of a model, and releases one at all sites; the second has made

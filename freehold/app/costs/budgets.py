@@ -16,14 +16,13 @@ from freehold.catalog.budgets import (
     word,
 )
 from freehold.catalog.metering import Spent, spent_by, spent_in
-from freehold.costs.budget import Answer, Charge, Standing, answer, covers, filters_of, share_of
+from freehold.costs.budget import Answer, Charge, Standing, answer, covers, question, share_of
 from freehold.costs.forecast import WEEKS, forecast, month_of
 from freehold.domain.errors import BudgetExceeded, Fault, NotFound
 from freehold.domain.fact import Draft
 from freehold.domain.project import BudgetSpec
 from freehold.domain.projection import State
 from freehold.domain.verdict import Denial
-from freehold.governance.budget import budget_input
 from freehold.planning.applied import estimate_of
 
 LATEST = 5
@@ -218,18 +217,8 @@ def _denials(site: Site, one: Standing, charges: Sequence[Charge]) -> Sequence[D
     if not one.spec.policies:
         return ()
     policies = read_policy_folder(site.project, one.spec.policies)
-    budget = {
-        "name": one.name,
-        "limit": one.spec.limit,
-        "currency": one.currency,
-        "month": one.month,
-        "spent": one.spent,
-        "committed": one.committed,
-        "forecast": one.forecast.expected,
-    }
-    spending = [(charge.tags, charge.money) for charge in charges]
-    question = budget_input(budget, filters_of(one.spec), share_of(one.spec, charges), spending)
-    return engine().evaluate(policies.modules, policies.data, question).denials
+    asked = question(one, charges)
+    return engine().evaluate(policies.modules, policies.data, asked).denials
 
 
 def _faults(said: Iterable[_Said], charges: Sequence[Charge], plan: str) -> list[Fault]:

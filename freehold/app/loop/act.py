@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from freehold.app.loop.proposals import approved, find_proposal, open_proposals
 from freehold.app.release.release import plan_release, release
+from freehold.app.run.placement.choosing import MICROSECONDS_AN_HOUR
 from freehold.app.run.plan import PlannedRun, plan_run
 from freehold.app.run.run import plan_resume, resume_run, run
 from freehold.app.site.opening import Site
@@ -51,7 +52,7 @@ def act(site: Site, model: str, tell: Tell) -> Acted | None:
     """Carry out the oldest proposal that is approved, or that the project approves by itself.
 
     Waits while a release is running: one change of a model's traffic at a time. What the project
-    approved by itself waits for cleaner power where its plan may; a person's word is for now. A
+    approves by itself waits for cleaner power where its plan may; a person's word is for now. A
     retraining that fails, or that a budget refuses, ends its proposal, and the cool-down begins.
     For whoever holds the model's turn. Raises what publishing raises, after the release stands:
     the next turn publishes it.
@@ -59,19 +60,18 @@ def act(site: Site, model: str, tell: Tell) -> Acted | None:
     if running_release(site.state, model, site.name) is not None:
         return None
     for proposal in open_proposals(site, model):
-        found = proposal.standing
-        if found == "made":
+        if proposal.standing == "made":
             if site.project.spec.monitoring.act != "automatic":
                 continue
-            proposal = approved(site, proposal, BY_POLICY)
+            wait = _wait(site, proposal)
+            begins = site.clock() + round(wait * MICROSECONDS_AN_HOUR) if wait else 0
+            proposal = approved(site, proposal, BY_POLICY, begins)
+            if wait:
+                tell(f"{proposal.name} waits {wait:.1f} h for cleaner power")
+        if site.clock() < proposal.begins:
+            continue
         try:
-            planned = _retraining(site, proposal)
-            wait = None if planned is None else planned.plan.wait
-            if wait is not None and proposal.approved_by == BY_POLICY:
-                if found == "made":
-                    tell(f"{proposal.name} waits {wait.hours:.1f} h for cleaner power")
-                continue
-            return _carry_out(site, proposal, planned, tell)
+            return _carry_out(site, proposal, tell)
         except FreeholdError as error:
             if error.code in BUSY:
                 tell(f"{proposal.name} waits: [{error.code}] {error.what}")
@@ -85,18 +85,23 @@ def act(site: Site, model: str, tell: Tell) -> Acted | None:
     return None
 
 
-def _retraining(site: Site, proposal: Proposal) -> PlannedRun | None:
-    """None where it has begun already."""
-    if _run_of(site.state, proposal):
-        return None
+def _wait(site: Site, proposal: Proposal) -> float:
+    """Hours. What cannot be planned does not wait, and fails where it is carried out."""
+    try:
+        wait = _planned(site, proposal).plan.wait
+    except FreeholdError:
+        return 0.0
+    return 0.0 if wait is None else wait.hours
+
+
+def _planned(site: Site, proposal: Proposal, cause: tuple[str, ...] = ()) -> PlannedRun:
     spec = site.project.spec.models[proposal.model]
     given = {n: proposal.day if v == "today" else v for n, v in spec.retrain.items()}
-    cause, asked = (proposal.approval,), proposal.approved_at
-    return plan_run(site, spec.pipeline, given, cause=cause, asked=asked)
+    return plan_run(site, spec.pipeline, given, cause=cause)
 
 
-def _carry_out(site: Site, proposal: Proposal, planned: PlannedRun | None, tell: Tell) -> Acted:
-    version = _version_for(site, proposal, planned, tell)
+def _carry_out(site: Site, proposal: Proposal, tell: Tell) -> Acted:
+    version = _version_for(site, proposal, tell)
     done = settle(proposal, "done", proposal.day, made_version=version.version)
     if not version.allowed:
         site.ledger.append([done])
@@ -108,12 +113,10 @@ def _carry_out(site: Site, proposal: Proposal, planned: PlannedRun | None, tell:
     return Acted(proposal, version, begun)
 
 
-def _version_for(
-    site: Site, proposal: Proposal, planned: PlannedRun | None, tell: Tell
-) -> ModelVersion:
+def _version_for(site: Site, proposal: Proposal, tell: Tell) -> ModelVersion:
     """The version that the proposal's retraining made, now or before an interruption."""
-    if planned is None:
-        begun = _run_of(site.state, proposal)
+    begun = _run_of(site.state, proposal)
+    if begun:
         made = version_of_run(site.state, begun)
         if made is not None and made.judged:
             return made
@@ -121,7 +124,7 @@ def _version_for(
         finished = resume_run(site, plan_resume(site, begun))
     else:
         tell(f"retraining {proposal.model} as of {proposal.day}")
-        finished = run(site, planned)
+        finished = run(site, _planned(site, proposal, (proposal.approval,)))
     if finished.version is None:
         raise Refused(
             f"the retraining made no version of {proposal.model}",

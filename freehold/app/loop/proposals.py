@@ -38,18 +38,23 @@ def find_proposal(site: Site, name: str) -> Proposal:
     )
 
 
-def approved(site: Site, proposal: Proposal, actor: str) -> Proposal:
-    return _settled(site, proposal, "approved", actor)
+def approved(site: Site, proposal: Proposal, actor: str, begins: int) -> Proposal:
+    """`begins`: as in `Proposal`."""
+    return _settled(site, proposal, "approved", actor, begins)
 
 
 def _settled(
-    site: Site, proposal: Proposal, word: Literal["approved", "rejected"], actor: str
+    site: Site,
+    proposal: Proposal,
+    word: Literal["approved", "rejected"],
+    actor: str,
+    begins: int = 0,
 ) -> Proposal:
     def decision(state: State) -> list[Draft]:
         """By its standing now: another process may have had a word meanwhile."""
         known = proposals_of(state, proposal.model)
         now = next(one for one in known if one.name == proposal.name)
-        return [settle(now, word, now.day, actor=actor)]
+        return [settle(now, word, now.day, actor=actor, begins=begins)]
 
     site.ledger.decide(decision)
     return find_proposal(site, proposal.name)

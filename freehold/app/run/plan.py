@@ -46,10 +46,8 @@ def plan_run(
     cause: tuple[str, ...] = (),
     without: Sequence[str] = (),
     what_if: Sequence[str] = (),
-    asked: int | None = None,
 ) -> PlannedRun:
-    """Trace, check and place a pipeline. `without`: sites that take no work. `asked`: since when it
-    is wanted, in microseconds, so that its deadline counts from then; None: from now.
+    """Trace, check and place a pipeline. `without`: sites that take no work.
 
     Raises WrongUsage, ProjectInvalid, PipelineInvalid, PlacementImpossible, PolicyDenied
     `label.lowering`.
@@ -82,8 +80,7 @@ def plan_run(
     )
     code = digest_of({m: sha256(data).hexdigest() for m, data in options.sources.items()})
     left_out = tuple(dict.fromkeys(without))
-    changes = (*(f"down={one}" for one in left_out), *what_if)
-    chosen, labels = _placed(site, known, changes, asked)
+    chosen, labels = _placed(site, known, (*(f"down={one}" for one in left_out), *what_if))
     lowered = require_consent(site.project, graph, code, labels)
     places = {} if chosen is None else chosen.placed.places
     assumed = {
@@ -109,10 +106,10 @@ def plan_run(
 
 
 def _placed(
-    site: Site, known: Forecasts, what_if: Sequence[str], asked: int | None
+    site: Site, known: Forecasts, what_if: Sequence[str]
 ) -> tuple[Chosen | None, Mapping[str, StepLabels]]:
     if is_placed(site.project.spec):
-        chosen = choose(site, known, what_if, asked)
+        chosen = choose(site, known, what_if)
         return chosen, chosen.labels
     if what_if:
         raise WrongUsage(

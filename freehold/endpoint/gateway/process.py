@@ -73,7 +73,8 @@ class _Looking:
         self._relay.close()
 
     def leave(self, on_left: Callable[[], None]) -> None:
+        """Nobody connects here."""
         on_left()
 
     def stay(self) -> None:
-        pass
+        """Nobody was kept out."""

@@ -54,11 +54,8 @@ class Chosen:
     wait: Wait | None
 
 
-def choose(
-    site: Site, known: Forecasts, what_if: Sequence[str] = (), asked: int | None = None
-) -> Chosen:
-    """`asked`: as in `plan_run`. Raises ProjectInvalid, PlacementImpossible, WrongUsage
-    `usage.what-if`."""
+def choose(site: Site, known: Forecasts, what_if: Sequence[str] = ()) -> Chosen:
+    """Raises ProjectInvalid, PlacementImpossible, WrongUsage `usage.what-if`."""
     project, graph = site.project, known.graph
     spec = project.spec.placement
     ground = ground_of(project)
@@ -96,7 +93,7 @@ def choose(
         return solver.solve(problem, SECONDS, gap_of(problem))
 
     placed = place(wish, found, question, solve)
-    return Chosen(placed, labels, _wait(site, placed, wish.limits, asked))
+    return Chosen(placed, labels, _wait(site, placed, wish.limits))
 
 
 def _lying(
@@ -170,7 +167,7 @@ def _reading(site: Site, graph: Graph) -> Reading:
     return Reading(driver)
 
 
-def _wait(site: Site, placed: Placed, limits: Limits, asked: int | None) -> Wait | None:
+def _wait(site: Site, placed: Placed, limits: Limits) -> Wait | None:
     """Only where there is a deadline, and carbon is to be made small."""
     spec = site.project.spec
     if limits.deadline is None or spec.placement.minimise == "money":
@@ -179,11 +176,6 @@ def _wait(site: Site, placed: Placed, limits: Limits, asked: int | None) -> Wait
     for step in placed.steps:
         by_site[step.place.site] = by_site.get(step.place.site, 0.0) + step.carbon
     hours = placed.cost.seconds / 3600
-    now = site.clock()
-    since = now if asked is None else asked
-    hour = since / MICROSECONDS_AN_HOUR % 24
-    best = best_wait(by_site, profiles_of(spec), hour, hours, limits.deadline / 3600 - hours)
-    waited = (now - since) / MICROSECONDS_AN_HOUR
-    if best is None or best.hours <= waited:
-        return None
-    return replace(best, hours=best.hours - waited)
+    now = site.clock() / MICROSECONDS_AN_HOUR % 24
+    slack = limits.deadline / 3600 - hours
+    return best_wait(by_site, profiles_of(spec), now, hours, slack)
