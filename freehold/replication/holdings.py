@@ -10,14 +10,8 @@ import polars as pl
 
 from freehold.ports.object_store import ObjectStore
 from freehold.replication.fault import NotBelieved
-from freehold.replication.layout import (
-    ARTIFACTS,
-    PACKS,
-    pack_index_key,
-    pack_key,
-    pack_of_index,
-)
-from freehold.replication.pack import INDEX_LIMIT, SCHEMA, decode_index
+from freehold.replication.layout import ARTIFACTS, PACKS, pack_key, pack_of
+from freehold.replication.pack import SCHEMA, TAIL, decode_directory, directory_range
 
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _ALONE = re.compile(re.escape(ARTIFACTS) + r"([0-9a-f]{2})/(\1[0-9a-f]{62})")
@@ -42,7 +36,7 @@ class ArtifactFault:
 
 @dataclass(frozen=True)
 class Holdings:
-    """Of one store at one time, as its names and indices claim: not verified."""
+    """Of one store at one time, as its names and directories claim: not verified."""
 
     packed: pl.DataFrame
     """`digest` (hexadecimal), `offset`, `size`, `pack` (hexadecimal); some in several packs."""
@@ -93,14 +87,11 @@ def _whole_packs(packs: pl.Series) -> Iterator[tuple[int, int]]:
 def what_store_has(
     store: ObjectStore, known: Holdings | None = None, *, name: str = ""
 ) -> Holdings:
-    """Two listings; bodies only of the indices of packs that are not in `known`, an earlier answer.
+    """Two listings; of packs that are not in `known`, an earlier answer, their directories.
 
-    `name`: of the store, for faults. A pack whose index is corrupt counts as absent.
+    `name`: of the store, for faults. A pack whose directory is corrupt counts as absent.
     """
-    keys = set(store.keys(PACKS))
-    packs = frozenset(
-        pack for pack in map(pack_of_index, keys) if pack is not None and pack_key(pack) in keys
-    )
+    packs = frozenset(filter(None, map(pack_of, store.keys(PACKS))))
     matches = (_ALONE.fullmatch(key) for key in store.keys(ARTIFACTS))
     alone = frozenset(found[2] for found in matches if found is not None)
     if known is not None and known.packs == packs:
@@ -112,7 +103,7 @@ def what_store_has(
         faults += [one for one in known.faults if one.digest.partition(":")[2] in packs]
     new = sorted(packs - known.packs if known is not None else packs)
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        for read in pool.map(partial(_read_index, store, name), new):
+        for read in pool.map(partial(_places, store, name), new):
             if isinstance(read, ArtifactFault):
                 faults.append(read)
             else:
@@ -128,11 +119,23 @@ def hexadecimal(digest: str) -> str:
     return found[1]
 
 
-def _read_index(store: ObjectStore, name: str, pack: str) -> pl.DataFrame | ArtifactFault:
+def _places(store: ObjectStore, name: str, pack: str) -> pl.DataFrame | ArtifactFault:
     try:
-        frame = decode_index(store.get(pack_index_key(pack), 0, INDEX_LIMIT + 1))
+        frame = _read_directory(store, pack_key(pack))
     except NotBelieved as exc:
         return ArtifactFault(name, exc.kind, exc.what, f"sha256:{pack}")
     except KeyError:
-        return ArtifactFault(name, "pack.missing", "its index is gone", f"sha256:{pack}")
+        return ArtifactFault(name, "pack.missing", "it is gone", f"sha256:{pack}")
     return frame.with_columns(pack=pl.lit(pack))
+
+
+def _read_directory(store: ObjectStore, key: str) -> pl.DataFrame:
+    size = store.size(key)
+    if size is None:
+        raise KeyError(key)
+    first = max(0, size - TAIL)
+    tail = store.get(key, first, size)
+    start, stop = directory_range(tail, first + len(tail))
+    within = start - first
+    directory = tail[within : stop - first] if within >= 0 else store.get(key, start, stop)
+    return decode_directory(directory, start)

@@ -25,7 +25,7 @@ _SEGMENT = re.compile(
 )
 _HEAD = re.compile(rf"logs/{_WRITER}/heads/(?P<size>[0-9]{{16}})-{_DIGEST}\.json")
 _OF_LOG = re.compile(rf"logs/{_WRITER}/")
-_PACK_INDEX = re.compile(rf"packs/{_DIGEST}\.parquet")
+_PACK = re.compile(rf"packs/{_DIGEST}\.zip")
 
 
 @dataclass(frozen=True, order=True)
@@ -100,9 +100,9 @@ def pack_index_key(digest: str) -> str:
     return f"{PACKS}{digest}.parquet"
 
 
-def pack_of_index(key: str) -> str | None:
-    """The digest of the pack that an index is about."""
-    found = _PACK_INDEX.fullmatch(key)
+def pack_of(key: str) -> str | None:
+    """The digest in a pack's name."""
+    found = _PACK.fullmatch(key)
     return found and found["digest"]
 
 

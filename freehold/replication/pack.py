@@ -2,8 +2,13 @@
 
 The ZIP is written out (APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16), which takes a tenth of
 the time of the general writer and gives the same bytes everywhere: names are hexadecimal digests in
-order, dates are 1980-01-01. A reader needs the index only; it is believed as far as the bytes that
-it leads to have the digest that it claims.
+order, dates are 1980-01-01.
+
+Where each lies is read from the directory at the ZIP's end, which is believed as far as the bytes
+that it leads to have the digest that it claims. Not from the index: whoever may write into a store
+may write that, no signature covers it, and a damaged length in a Parquet file makes its decoder ask
+for more memory than there is, which ends the whole process. The index is for SQL, and for releases
+of Freehold up to 0.1 that read no other.
 """
 
 import struct
@@ -12,6 +17,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from io import BytesIO
 
+import numpy as np
 import polars as pl
 
 from freehold.replication.fault import NotBelieved
@@ -23,12 +29,47 @@ PACK_TARGET = 32 * 1024 * 1024
 MEMBERS_LIMIT = 50_000
 """A ZIP without extensions holds 65,535."""
 _PACK_LIMIT = 2 * PACK_TARGET
-INDEX_LIMIT = 16 * 1024 * 1024
+TAIL = 64 * 1024
+"""Bytes at the end of a pack in which the directory of most lies whole."""
 _DATE = (1 << 5) | 1
 _VERSION = 20
 _LOCAL = struct.Struct("<IHHHHHIIIHH")
 _CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
 _END = struct.Struct("<IHHHHIIH")
+_ENTRY = np.dtype(
+    [
+        ("signature", "<u4"),
+        ("made", "<u2"),
+        ("needed", "<u2"),
+        ("flags", "<u2"),
+        ("method", "<u2"),
+        ("time", "<u2"),
+        ("date", "<u2"),
+        ("check", "<u4"),
+        ("packed", "<u4"),
+        ("size", "<u4"),
+        ("name_length", "<u2"),
+        ("extra_length", "<u2"),
+        ("comment_length", "<u2"),
+        ("disk", "<u2"),
+        ("internal", "<u2"),
+        ("external", "<u4"),
+        ("header", "<u4"),
+        ("name", "S64"),
+    ]
+)
+"""An entry of the directory: the fields of `_CENTRAL`, then the name."""
+_SAME = {
+    "signature": 0x02014B50,
+    "flags": 0,
+    "method": 0,
+    "name_length": 64,
+    "extra_length": 0,
+    "comment_length": 0,
+    "disk": 0,
+}
+"""What they all have."""
+_HEXADECIMAL = np.frombuffer(b"0123456789abcdef", np.uint8)
 SCHEMA = {"digest": pl.String, "offset": pl.Int64, "size": pl.Int64}
 
 
@@ -61,26 +102,36 @@ def encode_pack(members: Iterable[tuple[str, bytes]]) -> tuple[str, bytes, bytes
     return sha256(archive).hexdigest(), archive, index.getvalue()
 
 
-def decode_index(data: bytes) -> pl.DataFrame:
-    """`digest` (hexadecimal), `offset` and `size` in bytes, a row per artifact. Raises NotBelieved
-    unless it is such a table and everything in it lies within the limits of a pack."""
-    if len(data) > INDEX_LIMIT:
-        raise NotBelieved("pack.corrupt", "its index is too large")
-    try:
-        rows = pl.scan_parquet(BytesIO(data)).select(pl.len()).collect().item()
-        if rows > MEMBERS_LIMIT:
-            raise NotBelieved("pack.corrupt", f"its index claims {rows} artifacts")
-        frame = pl.read_parquet(BytesIO(data))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as exc:
-        raise NotBelieved("pack.corrupt", f"its index is not Parquet: {exc}") from exc
-    if dict(frame.schema) != SCHEMA or frame.null_count().sum_horizontal().item():
-        raise NotBelieved("pack.corrupt", "its index has not the columns digest, offset and size")
-    offset, size = pl.col("offset"), pl.col("size")
-    fits = pl.all_horizontal(
-        pl.col("digest").str.contains(r"\A[0-9a-f]{64}\z"),
-        offset.is_between(0, _PACK_LIMIT),
-        size.is_between(0, ARTIFACT_LIMIT),
-    )
-    if not frame.select(fits.all()).item():
-        raise NotBelieved("pack.corrupt", "its index leads outside of a pack")
-    return frame
+def directory_range(tail: bytes, size: int) -> tuple[int, int]:
+    """Where the directory of a ZIP of `size` bytes begins and ends, by the last of its bytes:
+    `TAIL` of them, or all. Raises NotBelieved unless it ends as `encode_pack` lets it end."""
+    if len(tail) < _END.size or not len(tail) <= size <= _PACK_LIMIT:
+        raise NotBelieved("pack.corrupt", f"it has {size} bytes")
+    signature, *disks, here, count, length, start, comment = _END.unpack(tail[-_END.size :])
+    at_end = start + length + _END.size == size and length == count * _ENTRY.itemsize
+    if signature != 0x06054B50 or any(disks) or here != count or comment or not at_end:
+        raise NotBelieved("pack.corrupt", "it does not end as a pack does")
+    if count > MEMBERS_LIMIT:
+        raise NotBelieved("pack.corrupt", f"it claims {count} artifacts")
+    return start, start + length
+
+
+def decode_directory(directory: bytes, start: int) -> pl.DataFrame:
+    """`digest` (hexadecimal), `offset` and `size` in bytes, a row per artifact, of the directory
+    that begins at `start` of its pack. Raises NotBelieved unless all of them lie before it."""
+    if len(directory) % _ENTRY.itemsize:
+        raise NotBelieved("pack.corrupt", "its directory is cut off")
+    entries = np.frombuffer(directory, _ENTRY)
+    if any((entries[field] != value).any() for field, value in _SAME.items()):
+        raise NotBelieved("pack.corrupt", "its directory is none of a pack")
+    digests = np.ascontiguousarray(entries["name"])
+    if not np.isin(digests.view(np.uint8), _HEXADECIMAL).all():
+        raise NotBelieved("pack.corrupt", "it holds what is no artifact")
+    offset = entries["header"].astype(np.int64) + _LOCAL.size + digests.itemsize
+    size = entries["size"].astype(np.int64)
+    if (size != entries["packed"]).any() or (offset + size > start).any():
+        raise NotBelieved("pack.corrupt", "its directory leads outside of it")
+    if (size > ARTIFACT_LIMIT).any():
+        raise NotBelieved("pack.corrupt", "it holds what would travel by itself")
+    found = {"digest": digests.astype(str), "offset": offset, "size": size}
+    return pl.DataFrame(found, schema=SCHEMA)

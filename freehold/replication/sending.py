@@ -152,8 +152,8 @@ class _Sending:
 
     def _put_pack(self, members: Sequence[Member]) -> tuple[int, int]:
         digest, archive, index = encode_pack(members)
-        self._store.put(pack_key(digest), archive)
-        self._store.put(pack_index_key(digest), index)  # last: it promises the pack
+        self._store.put(pack_index_key(digest), index)
+        self._store.put(pack_key(digest), archive)  # last: a pack counts once it is there
         size = sum(len(data) for _, data in members)
         self._moved(size)
         return len(members), size

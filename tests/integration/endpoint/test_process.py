@@ -275,8 +275,8 @@ def test_the_folder_can_lie_anywhere(site: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("more", [{}, {"processes": 2}, {"sleep_after": 60.0}], ids=str)
 def test_an_agent_passes_limits_on(real: Any, request_of: Any, more: dict[str, Any]) -> None:
     limits = LimitsSpec(per_caller=0.001, rows=2, body_megabytes=0.002, log_window=0.05)
-    spec = EndpointSpec("delay", limits=limits, **more)
-    with _starter(spec, 0)(real.folder) as endpoint:  # type: ignore[attr-defined]
+    spec = EndpointSpec("delay", port=0, limits=limits, **more)
+    with _starter(spec)(real.folder) as endpoint:  # type: ignore[attr-defined]
         connection = http.client.HTTPConnection(urlsplit(endpoint.url).netloc, timeout=60)
 
         def ask(caller: str, body: dict[str, Any], padding: int = 0) -> tuple[int, str]:

@@ -5,7 +5,9 @@ import zipfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -20,7 +22,13 @@ from freehold.replication.fault import NotBelieved
 from freehold.replication.fetching import fetch_artifacts
 from freehold.replication.holdings import hexadecimal, what_store_has
 from freehold.replication.layout import pack_index_key, pack_key
-from freehold.replication.pack import decode_index, encode_pack
+from freehold.replication.pack import (
+    MEMBERS_LIMIT,
+    TAIL,
+    decode_directory,
+    directory_range,
+    encode_pack,
+)
 from freehold.replication.sending import publish_artifacts
 
 
@@ -60,51 +68,94 @@ def test_a_pack_is_a_zip_that_others_read() -> None:
         assert opened.testzip() is None
         assert opened.namelist() == sorted(name for name, _ in members)
         assert {opened.read(name) for name in opened.namelist()} == set(data)
-    for name, offset, size in decode_index(index).iter_rows():
+    places = read(archive)
+    for name, offset, size in places.iter_rows():
         assert sha256(archive[offset : offset + size]).hexdigest() == name
+    assert pl.read_parquet(io.BytesIO(index)).equals(places), "the index says the same, for SQL"
+
+
+def read(archive: bytes) -> pl.DataFrame:
+    start, stop = directory_range(archive[-TAIL:], len(archive))
+    return decode_directory(archive[start:stop], start)
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_no_index(data: bytes) -> None:
+def test_any_bytes_are_no_pack(data: bytes) -> None:
     with pytest.raises(NotBelieved):
-        decode_index(data)
+        read(data)
 
 
-@given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=4))
-@settings(max_examples=200, deadline=None)
-def test_a_damaged_index_is_refused_or_stays_within_a_pack(
-    changes: list[tuple[int, int]],
-) -> None:
-    index = bytearray(encode_pack([(sha256(b"x").hexdigest(), b"x")])[2])
+MEMBERS = [(sha256(one).hexdigest(), one) for one in contents(3)]
+PACK = encode_pack(MEMBERS)[1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 600), st.integers(0, 255)), min_size=1, max_size=4))
+@settings(max_examples=1000, deadline=None)
+def test_a_damaged_pack_is_refused_or_leads_nowhere_else(changes: list[tuple[int, int]]) -> None:
+    archive = bytearray(PACK)
     for back, value in changes:
-        index[-1 - back % len(index)] = value
+        archive[-1 - back % len(archive)] = value
     try:
-        frame = decode_index(bytes(index))
+        places = read(bytes(archive))
     except NotBelieved:
         return
-    assert frame.height <= 50_000
-    assert all(0 <= offset <= 2**26 and 0 <= size <= 2**20 for _, offset, size in frame.iter_rows())
+    assert places.height == len(MEMBERS)
+    assert places["digest"].str.contains(r"\A[0-9a-f]{64}\z").all()
+    assert all(at >= 0 and at + size <= len(PACK) for _, at, size in places.iter_rows())
+
+
+def test_every_single_changed_byte_is_refused_or_stands() -> None:
+    refused = 0
+    for at in range(len(PACK) - 22 - 3 * 110, len(PACK)):
+        for value in {0, 1, 127, 128, 255, PACK[at] ^ 1} - {PACK[at]}:
+            try:
+                read(PACK[:at] + bytes([value]) + PACK[at + 1 :])
+            except NotBelieved:
+                refused += 1
+    assert refused > 1000
+
+
+def entry(**changes: int | bytes) -> bytes:
+    """A directory of one artifact, changed."""
+    start, stop = directory_range(pack_of_one := encode_pack(MEMBERS[:1])[1], len(pack_of_one))
+    rows = np.frombuffer(pack_of_one[start:stop], pack._ENTRY).copy()
+    for field, value in changes.items():
+        rows[field] = value
+    return rows.tobytes()
 
 
 @pytest.mark.parametrize(
-    "frame",
+    "changes",
     [
-        pl.DataFrame({"digest": ["0" * 63], "offset": [0], "size": [1]}),
-        pl.DataFrame({"digest": ["0" * 64 + "\n"], "offset": [0], "size": [1]}),
-        pl.DataFrame({"digest": ["0" * 64], "offset": [-1], "size": [1]}),
-        pl.DataFrame({"digest": ["0" * 64], "offset": [2**40], "size": [1]}),
-        pl.DataFrame({"digest": ["0" * 64], "offset": [0], "size": [2**21]}),
-        pl.DataFrame({"digest": ["0" * 64], "offset": [0], "size": [None]}, schema=pack.SCHEMA),
-        pl.DataFrame({"digest": ["0" * 64], "offset": [0.5], "size": [1]}),
-        pl.DataFrame({"digest": ["0" * 64], "offset": [0]}),
-        pl.DataFrame({"digest": ["0" * 64] * 50_001, "offset": 0, "size": 1}),
+        {"name": b"0" * 63},
+        {"name": b"0" * 63 + b"\n"},
+        {"name": b"0" * 63 + b"A"},
+        {"name_length": 63},
+        {"extra_length": 1},
+        {"comment_length": 1},
+        {"method": 8},
+        {"flags": 1},
+        {"disk": 1},
+        {"header": 2**32 - 1},
+        {"size": 2**20 + 1, "packed": 2**20 + 1},
+        {"size": 1},
+        {"size": 2**32 - 1, "packed": 2**32 - 1},
+        {"signature": 0},
     ],
+    ids=str,
 )
-def test_an_index_that_claims_what_no_pack_holds_is_refused(frame: pl.DataFrame) -> None:
-    file = io.BytesIO()
-    frame.write_parquet(file)
+def test_a_directory_that_claims_what_no_pack_holds_is_refused(changes: dict[str, Any]) -> None:
+    far = 2**25
+    assert decode_directory(entry(), far).height == 1
     with pytest.raises(NotBelieved):
-        decode_index(file.getvalue())
+        decode_directory(entry(**changes), far)
+
+
+def test_more_artifacts_than_a_pack_holds_are_refused() -> None:
+    count = MEMBERS_LIMIT + 1
+    end = pack._END.pack(0x06054B50, 0, 0, count & 0xFFFF, count & 0xFFFF, count * 110, 0, 0)
+    with pytest.raises(NotBelieved, match="50001 artifacts"):
+        directory_range(end, count * 110 + 22)
 
 
 @given(st.text())
@@ -157,7 +208,7 @@ def test_missing_and_corrupt_ones_are_not_sent() -> None:
 
 @pytest.mark.usefixtures("small")
 def test_of_a_pack_only_what_is_wanted_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "PACK_TARGET", 100_000)
+    monkeypatch.setattr(sending, "PACK_TARGET", 10_000_000)
     read: list[int] = []
 
     class Measuring(MemoryObjectStore):
@@ -166,13 +217,20 @@ def test_of_a_pack_only_what_is_wanted_is_read(monkeypatch: pytest.MonkeyPatch) 
             read.append(len(data) if key.endswith(".zip") else 0)
             return data
 
-    data = contents(200)
+    data = contents(200, 4000)
     publish_artifacts(map(digest_of, data), filled(*data), store := Measuring())
     fetch_artifacts([digest_of(data[7]), digest_of(data[90])], {"s": store}, MemoryObjectStore())
-    assert 0 < sum(read) < 1000
+    assert TAIL < sum(read) < TAIL + 20_000
     read.clear()
     fetch_artifacts(map(digest_of, data[:150]), {"s": store}, MemoryObjectStore())
-    assert len([size for size in read if size]) == 1, "most of it is read in one go"
+    assert len([size for size in read if size]) == 2, "its end, and most of it in one go"
+
+
+def test_a_directory_longer_than_what_is_read_first_is_read_whole() -> None:
+    data = contents(TAIL // 110 + 2, 8)
+    publish_artifacts(map(digest_of, data), filled(*data), store := MemoryObjectStore())
+    assert len(what_store_has(store).packs) == 1
+    assert what_store_has(store).digests == set(map(digest_of, data))
 
 
 @pytest.mark.usefixtures("small")
@@ -184,7 +242,9 @@ def test_nothing_corrupt_is_kept_and_another_copy_is_taken() -> None:
     publish_artifacts(digests[:20], filled(*data), second)
     for key in list(first.keys("packs/")):
         if key.endswith(".zip"):
-            first.put(key, bytes(len(first.get(key))))
+            archive = first.get(key)
+            start, _ = directory_range(archive[-TAIL:], len(archive))
+            first.put(key, bytes(start) + archive[start:])
     target = MemoryObjectStore()
     fetched = fetch_artifacts([*digests, digest_of(b"?")], {"a": first, "b": second}, target)
     assert set(fetched.got) == set(digests[:20])
@@ -220,15 +280,17 @@ def test_a_pack_that_lies_or_is_half_gone_counts_as_absent() -> None:
     data = contents(30)
     publish_artifacts(map(digest_of, data), filled(*data), store := MemoryObjectStore())
     (pack_digest,) = what_store_has(store).packs
-    index = store.get(pack_index_key(pack_digest))
-    store.put(pack_index_key(pack_digest), index[:-5])
+    archive = store.get(pack_key(pack_digest))
+    store.put(pack_key(pack_digest), archive[:-5])
     known = what_store_has(store, name="s")
     assert known.digests == frozenset()
     assert [(fault.kind, fault.digest) for fault in known.faults] == [
         ("pack.corrupt", f"sha256:{pack_digest}")
     ]
     assert what_store_has(store, known).faults == known.faults
-    store.put(pack_index_key(pack_digest), index)
+    store.put(pack_key(pack_digest), archive)
+    store.delete(pack_index_key(pack_digest))
+    assert len(what_store_has(store).digests) == 30
     store.delete(pack_key(pack_digest))
     assert what_store_has(store, known).digests == frozenset()
     assert what_store_has(store, known).faults == ()

@@ -9,8 +9,8 @@ from freehold.replication.layout import (
     HeadName,
     SegmentName,
     heads_above,
-    pack_index_key,
-    pack_of_index,
+    pack_key,
+    pack_of,
     writers,
 )
 
@@ -27,12 +27,12 @@ def test_names_are_read_as_they_were_written(first: int, count: int, digest: str
     head = HeadName("a-1.2", first, digest)
     assert SegmentName.parse(segment.key) == segment
     assert HeadName.parse(head.key) == head
-    assert pack_of_index(pack_index_key(digest)) == digest
+    assert pack_of(pack_key(digest)) == digest
 
 
 @given(st.text())
 def test_any_text_is_a_name_or_none(text: str) -> None:
-    assert all(parse(text) is None for parse in (SegmentName.parse, HeadName.parse, pack_of_index))
+    assert all(parse(text) is None for parse in (SegmentName.parse, HeadName.parse, pack_of))
 
 
 @pytest.mark.parametrize(
