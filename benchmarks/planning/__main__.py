@@ -20,6 +20,7 @@ LIMITED = (
     ("quotas", 100, 10),
     ("budget", 100, 10),
     ("deadline", 1000, 50),
+    ("quotas", 1000, 50),
 )
 SHORT_SIZES = SIZES[:3]
 SHORT_LIMITED = LIMITED[:3]

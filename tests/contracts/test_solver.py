@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.adapters.exhaustive.solver import ExhaustiveSolver
+from freehold.adapters.highs import search, walk
 from freehold.adapters.highs.solver import HighsSolver
 from freehold.domain.errors import NotSupported, PlacementImpossible
 from freehold.domain.placement import (
@@ -165,3 +166,40 @@ def shuffled(problem: Problem, random: Random) -> Problem:
         crossings=dict(turned(problem.crossings.items())),
         quotas=dict(turned(problem.quotas.items())),
     )
+
+
+def crowd(tasks: int, quotas: dict[str, float]) -> Problem:
+    """All at once, each cheapest at `a`, somewhat dearer at `b`, dear without accelerators."""
+    return Problem(
+        tuple(
+            Task(
+                f"t{number:03}",
+                (
+                    Option("a", "m", 10.0, 1.0, 100.0, {"p": 1.0}),
+                    Option("b", "m", 10.1 + number / 100, 1.0, 110.0, {"q": 1.0}),
+                    Option("c", "m", 20.0 + number, 1.0, 500.0),
+                ),
+            )
+            for number in range(tasks)
+        ),
+        # They read one table, so that they are one problem and not many.
+        (Flow("table", 1.0, tuple(f"t{number:03}" for number in range(tasks)), at=SITES),),
+        quotas=quotas,
+    )
+
+
+@pytest.mark.parametrize(("p", "q"), [(3.0, 40.0), (3.0, 4.0), (0.0, 0.0)])
+def test_quotas_are_kept_where_no_program_can_be_written(
+    p: float, q: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "WRITING", 1e9)
+    monkeypatch.setattr(walk, "TIMES", 400)  # few of the changes are looked at
+    problem = crowd(40, {"p": p, "q": q})
+    found = HighsSolver().solve(problem, gap=0.001)
+    assert faults_of(problem, found.chosen) == ()
+    # Whoever is the dearest elsewhere stays where it is cheap.
+    stays, moves = 40 - int(p), max(0, 40 - int(p) - int(q))
+    at_b = [10.1 + number / 100 for number in range(moves, stays)]
+    best = 10.0 * p + sum(at_b) + sum(20.0 + number for number in range(moves))
+    assert found.bound <= best * (1 + 1e-9) and best * (1 - 1e-9) <= found.objective
+    assert found.objective <= 1.01 * best

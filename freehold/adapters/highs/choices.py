@@ -49,14 +49,15 @@ def choices_of(
     """In an order that does not depend on that of the options; what is folded in, is not yet.
 
     At one site, whatever crosses is the same. Under quotas a task that ends sooner may make others
-    meet, so that only options of equal length are compared.
+    meet, so that only options of equal length are compared. What passes a quota by itself is none,
+    whichever limits are counted.
     """
+    possible = [(at, o) for at, o in enumerate(options) if not _alone_too_much(o, quotas)]
     if not limits.any:
-        return _least(options, sites, objective)
+        return _least(possible, sites, objective)
     fit = [
         (_figures(choice, limits), choice)
-        for index, o in enumerate(options)
-        if not _alone_too_much(o, quotas, limits)
+        for index, o in possible
         for choice in (_choice(o, sites, objective, limits, index),)
     ]
     # The smallest first: what beats a choice stands before it.
@@ -64,31 +65,33 @@ def choices_of(
     if any(one[0] == other[0] for one, other in pairwise(fit)):
         fit.sort(key=lambda one: (one[0], options[one[1].index].site, _rank(options[one[1].index])))
     kept: dict[int, list[Choice]] = {}
+    alike: dict[tuple[int, float], list[Choice]] = {}
     for _, choice in fit:
-        here = kept.setdefault(choice.site, [])
-        if not any(_beats(other, choice, limits) for other in here):
-            here.append(choice)
+        others = alike.setdefault((choice.site, choice.seconds if limits.pools else 0.0), [])
+        if not any(_beats(other, choice, limits) for other in others):
+            others.append(choice)
+            kept.setdefault(choice.site, []).append(choice)
     return tuple(choice for site in sorted(kept) for choice in kept[site])
 
 
 def _least(
-    options: Sequence[Option], sites: Mapping[str, int], objective: Objective
+    options: Sequence[tuple[int, Option]], sites: Mapping[str, int], objective: Objective
 ) -> tuple[Choice, ...]:
     """One for each site."""
-    best: dict[str, tuple[float, int]] = {}
+    best: dict[str, tuple[float, int, Option]] = {}
     money, carbon = objective.money, objective.carbon
-    for index, option in enumerate(options):
+    for index, option in options:
         cost = money * option.money + carbon * option.carbon
         known = best.get(option.site)
         if (
             known is None
             or cost < known[0]
-            or (cost == known[0] and _rank(option) < _rank(options[known[1]]))
+            or (cost == known[0] and _rank(option) < _rank(known[2]))
         ):
-            best[option.site] = (cost, index)
+            best[option.site] = (cost, index, option)
     return tuple(
-        _choice(options[index], sites, objective, Limits(), index)
-        for _, (_, index) in sorted(best.items())
+        _choice(option, sites, objective, Limits(), index)
+        for _, (_, index, option) in sorted(best.items())
     )
 
 
@@ -107,9 +110,11 @@ def _rank(option: Option) -> tuple[object, ...]:
     return (option.machine, *figures, sorted(option.uses.items()))
 
 
-def _alone_too_much(option: Option, quotas: Mapping[str, float], limits: Limits) -> bool:
-    return option.seconds > LASTS and any(
-        pool in limits.pools and exceeds(units, quotas[pool]) for pool, units in option.uses.items()
+def _alone_too_much(option: Option, quotas: Mapping[str, float]) -> bool:
+    if not option.uses or not quotas or option.seconds <= LASTS:
+        return False
+    return any(
+        pool in quotas and exceeds(units, quotas[pool]) for pool, units in option.uses.items()
     )
 
 
@@ -125,9 +130,8 @@ def _figures(choice: Choice, limits: Limits) -> tuple[float, ...]:
 
 
 def _beats(one: Choice, other: Choice, limits: Limits) -> bool:
+    """At one site; under quotas, of equal length."""
     if one.cost > other.cost or (limits.budget and one.money > other.money):
-        return False
-    if limits.pools and one.seconds != other.seconds:
         return False
     if limits.deadline and one.seconds > other.seconds:
         return False

@@ -3,7 +3,7 @@
 Times are reckoned for thousands of changes side by side, which costs little more than for one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,7 @@ class Moves:
     def __init__(self, question: Question, picked: Sequence[Choice]) -> None:
         self.question = question
         self.pools = sorted(question.problem.quotas)
+        self._quotas = [question.problem.quotas[pool] for pool in self.pools]
         self.sites = [np.array([c.site for c in of_task]) for of_task in question.choices]
         self.seconds = [np.array([c.seconds for c in of_task]) for of_task in question.choices]
         self.units = [
@@ -100,6 +101,24 @@ class Moves:
             found |= ends[:, 0] > _allowed(deadline)
         return np.asarray(self.before[found].any(axis=0))
 
+    def leaving(self, pools: Numbers) -> Iterator[NDArray[np.bool_]]:
+        """By pool, of the changes as in `changes`, those by which a task uses less of it that is
+        among those that use it while the quota is passed."""
+        nobody = [slice(0, 0)] * len(self.at)
+        starts, ends = (times[:, 0] for times in self._times(nobody, np.zeros(1, dtype=int)))
+        for pool in pools:
+            used = np.array([u[at, pool] for u, at in zip(self.units, self.at, strict=True)])
+            users = np.flatnonzero((used > 0.0) & (ends > starts))
+            together = (starts[users][:, None] <= starts[users]) & (
+                starts[users] < ends[users][:, None]
+            )
+            passed = starts[users][used[users] @ together > _allowed(self._quotas[pool])]
+            met = ((starts[:, None] <= passed) & (passed < ends[:, None])).any(axis=1)
+            # Nothing is less than none.
+            most = np.where(met, used, 0.0)
+            less = [u[:, pool] < of_task for u, of_task in zip(self.units, most, strict=True)]
+            yield np.concatenate(less)
+
     def _dearer_of(self, task: int) -> tuple[Figures, Figures]:
         if task not in self._dearer:
             found = []
@@ -121,7 +140,7 @@ class Moves:
         units_to = np.array([self.units[t][c] for t, c in zip(tasks, to, strict=True)])
         own = starts[tasks, columns], ends[tasks, columns]
         beyond = np.zeros((len(self.pools), len(tasks)))
-        for number, pool in enumerate(self.pools):
+        for number, quota in enumerate(self._quotas):
             users = [t for t, at in enumerate(self.at) if self.units[t][at, number] > 0.0]
             units = np.empty((len(users) + 1, len(tasks)))
             for row, task in enumerate(users):
@@ -130,7 +149,7 @@ class Moves:
             units[-1] = units_to[:, number]
             begin, end = np.vstack([starts[users], own[0]]), np.vstack([ends[users], own[1]])
             units[end - begin <= slack] = 0.0
-            most = _allowed(self.question.problem.quotas[pool])
+            most = _allowed(quota)
             some = np.flatnonzero(units.sum(axis=0) > most)
             if len(some):
                 figures = (units[:, some], begin[:, some], end[:, some], slack[some])

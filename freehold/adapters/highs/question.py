@@ -158,6 +158,8 @@ def _folded(choices: Sequence[Choice], alone: Prices) -> tuple[Choice, ...]:
     cost, money = alone.cost.tolist(), alone.money.tolist()
     return tuple(
         Choice(c.site, c.cost + cost[c.site], c.money + money[c.site], c.seconds, c.uses, c.index)
+        if cost[c.site] or money[c.site]
+        else c
         for c in choices
         if open_[c.site]
     )

@@ -20,6 +20,8 @@ from freehold.domain.placement_cost import cost_of, faults_of, objective_of
 
 EXACT = 1e-7
 """Share of an objective that the arithmetic of the programs does not tell apart from nothing."""
+CLOSER = 8
+"""How much nearer the best without limits is known, once what is nearest to it passes a quota."""
 WRITING = 1e-4
 """Seconds that it takes to write a program and to begin with it, for each choice that is left."""
 
@@ -93,7 +95,10 @@ class Search:
             self._choose({task: at for s in searches if s.best for task, at in s.best[1].items()})
 
     def _asked(self) -> Question:
-        question = reduced(question_of(self.problem, self._limits, self.of_money))
+        every = self._every
+        if every is None or every.limits != self._limits:
+            every = question_of(self.problem, self._limits, self.of_money)
+        question = reduced(every)
         self.impossible = any(not choices for choices in question.choices)
         return question
 
@@ -106,7 +111,18 @@ class Search:
         if search.picked is None or self._consider(question, search.picked):
             return False
         self._count(question, search.picked)
+        if self._limits.pools:
+            self._walk_from(search, question)
         return True
+
+    def _walk_from(self, search: Unlimited, question: Question) -> None:
+        """What keeps quotas is often near the best without them: a better bound, a walk from there,
+        and of a large problem no program need be written."""
+        search.gap = self.gap / CLOSER
+        search.run()
+        self.bound = search.bound
+        if search.picked is not None and not self._consider(question, search.picked):
+            self._walk(self.unlimited)
 
     def _walk(self, chosen: Mapping[str, int]) -> None:
         """Something good that keeps every limit, soon, from what does not."""
@@ -127,7 +143,8 @@ class Search:
             return self.proven
 
         known = inf if self.best is None else self.best[0] - self._objective(question.chosen(begin))
-        until = self.left / 2
+        # The rest is for the program, where there is one.
+        until = self.left / 2 if _writing(question) <= self.left / 2 else 0.0
         walk(question, begin, known, consider, lambda: self.left <= until, self._walks)
         self._walks += 1
 
@@ -139,7 +156,7 @@ class Search:
         """Whether the best under the limits that are counted so far, or what is near it, passed
         one, so that it is counted or a cut was made."""
         if self._narrowing is None or self._narrowing.program.question.limits != question.limits:
-            if self.left < WRITING * sum(len(choices) for choices in question.choices):
+            if self.left < _writing(question):
                 return False
             self._narrowing = Narrowing(Program(question), lambda: self.left)
             for cut in [*twin_cuts(question, self._limits.pools), *self._cuts]:
@@ -225,6 +242,11 @@ class Search:
     def _start(self, question: Question) -> list[Choice] | None:
         """The best so far, if the question still has it."""
         return None if self.best is None else _found_again(question, self.best[1])
+
+
+def _writing(question: Question) -> float:
+    """Seconds."""
+    return WRITING * sum(len(choices) for choices in question.choices)
 
 
 def _found_again(question: Question, chosen: Mapping[str, int]) -> list[Choice] | None:

@@ -16,7 +16,7 @@ from freehold.adapters.highs.question import Question
 @dataclass
 class Unlimited:
     """`run` it; then `bound` holds, and `picked` is there unless it is impossible or time ran
-    out."""
+    out. With a smaller gap it may be run again, and goes on."""
 
     question: Question
     """With one choice at most for each task and site."""
@@ -42,7 +42,7 @@ class Unlimited:
         return cost - self.bound <= self.gap * cost
 
     def run(self) -> None:
-        self.parts = [
+        self.parts = self.parts or [
             _Part(tasks, part_of(self.question, tasks)) for tasks in parts_of(self.question)
         ]
         for step in (_Part.begin, _Part.relax, _Part.settle):
@@ -78,13 +78,15 @@ class _Part:
     def begin(self, left: Left, gap: float) -> None:
         """Downhill from several beginnings."""
         del gap
+        if self.picked:
+            return
         for begin in self._descent.beginnings():
             if not self.picked or left() > 0.0:
                 self._down(begin, left)
 
     def relax(self, left: Left, gap: float) -> None:
         """Downhill from fractions, too."""
-        if self._known(gap):
+        if self._known(gap) or self._narrowing is not None:
             return
         self._narrowing = Narrowing(Program(self.question), left)
         self._narrowing.relax()
