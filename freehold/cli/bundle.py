@@ -24,6 +24,11 @@ from freehold.domain.size import spoken
     "--reports", default="", metavar="URL|SITE", help="A store for reports: its client comes along."
 )
 @click.option(
+    "--grpc/--no-grpc",
+    default=None,
+    help="Whether what answers by gRPC comes along; else if the project's endpoint answers so.",
+)
+@click.option(
     "--since", type=click.Path(path_type=Path), help="Only what differs from this bundle.json."
 )
 @click.option(
@@ -36,6 +41,7 @@ def command(
     into: Path | None,
     runtime: str,
     reports: str,
+    grpc: bool | None,
     since: Path | None,
     back_to: Path | None,
     as_json: bool,
@@ -50,7 +56,10 @@ def command(
     model = name.partition("@")[0]
     with open_site() as site:
         store = reports_spec(site, reports)
-        wanted = Wanted(name if "@" in name else f"{name}@champion", place, runtime, store)
+        endpoint = site.project.spec.endpoint
+        if grpc is None:
+            grpc = endpoint is not None and endpoint.grpc_port is not None
+        wanted = Wanted(name if "@" in name else f"{name}@champion", place, runtime, store, grpc)
         if since is None:
             target = into or Path(f"{model}-{place}")
             _bundled(make_bundle(site, wanted, target, output.note), target, as_json)

@@ -8,6 +8,7 @@ from freehold.domain.errors import AdapterMissing
 from freehold.ports.model_runtime import ModelRuntime
 from freehold.ports.model_signing import ModelSigning
 
+GRPC_SERVER = "freehold.endpoint.grpc.server"
 EXTRAS = {"signing": "signing", "onnx": "onnx", "lightgbm": "lightgbm"}
 
 
@@ -31,7 +32,7 @@ def object_store(name: str) -> Any:
 def grpc_server() -> Any:
     """The class GrpcServer. Raises AdapterMissing: gRPC's libraries are an extra."""
     try:
-        return import_module("freehold.endpoint.grpc.server").GrpcServer
+        return import_module(GRPC_SERVER).GrpcServer
     except ImportError as exc:
         raise AdapterMissing(
             "the gRPC server needs a package that is not installed",

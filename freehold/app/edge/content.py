@@ -34,12 +34,14 @@ from freehold.domain.embedded import EMBEDDED
 from freehold.domain.package import COLUMNS
 from freehold.domain.project import StoreSpec
 from freehold.domain.routing import RoutingTable, Variant, routing_document, signed_bytes
+from freehold.endpoint.adapters import GRPC_SERVER
 from freehold.serving.tokens import TokenKey
 
 RUN, LIBRARIES, SERVING, KEY = "run", "lib", "serving", "site.pub"
 SOURCE_OF_RUN = "freehold/endpoint/edge/launch.py"
 COMMANDS = "freehold.endpoint.edge.commands"
 SIGNING, SIGNING_EXTRA = "model_signing", "signing"
+GRPC_EXTRA = "grpc"
 FASTER = ("uvloop",)
 """Modules that the endpoint uses where they are installed."""
 
@@ -63,7 +65,7 @@ def write_content(
         write_files(payload, unpack(site.artifacts.get(version.package)))
         runtime = runtime_of(payload, wanted.runtime)
     say("copying the libraries")
-    versions = _write_libraries(place, runtime, wanted.reports)
+    versions = _write_libraries(place, runtime, wanted)
     say("compiling them")
     _compile(place)
     _write_serving(site, content, place / SERVING)
@@ -82,16 +84,17 @@ def write_content(
     )
 
 
-def _write_libraries(place: Path, runtime: str, reports: StoreSpec) -> Mapping[str, str]:
+def _write_libraries(place: Path, runtime: str, wanted: Wanted) -> Mapping[str, str]:
     """Name of a distribution → version."""
     entries = [adapters.entry(PORT, runtime), adapters.entry(SIGNING, EMBEDDED[SIGNING])]
-    if reports.at:
-        entries.append(adapters.entry("object_store", adapter_of(reports.at, "the reports")))
-    modules = [one.module for one in entries]
+    if at := wanted.reports.at:
+        entries.append(adapters.entry("object_store", adapter_of(at, "the reports")))
+    modules = [*(one.module for one in entries), *([GRPC_SERVER] if wanted.grpc else [])]
     own = [one for one in modules if one.partition(".")[0] == OWN]
     strange = {one.partition(".")[0] for one in modules} - {OWN}
     needed = closure(own_root(), [COMMANDS, *own])
-    found = libraries(needed.with_libraries(strange), [SIGNING_EXTRA], FASTER)
+    extras = [SIGNING_EXTRA, *([GRPC_EXTRA] if wanted.grpc else [])]
+    found = libraries(needed.with_libraries(strange), extras, FASTER)
     for name, content in found.files.items():
         target = place / LIBRARIES / name
         target.parent.mkdir(parents=True, exist_ok=True)

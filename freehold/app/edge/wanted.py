@@ -15,3 +15,5 @@ class Wanted:
     """Name of the adapter that answers; empty: what the package asks for."""
     reports: StoreSpec = field(default_factory=lambda: StoreSpec(""))
     """Where reports go; with an empty address no store's client comes along."""
+    grpc: bool = False
+    """Whether what answers by gRPC comes along."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from freehold.domain.bundle import MANIFEST, BundleManifest, read_manifest
-from freehold.domain.errors import FreeholdError
+from freehold.domain.errors import FreeholdError, NotSupported
 from freehold.domain.signature import PublicKey
 from freehold.domain.size import bytes_of
-from freehold.endpoint.adapters import model_runtime, model_signing
+from freehold.endpoint.adapters import grpc_server, model_runtime, model_signing
 from freehold.endpoint.edge.folder import SERVING, Bundle
 from freehold.endpoint.edge.outbox import LIMIT, Outbox
 from freehold.endpoint.edge.reporter import EVERY, Reporter, open_reports
@@ -23,6 +23,9 @@ from freehold.endpoint.loading import Loader
 from freehold.endpoint.process import serve, wall_clock
 from freehold.endpoint.settings import EndpointSettings
 from freehold.serving.response import Identity
+
+GRPC = "grpcio"
+"""The distribution that a bundle has if it can answer by gRPC."""
 
 
 def command(root: Path, place: Path, arguments: Sequence[str]) -> int:
@@ -48,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     serving = commands.add_parser("serve", help="answer until stopped; also without a command")
     serving.add_argument("--host", default=HOST)
     serving.add_argument("--port", type=int, default=PORT, help="0 takes a free one")
+    serving.add_argument("--grpc-port", type=int, help="answer by gRPC too; 0 takes a free one")
     serving.add_argument(
         "--report-to",
         nargs="?",
@@ -82,6 +86,8 @@ def _add_limit(parser: argparse.ArgumentParser) -> None:
 
 def _serve(bundle: Bundle, given: argparse.Namespace) -> int:
     """One line of JSON says the URL, the key and what is served."""
+    if given.grpc_port is not None:
+        _require_grpc(bundle.manifest)
     bundle.prepare()
     clean(bundle.root)
     manifest = bundle.manifest
@@ -102,12 +108,29 @@ def _serve(bundle: Bundle, given: argparse.Namespace) -> int:
         _note("next: run report --to URL   (in another terminal; stop this with Ctrl-C)")
         reporter.start()
 
-    settings = EndpointSettings(bundle.serving, given.host, given.port, manifest.runtime)
+    settings = EndpointSettings(
+        bundle.serving, given.host, given.port, manifest.runtime, given.grpc_port
+    )
     try:
-        serve(settings, on_ready, on_loaded=on_loaded)
+        serve(
+            settings,
+            on_ready,
+            on_loaded=on_loaded,
+            on_grpc=lambda address: said.update(grpc=address),
+        )
     finally:
         reporter.stop()
     return 0
+
+
+def _require_grpc(manifest: BundleManifest) -> None:
+    if GRPC not in manifest.distributions:
+        raise NotSupported(
+            "this bundle does not answer by gRPC",
+            why="its libraries did not come along",
+            hint="have the next one made with --grpc: `freehold bundle --since BUNDLE.json --grpc`",
+            code="bundle.no-grpc",
+        )
 
 
 def _report(bundle: Bundle, given: argparse.Namespace) -> int:
@@ -122,6 +145,8 @@ def _report(bundle: Bundle, given: argparse.Namespace) -> int:
 
 def _check(bundle: Bundle, _given: argparse.Namespace) -> int:
     """Loads the model and has it answer a row of missing values."""
+    if GRPC in bundle.manifest.distributions:
+        grpc_server()
     folder = bundle.place / "serving"
     key = PublicKey((folder / "site.pub").read_bytes())
     Loader(folder, key, model_runtime(bundle.manifest.runtime), model_signing()).load(None)

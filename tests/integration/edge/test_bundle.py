@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import grpc
 import pytest
 
 from freehold.adapters.obstore.s3 import S3ObjectStore
@@ -25,6 +26,7 @@ from freehold.app.site.opening import open_site
 from freehold.app.traffic.token_key import token_key
 from freehold.domain.bundle import MANIFEST, read_manifest
 from freehold.endpoint.endpoint_process import EndpointProcess
+from freehold.serving.inference_messages import ModelInferRequest, ModelInferResponse
 
 ASK = Path(__file__).with_name("cut_off.py")
 NEXT = 4
@@ -119,6 +121,44 @@ def test_it_answers_without_a_network_as_the_endpoint_at_home_to_the_bit(
     assert told["outputs"]["score"] == at_home["score"]
     assert told["outputs"]["score"] == pytest.approx(expected(1, [0.25, -0.5, 3.0]), abs=1e-6)
     assert told["outputs"]["version"] == [1, 1, 1]
+
+
+def test_it_answers_by_grpc_where_that_came_along(
+    real: Any, body: Any, expected: Any, tmp_path: Path
+) -> None:
+    """A bundle of the same version; the one without is not started with a port for it."""
+    refused = run(real.bundle, "serve", "--port", "0", "--grpc-port", "0")
+    assert refused.returncode == 1 and "bundle.no-grpc" in refused.stderr
+    assert "freehold bundle --since BUNDLE.json --grpc" in refused.stderr
+    root = tmp_path / "spoken"
+    made = real.project.freehold(
+        "bundle", "delay@1", "--site", "home", "--into", str(root), "--grpc"
+    )
+    assert {"grpcio", "protobuf"} <= set(made["distributions"])
+    assert "grpcio" not in real.made["distributions"]
+    with running(root, "--grpc-port", "0") as told, grpc.insecure_channel(told["grpc"]) as channel:
+        infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        answer = ModelInferResponse.FromString(
+            infer(request_message(body).SerializeToString(), timeout=60)
+        )
+        at_home = ask(told["url"], body)
+        scores = next(one for one in answer.outputs if one.name == "score")
+        assert list(scores.contents.fp64_contents) == at_home["score"]
+    assert at_home["score"] == pytest.approx(expected(1, [0.25, -0.5, 3.0]), abs=1e-6)
+
+
+def request_message(body: Any) -> Any:
+    """The same, as a message."""
+    message = ModelInferRequest(model_name="delay")
+    for given in body["inputs"]:
+        tensor = message.inputs.add(
+            name=given["name"], datatype=given["datatype"], shape=given["shape"]
+        )
+        if given["datatype"] == "BYTES":
+            tensor.contents.bytes_contents.extend(text.encode() for text in given["data"])
+        else:
+            tensor.contents.fp64_contents.extend(given["data"])
+    return message
 
 
 def test_nothing_of_the_makers_environment_is_imported(real: Any, tmp_path: Path) -> None:
