@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 
@@ -9,10 +10,17 @@ from freehold.app.edge.delta import MadeDelta, make_delta, make_delta_back
 from freehold.app.edge.making import Made, make_bundle
 from freehold.app.edge.reports import reports_spec
 from freehold.app.edge.wanted import Wanted
-from freehold.app.site.opening import open_site
+from freehold.app.site.opening import Site, open_site
 from freehold.cli import output
 from freehold.domain.errors import WrongUsage
 from freehold.domain.size import spoken
+
+
+class Asked(TypedDict):
+    place: str
+    runtime: str
+    reports: str
+    grpc: bool | None
 
 
 @click.command("bundle", help="A folder that answers with a version, without a network.")
@@ -37,14 +45,11 @@ from freehold.domain.size import spoken
 @output.as_json
 def command(
     name: str,
-    place: str,
     into: Path | None,
-    runtime: str,
-    reports: str,
-    grpc: bool | None,
     since: Path | None,
     back_to: Path | None,
     as_json: bool,
+    **asked: Unpack[Asked],
 ) -> None:
     if back_to is not None and since is None:
         raise WrongUsage(
@@ -55,21 +60,25 @@ def command(
         )
     model = name.partition("@")[0]
     with open_site() as site:
-        store = reports_spec(site, reports)
-        endpoint = site.project.spec.endpoint
-        if grpc is None:
-            grpc = endpoint is not None and endpoint.grpc_port is not None
-        wanted = Wanted(name if "@" in name else f"{name}@champion", place, runtime, store, grpc)
+        wanted = _wanted(site, name if "@" in name else f"{name}@champion", asked)
         if since is None:
-            target = into or Path(f"{model}-{place}")
+            target = into or Path(f"{model}-{wanted.place}")
             _bundled(make_bundle(site, wanted, target, output.note), target, as_json)
             return
-        target = into or Path(f"{model}-{place}.delta")
+        target = into or Path(f"{model}-{wanted.place}.delta")
         if back_to is not None:
             step = make_delta_back(site, wanted, since, back_to, target)
         else:
             step, _ = make_delta(site, wanted, since, target, output.note)
     _stepped(step, target, as_json)
+
+
+def _wanted(site: Site, version: str, asked: Asked) -> Wanted:
+    grpc, endpoint = asked["grpc"], site.project.spec.endpoint
+    if grpc is None:
+        grpc = endpoint is not None and endpoint.grpc_port is not None
+    store = reports_spec(site, asked["reports"])
+    return Wanted(version, asked["place"], asked["runtime"], store, grpc)
 
 
 def _bundled(made: Made, target: Path, as_json: bool) -> None:
@@ -110,6 +119,7 @@ def _told(made: Made) -> dict[str, object]:
         "bytes": manifest.size,
         "seconds_to_answer": made.seconds,
         "distributions": manifest.distributions,
+        "model_distributions": manifest.model_distributions,
     }
 
 
@@ -124,7 +134,8 @@ def _tell(made: Made, target: Path) -> None:
         f" {made.seconds:.1f} s after it is started here"
     )
     python = manifest.python
+    count = len(manifest.distributions) + len(manifest.model_distributions)
     click.echo(
         f"by {manifest.runtime}, on {python['implementation']} {python['version']}"
-        f" ({python['abi']}); {len(manifest.distributions)} libraries come along"
+        f" ({python['abi']}); {count} libraries come along"
     )

@@ -7,7 +7,7 @@ reads both with nothing but the standard library.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +20,8 @@ DELTA_KIND = "freehold.bundle-delta/1"
 """Each stands in what is signed, so that no other signed document passes for it."""
 MANIFEST, SIGNATURE = "bundle.json", "bundle.sig"
 DELTA, DELTA_SIGNATURE = "delta.json", "delta.sig"
+MODEL_LIBRARIES = "model"
+"""Folder with the libraries of a model that answers in a process of its own."""
 FILES = "files/"
 """Before the names of the files in a delta's archive."""
 
@@ -51,6 +53,8 @@ class BundleManifest:
     """`implementation`, `version`, `abi`, `machine`: as the interpreter that runs it has them."""
     distributions: Mapping[str, str]
     """Name → version of what lies in `lib/`."""
+    model_distributions: Mapping[str, str] = field(default_factory=dict)
+    """Of what lies in `MODEL_LIBRARIES`, if anything."""
     labels: Mapping[str, str]
     """Of the model, and so of what its rows say."""
     reports: Mapping[str, str]
@@ -66,6 +70,9 @@ class BundleManifest:
     def document(self) -> bytes:
         """`bundle.json`: RFC 8785 bytes, which are what is signed."""
         told = {one.name: getattr(self, one.name) for one in fields(self)}
+        if not self.model_distributions:
+            # Older releases know no such field.
+            del told["model_distributions"]
         told["files"] = {
             name: {"sha256": one.sha256, "size": one.size} for name, one in self.files.items()
         }

@@ -8,7 +8,6 @@ from freehold.domain.errors import AdapterMissing
 from freehold.ports.model_runtime import ModelRuntime
 from freehold.ports.model_signing import ModelSigning
 
-GRPC_SERVER = "freehold.endpoint.grpc.server"
 EXTRAS = {"signing": "signing", "onnx": "onnx", "lightgbm": "lightgbm"}
 
 
@@ -32,7 +31,7 @@ def object_store(name: str) -> Any:
 def grpc_server() -> Any:
     """The class GrpcServer. Raises AdapterMissing: gRPC's libraries are an extra."""
     try:
-        return import_module(GRPC_SERVER).GrpcServer
+        return import_module("freehold.endpoint.grpc.server").GrpcServer
     except ImportError as exc:
         raise AdapterMissing(
             "the gRPC server needs a package that is not installed",

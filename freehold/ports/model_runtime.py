@@ -62,9 +62,30 @@ class ModelRuntime(ABC):
     def load(self, folder: Path) -> Predictor:
         """The model of the package that lies in the folder."""
 
+    def needs(self, folder: Path) -> tuple[str, ...]:  # noqa: ARG002 - most need no other
+        """Names of the runtimes by which it answers from the package, itself first, those of a
+        graph's models after it. Nothing is loaded. Raises IntegrityError, AdapterMissing."""
+        return (self.name,)
+
     def load_to_share(self, folder: Path) -> Predictor | None:  # noqa: ARG002 - most cannot
         """As `load`, for processes that are forked afterwards; None where that is not possible."""
         return None
+
+
+class AnswersAbroad(ABC):
+    """A runtime whose models answer in the environment of another interpreter."""
+
+    @property
+    @abstractmethod
+    def interpreter(self) -> str:
+        """Where it is."""
+
+    runs_code: bool
+    """Whether code of the package's own runs there, which needs what the package requires."""
+
+    @abstractmethod
+    def imports(self, folder: Path) -> tuple[str, ...]:
+        """Modules that are imported there for the package, besides what its own code needs."""
 
 
 class LoadsWithin(ABC):

@@ -26,6 +26,9 @@ class AutoRuntime(ModelRuntime, LoadsWithin):
         """Raises AdapterMissing if none of the runtimes is installed."""
         return _runtime(folder).load(folder)
 
+    def needs(self, folder: Path) -> tuple[str, ...]:
+        return _runtime(folder).needs(folder)
+
     def load_within(self, folder: Path) -> Predictor:
         """The same, in a process that is a model's already."""
         runtime = _runtime(folder)

@@ -60,6 +60,13 @@ class GraphRuntime(ModelRuntime, LoadsWithin):
         isolated: ModelRuntime = adapter(RUNTIMES, "isolated")
         return isolated.load(folder)
 
+    def needs(self, folder: Path) -> tuple[str, ...]:
+        stored = read_folder(folder)
+        auto: ModelRuntime = adapter(RUNTIMES, "auto")
+        of_models = [n for name in stored.models for n in auto.needs(folder / model_folder(name))]
+        apart = ["isolated"] if stored.functions else []
+        return tuple(dict.fromkeys([self.name, *apart, "auto", *of_models]))
+
     def load_to_share(self, folder: Path) -> Predictor | None:
         """None if it has functions, or a model that cannot be shared."""
         stored = read_folder(folder)

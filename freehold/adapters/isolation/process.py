@@ -32,6 +32,13 @@ PASSED = (
 """Variables that a model gets to see, by how they begin: none of a site's secrets."""
 
 
+_FROM = """\
+import os, runpy, sys
+_, libraries, *sys.argv = sys.argv
+sys.path += libraries.split(os.pathsep)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Starts a program that finds libraries in these folders."""
 WORDS = (
     ("runtime.model-raised", "the model raised an error"),
     ("runtime.wrong-answer", "the model gave what is no score for each row"),
@@ -58,6 +65,9 @@ class ModelProcess:
         self._channel, theirs = socket.socketpair()
         given = {**model, "folder": str(folder), "memory": settings.memory + RESERVED}
         command = [settings.python, "-I", "-B", str(PROGRAM)]
+        if settings.libraries:
+            command = [settings.python, "-I", "-S", "-B", "-c", _FROM, settings.libraries]
+            command.append(str(PROGRAM))
         try:
             self._process = subprocess.Popen(
                 [*command, json.dumps({**given, "socket": theirs.fileno()})],

@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import sys
 import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
+from importlib.metadata import entry_points
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -18,7 +20,7 @@ from freehold.adapters.isolation.manifest import archive_of, function_of
 from freehold.adapters.isolation.process import ModelFailed, ModelProcess
 from freehold.adapters.isolation.settings import ProcessSettings, read_settings
 from freehold.domain.errors import AdapterMissing, IntegrityError
-from freehold.ports.model_runtime import Elsewhere, ModelRuntime, Predictor
+from freehold.ports.model_runtime import AnswersAbroad, Elsewhere, ModelRuntime, Predictor
 
 
 class IsolatedPredictor(Predictor, Elsewhere):
@@ -59,30 +61,48 @@ class IsolatedRuntime(ModelRuntime):
 
     def load(self, folder: Path) -> Predictor:
         # Freehold itself is wanted there, which another environment need not have.
-        settings = replace(self._settings, python=ProcessSettings().python)
+        here = os.pathsep.join(filter(None, sys.path)) if sys.flags.no_site else ""
+        settings = replace(self._settings, python=ProcessSettings().python, libraries=here)
         return _loaded({"kind": "adapter", "runtime": "auto"}, folder, settings)
 
+    def needs(self, folder: Path) -> tuple[str, ...]:
+        """Of what it isolates, too."""
+        auto: ModelRuntime = entry_points(group="freehold.model_runtime")["auto"].load()()
+        return tuple(dict.fromkeys([self.name, "auto", *auto.needs(folder)]))
 
-class PyfuncRuntime(ModelRuntime):
+
+class _Abroad(ModelRuntime, AnswersAbroad):
+    def __init__(self, settings: ProcessSettings | None = None) -> None:
+        self._settings = settings or read_settings()
+
+    @property
+    def interpreter(self) -> str:
+        return self._settings.python
+
+
+class PyfuncRuntime(_Abroad):
     """Any package, as MLflow's Python function, in a process of its own."""
 
     name = "pyfunc"
+    runs_code = True
 
-    def __init__(self, settings: ProcessSettings | None = None) -> None:
-        self._settings = settings or read_settings()
+    def imports(self, folder: Path) -> tuple[str, ...]:
+        return ("numpy", "pandas", *([] if function_of(folder)["own"] else ["mlflow"]))
 
     def load(self, folder: Path) -> Predictor:
         model = {"kind": "pyfunc", "function": function_of(folder)}
         return _loaded(model, folder, self._settings)
 
 
-class TorchRuntime(ModelRuntime):
+class TorchRuntime(_Abroad):
     """A package with a TorchScript module or an exported program, in a process of its own."""
 
     name = "torch"
+    runs_code = False
 
-    def __init__(self, settings: ProcessSettings | None = None) -> None:
-        self._settings = settings or read_settings()
+    def imports(self, folder: Path) -> tuple[str, ...]:
+        del folder
+        return "numpy", "torch"
 
     def load(self, folder: Path) -> Predictor:
         return _loaded({"kind": "torch", **archive_of(folder)}, folder, self._settings)

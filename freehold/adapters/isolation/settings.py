@@ -16,6 +16,9 @@ _MEBIBYTE = 2**20
 class ProcessSettings:
     python: str = sys.executable
     """`FREEHOLD_MODEL_PYTHON`: interpreter of the environment that has what the model needs."""
+    libraries: str = ""
+    """`FREEHOLD_MODEL_LIBRARIES`: folders, as in PYTHONPATH, in which it finds what the model
+    needs, and nowhere else but in its own library; empty: where it finds it by itself."""
     deadline: float = 10.0
     """`FREEHOLD_MODEL_DEADLINE`: seconds for a call, and as many before it to wait for others."""
     start: float = 120.0
@@ -50,6 +53,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ProcessSetting
         faults.append(Fault("runtime.settings", what, PREFIX + "PYTHON"))
     made = ProcessSettings(
         python=python,
+        libraries=environment.get(PREFIX + "LIBRARIES", usual.libraries),
         deadline=number("DEADLINE", usual.deadline),
         start=number("START", usual.start),
         queue=max(1, int(number("QUEUE", usual.queue))),

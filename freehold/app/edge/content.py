@@ -2,11 +2,9 @@
 
 import json
 import os
-import platform
 import py_compile
 import shutil
 import sys
-import sysconfig
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from freehold.app import adapters
 from freehold.app.edge.closure import OWN, closure
-from freehold.app.edge.libraries import libraries
-from freehold.app.edge.runtime import PORT, runtime_of
+from freehold.app.edge.libraries import Libraries, libraries, libraries_abroad
+from freehold.app.edge.runtime import PORT, Abroad, Answering, answering_of, this_python
 from freehold.app.edge.token_key import place_key
 from freehold.app.edge.wanted import Wanted
 from freehold.app.files import write_files
@@ -28,18 +26,19 @@ from freehold.app.traffic.log_settings import as_opened, log_settings
 from freehold.app.traffic.token_key import TOKEN_KEY
 from freehold.catalog.package import unpack
 from freehold.catalog.versions import ModelVersion
-from freehold.domain.bundle import BundleFile, BundleManifest
+from freehold.domain.bundle import MODEL_LIBRARIES, BundleFile, BundleManifest
 from freehold.domain.columns import Columns
 from freehold.domain.embedded import EMBEDDED
 from freehold.domain.package import COLUMNS
 from freehold.domain.project import StoreSpec
 from freehold.domain.routing import RoutingTable, Variant, routing_document, signed_bytes
-from freehold.endpoint.adapters import GRPC_SERVER
 from freehold.serving.tokens import TokenKey
 
 RUN, LIBRARIES, SERVING, KEY = "run", "lib", "serving", "site.pub"
+COMPILED = (LIBRARIES, MODEL_LIBRARIES)
 SOURCE_OF_RUN = "freehold/endpoint/edge/launch.py"
 COMMANDS = "freehold.endpoint.edge.commands"
+GRPC_SERVER = "freehold.endpoint.grpc.server"
 SIGNING, SIGNING_EXTRA = "model_signing", "signing"
 GRPC_EXTRA = "grpc"
 FASTER = ("uvloop",)
@@ -63,9 +62,10 @@ def write_content(
     with TemporaryDirectory(prefix="freehold-bundle-") as folder:
         payload = Path(folder)
         write_files(payload, unpack(site.artifacts.get(version.package)))
-        runtime = runtime_of(payload, wanted.runtime)
+        answering = answering_of(payload, wanted.runtime)
     say("copying the libraries")
-    versions = _write_libraries(place, runtime, wanted)
+    versions = _write_libraries(place, answering, wanted)
+    abroad = _write_abroad(place, answering.abroad) if answering.abroad else {}
     say("compiling them")
     _compile(place)
     _write_serving(site, content, place / SERVING)
@@ -75,18 +75,20 @@ def write_content(
         model=version.model,
         version=version.version,
         package=version.package,
-        runtime=runtime,
+        runtime=answering.runtimes[0],
         python=this_python(),
         distributions=versions,
+        model_distributions=abroad,
         labels=dict(content.labels),
         reports=_reports(wanted.reports),
         files=_files(place),
     )
 
 
-def _write_libraries(place: Path, runtime: str, wanted: Wanted) -> Mapping[str, str]:
+def _write_libraries(place: Path, answering: Answering, wanted: Wanted) -> Mapping[str, str]:
     """Name of a distribution → version."""
-    entries = [adapters.entry(PORT, runtime), adapters.entry(SIGNING, EMBEDDED[SIGNING])]
+    entries = [adapters.entry(PORT, name) for name in answering.runtimes]
+    entries.append(adapters.entry(SIGNING, EMBEDDED[SIGNING]))
     if at := wanted.reports.at:
         entries.append(adapters.entry("object_store", adapter_of(at, "the reports")))
     modules = [*(one.module for one in entries), *([GRPC_SERVER] if wanted.grpc else [])]
@@ -94,17 +96,28 @@ def _write_libraries(place: Path, runtime: str, wanted: Wanted) -> Mapping[str, 
     strange = {one.partition(".")[0] for one in modules} - {OWN}
     needed = closure(own_root(), [COMMANDS, *own])
     extras = [SIGNING_EXTRA, *([GRPC_EXTRA] if wanted.grpc else [])]
-    found = libraries(needed.with_libraries(strange), extras, FASTER)
+    found = libraries(needed.with_libraries(strange), extras, FASTER, answering.requires)
+    _copy(found, place / LIBRARIES)
+    shutil.copyfile(place / LIBRARIES / SOURCE_OF_RUN, place / RUN)
+    (place / RUN).chmod(0o755)
+    return found.versions
+
+
+def _write_abroad(place: Path, abroad: Abroad) -> Mapping[str, str]:
+    """Name of a distribution → version."""
+    found = libraries_abroad(abroad.paths, abroad.modules, abroad.requires)
+    _copy(found, place / MODEL_LIBRARIES)
+    return found.versions
+
+
+def _copy(found: Libraries, folder: Path) -> None:
     for name, content in found.files.items():
-        target = place / LIBRARIES / name
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, bytes):
             target.write_bytes(content)
         else:
             shutil.copyfile(content, target)
-    shutil.copyfile(place / LIBRARIES / SOURCE_OF_RUN, place / RUN)
-    (place / RUN).chmod(0o755)
-    return found.versions
 
 
 def own_root() -> Path:
@@ -116,7 +129,7 @@ def _compile(place: Path) -> None:
     """Beside the sources, so that a start writes nothing; believed unasked, since all of it is
     signed (PEP 552, unchecked). What is no Python of this version stays as it is."""
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    for path in sorted((place / LIBRARIES).rglob("*.py")):
+    for path in sorted(one for name in COMPILED for one in (place / name).rglob("*.py")):
         beside = path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc"
         name = str(path.relative_to(place))
         py_compile.compile(str(path), str(beside), name, quiet=2, invalidation_mode=mode)
@@ -160,13 +173,3 @@ def _reports(store: StoreSpec) -> Mapping[str, str]:
     if not store.at:
         return {}
     return {"at": store.at, "endpoint": store.endpoint, "region": store.region}
-
-
-def this_python() -> Mapping[str, str]:
-    """As `run` compares it with the interpreter that starts it."""
-    return {
-        "implementation": platform.python_implementation(),
-        "version": f"{sys.version_info[0]}.{sys.version_info[1]}",
-        "abi": str(sysconfig.get_config_var("EXT_SUFFIX")),
-        "machine": platform.machine(),
-    }

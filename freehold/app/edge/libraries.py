@@ -42,17 +42,44 @@ class Libraries:
     """Where it lies below `lib/` → its bytes, or the file that has them."""
 
 
-def libraries(needed: Closure, extras: Iterable[str], faster: Iterable[str]) -> Libraries:
+def libraries(
+    needed: Closure, extras: Iterable[str], faster: Iterable[str], also: Iterable[str] = ()
+) -> Libraries:
     """What these modules need, with all that it declares to need itself.
 
     `extras`: of ours, whose requirements are needed too; `faster`: modules that are taken where
-    they are installed. Raises Refused `bundle.libraries` with every distribution that cannot be
-    put into a bundle.
+    they are installed; `also`: names of distributions. Raises Refused `bundle.libraries` with every
+    distribution that cannot be put into a bundle.
     """
-    found, faults = _distributions(needed, extras, faster)
+    own = distribution(OWN)
+    here = Environment()
+    waiting = [(name, frozenset[str]()) for name in also if name != OWN]
+    for module in sorted(needed.libraries | needed.optional | set(faster)):
+        waiting += here.wanted(module, is_sure=module in needed.libraries)
+    for extra in extras:
+        waiting += _required(own, frozenset({extra}), only_of_extras=True)
+    found, faults = here.with_all(waiting)
+    return _copied({OWN: own, **found}, frozenset(needed.files), faults)
+
+
+def libraries_abroad(
+    paths: Sequence[str], modules: Iterable[str], distributions: Iterable[str]
+) -> Libraries:
+    """Of the environment whose interpreter looks in `paths`. Raises as `libraries` does."""
+    there = Environment(paths)
+    waiting = [(name, frozenset[str]()) for name in distributions]
+    for module in modules:
+        waiting += there.wanted(module, is_sure=True)
+    found, faults = there.with_all(waiting)
+    return _copied(found, frozenset(), faults)
+
+
+def _copied(
+    found: Mapping[str, Distribution], own: frozenset[str], faults: list[Fault]
+) -> Libraries:
     files: dict[str, bytes | Path] = {}
     for name, one in sorted(found.items()):
-        only = frozenset(needed.files) if name == OWN else None
+        only = own if name == OWN else None
         if whole := _faults(name, one):
             faults += whole
             continue
@@ -69,57 +96,78 @@ def libraries(needed: Closure, extras: Iterable[str], faster: Iterable[str]) -> 
     return Libraries({name: one.version for name, one in sorted(found.items())}, files)
 
 
-def _distributions(
-    needed: Closure, extras: Iterable[str], faster: Iterable[str]
-) -> tuple[dict[str, Distribution], list[Fault]]:
-    """By canonical name; ours too."""
-    by_module = distributions_of_modules()
-    faults, found = list[Fault](), dict[str, Distribution]()
-    waiting: list[tuple[str, frozenset[str]]] = []
-    for module in sorted(needed.libraries | needed.optional | set(faster)):
-        if names := _having(module, by_module):
-            waiting += ((name, frozenset()) for name in names)
-        elif module in needed.libraries:
+Wanted = tuple[str, frozenset[str]]
+"""Name of a distribution, and extras of it."""
+
+
+class Environment:
+    """What is installed where an interpreter looks: this one, or that of `paths`."""
+
+    def __init__(self, paths: Sequence[str] | None = None) -> None:
+        self._paths = None if paths is None else list(paths)
+        self._by_module = distributions_of_modules() if paths is None else self._modules()
+
+    def distribution(self, name: str) -> Distribution:
+        """Raises PackageNotFoundError."""
+        if self._paths is None:
+            return distribution(name)
+        found = next(iter(Distribution.discover(name=name, path=self._paths)), None)
+        if found is None:
+            raise PackageNotFoundError(name)
+        return found
+
+    def wanted(self, module: str, *, is_sure: bool) -> Iterator[Wanted]:
+        """The distributions that a module is from."""
+        if names := self._having(module):
+            yield from ((name, frozenset()) for name in names)
+        elif is_sure:
             # One without a RECORD has no modules, as far as is known: it may be called as they are.
-            waiting.append((module.partition(".")[0], frozenset()))
-    own = distribution(OWN)
-    found[OWN] = own
-    for extra in extras:
-        waiting += _required(own, frozenset({extra}), only_of_extras=True)
-    seen = set[tuple[str, frozenset[str]]]()
-    while waiting:
-        name, asked = waiting.pop()
-        if (name, asked) in seen:
-            continue
-        seen.add((name, asked))
-        try:
-            one = distribution(name)
-        except PackageNotFoundError:
-            faults.append(
-                Fault("bundle.missing", "something needs it, and it is not installed", name)
-            )
-            continue
-        found[canonicalize_name(one.metadata["Name"])] = one
-        waiting += _required(one, asked)
-    return found, faults
+            yield module.partition(".")[0], frozenset()
 
+    def with_all(self, wanted: Iterable[Wanted]) -> tuple[dict[str, Distribution], list[Fault]]:
+        """By canonical name, with what they declare to need; and what is not there."""
+        faults, found = list[Fault](), dict[str, Distribution]()
+        waiting, seen = list(wanted), set[Wanted]()
+        while waiting:
+            name, asked = waiting.pop()
+            if (name, asked) in seen:
+                continue
+            seen.add((name, asked))
+            try:
+                one = self.distribution(name)
+            except PackageNotFoundError:
+                why = "something needs it, and it is not installed"
+                faults.append(Fault("bundle.missing", why, name))
+                continue
+            found[canonicalize_name(one.metadata["Name"])] = one
+            waiting += _required(one, asked)
+        return found, faults
 
-def _having(module: str, by_module: Mapping[str, Sequence[str]]) -> Sequence[str]:
-    """The distributions that a module is from. Where several share its first name, as those of a
-    namespace do, those that have files below as much of it as any has."""
-    names = sorted(set(by_module.get(module.partition(".")[0], ())))
-    while len(names) > 1 and "." in module:
-        place = module.replace(".", "/")
-        starts = (f"{place}/", f"{place}.")
-        found = [
-            name
-            for name in names
-            if any(one.as_posix().startswith(starts) for one in distribution(name).files or ())
-        ]
-        if found:
-            return found
-        module = module.rpartition(".")[0]
-    return names
+    def _having(self, module: str) -> Sequence[str]:
+        """Where several share its first name, as those of a namespace do, those that have files
+        below as much of it as any has."""
+        names = sorted(set(self._by_module.get(module.partition(".")[0], ())))
+        while len(names) > 1 and "." in module:
+            place = module.replace(".", "/")
+            starts = (f"{place}/", f"{place}.")
+            found = [
+                name
+                for name in names
+                if any(
+                    one.as_posix().startswith(starts) for one in self.distribution(name).files or ()
+                )
+            ]
+            if found:
+                return found
+            module = module.rpartition(".")[0]
+        return names
+
+    def _modules(self) -> Mapping[str, Sequence[str]]:
+        found: dict[str, list[str]] = {}
+        for one in Distribution.discover(path=self._paths or []):
+            for path in _recorded(one):
+                found.setdefault(path.parts[0].partition(".")[0], []).append(one.metadata["Name"])
+        return found
 
 
 def _required(

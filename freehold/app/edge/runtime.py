@@ -1,40 +1,136 @@
 """What answers from a package, chosen where the bundle is made and named in it."""
 
+import json
+import platform
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from freehold.app import adapters
 from freehold.domain.embedded import EMBEDDED
 from freehold.domain.errors import NotSupported
-from freehold.ports.model_runtime import Elsewhere, ModelRuntime
+from freehold.domain.package import REQUIREMENTS
+from freehold.ports.model_runtime import AnswersAbroad, ModelRuntime
 
 PORT = "model_runtime"
+ISOLATED, MLFLOW = "isolated", "mlflow"
+_ASKED = """\
+import json, platform, sys, sysconfig
+print(json.dumps({"paths": [p for p in sys.path if p], "python": {
+    "implementation": platform.python_implementation(),
+    "version": f"{sys.version_info[0]}.{sys.version_info[1]}",
+    "abi": str(sysconfig.get_config_var("EXT_SUFFIX")),
+    "machine": platform.machine(),
+}}))
+"""
 
 
-def runtime_of(payload: Path, asked: str = "") -> str:
-    """The name of the adapter that answers, in its own process, when `asked` loads the package;
-    empty: the embedded one.
+@dataclass(frozen=True)
+class Answering:
+    runtimes: tuple[str, ...]
+    """Names of adapters, that which loads the package first."""
+    requires: tuple[str, ...]
+    """Distributions that the package requires, where its own code runs in a process of ours."""
+    abroad: "Abroad | None"
 
-    Raises AdapterMissing, IntegrityError; NotSupported `bundle.runtime` for a model that answers in
-    a process of its own.
+
+@dataclass(frozen=True)
+class Abroad:
+    """What models find in an environment that is not Freehold's."""
+
+    paths: tuple[str, ...]
+    """In which its interpreter looks."""
+    modules: tuple[str, ...]
+    requires: tuple[str, ...]
+
+
+def answering_of(payload: Path, asked: str = "") -> Answering:
+    """By `asked`, the name of a runtime; empty: the embedded one.
+
+    Raises AdapterMissing, IntegrityError; NotSupported `bundle.runtime` for a model whose
+    environment has another Python.
     """
-    name = asked or EMBEDDED[PORT]
-    made: ModelRuntime = adapters.load(PORT, name)()
-    predictor = made.load(payload)
-    if isinstance(predictor, Elsewhere):
+    made: ModelRuntime = adapters.load(PORT, asked or EMBEDDED[PORT])()
+    names = made.needs(payload)
+    runtimes = [adapters.load(PORT, name) for name in names]
+    abroad = [one() for one in runtimes if issubclass(one, AnswersAbroad)]
+    return Answering(
+        names,
+        _required(payload) if ISOLATED in names else (),
+        _abroad(payload, abroad) if abroad else None,
+    )
+
+
+def _abroad(payload: Path, runtimes: Sequence[AnswersAbroad]) -> Abroad:
+    # They are all of one setting.
+    interpreter = runtimes[0].interpreter
+    told = json.loads(_said(interpreter))
+    if told["python"] != this_python():
+        there, here = (" ".join(one.values()) for one in (told["python"], this_python()))
         raise NotSupported(
-            "this model answers in a process of its own",
-            why=f"the runtime '{name}' starts another interpreter, which a bundle does not have",
-            hint="make a package that answers within the endpoint: with an ONNX model, or of"
-            " LightGBM, XGBoost or scikit-learn",
+            "this model answers by another Python than this one",
+            why=f"{interpreter} is {there}, and this is {here}; a bundle is started by one",
+            hint="make it with a Freehold that is installed for the Python of the model",
             code="bundle.runtime",
         )
-    package = _package(type(predictor).__module__)
-    for known in adapters.names(PORT):
-        if _package(adapters.entry(PORT, known).module) == package:
-            return known
-    return name
+    modules = dict.fromkeys(module for one in runtimes for module in one.imports(payload))
+    required = _required(payload) if any(one.runs_code for one in runtimes) else ()
+    return Abroad(tuple(told["paths"]), tuple(modules), required)
 
 
-def _package(module: str) -> str:
-    """Each adapter has its own, and what it makes comes from there."""
-    return module.rpartition(".")[0]
+def _said(interpreter: str) -> str:
+    """Raises NotSupported `bundle.runtime`."""
+    try:
+        done = subprocess.run(
+            [interpreter, "-I", "-c", _ASKED], check=True, capture_output=True, text=True
+        )
+    except (OSError, subprocess.CalledProcessError) as exc:
+        raise NotSupported(
+            f"{interpreter} does not say what it has",
+            why=str(exc),
+            hint="name the interpreter of the model's environment: FREEHOLD_MODEL_PYTHON",
+            code="bundle.runtime",
+        ) from exc
+    return done.stdout
+
+
+def _required(payload: Path) -> tuple[str, ...]:
+    """Names of distributions that code of the package needs: MLflow, which every package names for
+    those who load it by that, only if the code speaks of it. Raises NotSupported `bundle.runtime`
+    for what names none."""
+    path = payload / REQUIREMENTS
+    speaks = any(MLFLOW in one.read_text(errors="replace") for one in payload.rglob("*.py"))
+    found = []
+    for line in path.read_text().splitlines() if path.is_file() else ():
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement as exc:
+            raise NotSupported(
+                f"the package requires what has no name: {text}",
+                why=str(exc).splitlines()[0],
+                hint="name distributions in its requirements.txt",
+                code="bundle.runtime",
+            ) from exc
+        name = canonicalize_name(wanted.name)
+        if (wanted.marker is None or wanted.marker.evaluate()) and (speaks or name != MLFLOW):
+            found.append(name)
+    return tuple(dict.fromkeys(found))
+
+
+def this_python() -> Mapping[str, str]:
+    """As `run` compares it with the interpreter that starts it."""
+    return {
+        "implementation": platform.python_implementation(),
+        "version": f"{sys.version_info[0]}.{sys.version_info[1]}",
+        "abi": str(sysconfig.get_config_var("EXT_SUFFIX")),
+        "machine": platform.machine(),
+    }

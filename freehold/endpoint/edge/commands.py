@@ -2,14 +2,21 @@
 
 import argparse
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from freehold.domain.bundle import MANIFEST, BundleManifest, read_manifest
+from freehold.domain.bundle import (
+    MANIFEST,
+    MODEL_LIBRARIES,
+    BundleManifest,
+    read_manifest,
+)
 from freehold.domain.errors import FreeholdError, NotSupported
 from freehold.domain.signature import PublicKey
 from freehold.domain.size import bytes_of
@@ -24,6 +31,7 @@ from freehold.endpoint.process import serve, wall_clock
 from freehold.endpoint.settings import EndpointSettings
 from freehold.serving.response import Identity
 
+MODEL_PYTHON, MODEL_LIBRARIES_SETTING = "FREEHOLD_MODEL_PYTHON", "FREEHOLD_MODEL_LIBRARIES"
 GRPC = "grpcio"
 """The distribution that a bundle has if it can answer by gRPC."""
 
@@ -32,12 +40,24 @@ def command(root: Path, place: Path, arguments: Sequence[str]) -> int:
     """The exit code. `place`: the generation that this process runs from."""
     given = _parser().parse_args(["serve", *arguments] if _is_bare(arguments) else arguments)
     manifest = read_manifest((place / MANIFEST).read_bytes())
+    bundle = Bundle(root, place, manifest)
+    _keep_within(bundle)
     try:
-        code: int = given.does(Bundle(root, place, manifest), given)
+        code: int = given.does(bundle, given)
         return code
     except FreeholdError as exc:
         print(exc, file=sys.stderr)
         return exc.exit_code
+
+
+def _keep_within(bundle: Bundle) -> None:
+    """A model's process finds what came along, and copies of its package lie in the bundle."""
+    if bundle.manifest.model_distributions:
+        os.environ[MODEL_PYTHON] = sys.executable
+        os.environ[MODEL_LIBRARIES_SETTING] = str(bundle.place / MODEL_LIBRARIES)
+    scratch = bundle.state / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)
 
 
 def _is_bare(arguments: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from freehold.app.edge.delta import make_delta, make_delta_back
 from freehold.app.edge.making import make_bundle
 from freehold.app.edge.reports import reports_spec
-from freehold.app.edge.runtime import runtime_of
+from freehold.app.edge.runtime import answering_of
 from freehold.app.edge.wanted import Wanted
 from freehold.app.files import write_files
 from freehold.app.model.naming import resolve
@@ -122,12 +122,11 @@ def test_sites_that_number_for_one_place_never_meet(home: Any, maker: Any, files
 def test_the_package_says_what_answers(home: Any, tmp_path: Path) -> None:
     package = home.artifacts.get(resolve(home, "delay@3").package)
     write_files(tmp_path / "payload", unpack(package))
-    assert runtime_of(tmp_path / "payload") == "onnx"
+    assert answering_of(tmp_path / "payload").runtimes == ("onnx",)
+    isolated = answering_of(tmp_path / "payload", "isolated")
+    assert isolated.runtimes == ("isolated", "auto", "onnx") and isolated.abroad is None
     with pytest.raises(FreeholdError) as caught:
-        runtime_of(tmp_path / "payload", "isolated")
-    assert code_of(caught) == "bundle.runtime"
-    with pytest.raises(FreeholdError) as caught:
-        runtime_of(tmp_path / "payload", "abacus")
+        answering_of(tmp_path / "payload", "abacus")
     assert caught.value.code == "adapter.unknown"
 
 
