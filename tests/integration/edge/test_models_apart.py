@@ -157,6 +157,7 @@ def test_code_of_ones_own_answers_in_a_process_of_the_bundles(
     assert subprocess.run(check, capture_output=True).returncode == 0
 
 
+@pytest.mark.long  # PyTorch alone is copied, compiled and verified for a minute
 def test_a_network_answers_by_the_libraries_of_its_own_environment(
     installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
