@@ -96,7 +96,7 @@ def _copied(
     return Libraries({name: one.version for name, one in sorted(found.items())}, files)
 
 
-Wanted = tuple[str, frozenset[str]]
+Named = tuple[str, frozenset[str]]
 """Name of a distribution, and extras of it."""
 
 
@@ -116,7 +116,7 @@ class Environment:
             raise PackageNotFoundError(name)
         return found
 
-    def wanted(self, module: str, *, is_sure: bool) -> Iterator[Wanted]:
+    def wanted(self, module: str, *, is_sure: bool) -> Iterator[Named]:
         """The distributions that a module is from."""
         if names := self._having(module):
             yield from ((name, frozenset()) for name in names)
@@ -124,10 +124,10 @@ class Environment:
             # One without a RECORD has no modules, as far as is known: it may be called as they are.
             yield module.partition(".")[0], frozenset()
 
-    def with_all(self, wanted: Iterable[Wanted]) -> tuple[dict[str, Distribution], list[Fault]]:
+    def with_all(self, wanted: Iterable[Named]) -> tuple[dict[str, Distribution], list[Fault]]:
         """By canonical name, with what they declare to need; and what is not there."""
         faults, found = list[Fault](), dict[str, Distribution]()
-        waiting, seen = list(wanted), set[Wanted]()
+        waiting, seen = list(wanted), set[Named]()
         while waiting:
             name, asked = waiting.pop()
             if (name, asked) in seen:

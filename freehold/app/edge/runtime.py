@@ -70,9 +70,9 @@ def answering_of(payload: Path, asked: str = "") -> Answering:
 def _abroad(payload: Path, runtimes: Sequence[AnswersAbroad]) -> Abroad:
     # They are all of one setting.
     interpreter = runtimes[0].interpreter
-    told = json.loads(_said(interpreter))
-    if told["python"] != this_python():
-        there, here = (" ".join(one.values()) for one in (told["python"], this_python()))
+    paths, python = _said(interpreter)
+    if python != this_python():
+        there, here = (" ".join(one.values()) for one in (python, this_python()))
         raise NotSupported(
             "this model answers by another Python than this one",
             why=f"{interpreter} is {there}, and this is {here}; a bundle is started by one",
@@ -81,23 +81,24 @@ def _abroad(payload: Path, runtimes: Sequence[AnswersAbroad]) -> Abroad:
         )
     modules = dict.fromkeys(module for one in runtimes for module in one.imports(payload))
     required = _required(payload) if any(one.runs_code for one in runtimes) else ()
-    return Abroad(tuple(told["paths"]), tuple(modules), required)
+    return Abroad(paths, tuple(modules), required)
 
 
-def _said(interpreter: str) -> str:
-    """Raises NotSupported `bundle.runtime`."""
+def _said(interpreter: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """In which folders it looks, and what it is. Raises NotSupported `bundle.runtime`."""
     try:
         done = subprocess.run(
             [interpreter, "-I", "-c", _ASKED], check=True, capture_output=True, text=True
         )
-    except (OSError, subprocess.CalledProcessError) as exc:
+        told = json.loads(done.stdout)
+        return tuple(told["paths"]), told["python"]
+    except (OSError, subprocess.CalledProcessError, ValueError, KeyError, TypeError) as exc:
         raise NotSupported(
             f"{interpreter} does not say what it has",
             why=str(exc),
             hint="name the interpreter of the model's environment: FREEHOLD_MODEL_PYTHON",
             code="bundle.runtime",
         ) from exc
-    return done.stdout
 
 
 def _required(payload: Path) -> tuple[str, ...]:
