@@ -118,7 +118,8 @@ class Search:
     def _walk_from(self, search: Unlimited, question: Question) -> None:
         """What keeps quotas is often near the best without them: a better bound, a walk from there,
         and of a large problem no program need be written."""
-        search.gap = self.gap / CLOSER
+        kept = self.left / 2
+        search.gap, search.left = self.gap / CLOSER, lambda: self.left - kept
         search.run()
         self.bound = search.bound
         if search.picked is not None and not self._consider(question, search.picked):
