@@ -1,6 +1,7 @@
 """The rows of a request as a model takes them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,9 @@ def check_columns(request: InferenceRequest, columns: Columns, kinds: Kinds) -> 
     """That the columns of one model are there, and that all which some model takes, of `kinds`,
     are of their kind: the log keeps those too, whoever answers.
 
-    Raises RequestInvalid: `request.wrong-type`, `request.column-missing`, with all faults. The
-    error's own code is the latter only if nothing sent is of a wrong type.
+    Raises RequestInvalid: `request.wrong-type`, `request.column-missing`,
+    `request.column-unknown`, with all faults. The error's own code is one of the latter only if
+    nothing sent is of a wrong type.
     """
     tensors = request.tensors
     if type(tensors) is NumberMatrix and are_all(tensors, columns):
@@ -48,7 +50,22 @@ def check_columns(request: InferenceRequest, columns: Columns, kinds: Kinds) -> 
         )
         for name in absent(request, columns)
     ]
+    if request.missing_is_null:
+        faults += _misspelt(request, columns, kinds)
     raise_any(faults)
+
+
+def _misspelt(request: InferenceRequest, columns: Columns, kinds: Kinds) -> Iterator[Fault]:
+    """What no model has, while a column is taken for null: that would be the same for a wrong name
+    as for none. Where all are there, more of them do no harm."""
+    missing = [name for name in columns.names if name not in request.tensors]
+    for name in request.tensors if missing else ():
+        if name not in kinds:
+            near = get_close_matches(name, missing, n=1)
+            hint = f"is it '{near[0]}'?" if near else f"not sent: {', '.join(missing[:5])}"
+            yield Fault(
+                "request.column-unknown", "no model here has such a column", name, hint=hint
+            )
 
 
 def lists_of(

@@ -12,6 +12,7 @@ from freehold.app.artifact.fetch import plan_fetch
 from freehold.app.drill.offline.places import Places, spawn
 from freehold.app.drill.rebuild.drill import rebuild_drill
 from freehold.app.project.reading import OpenProject, read_project
+from freehold.app.release.release import plan_release
 from freehold.app.run.plan import plan_run
 from freehold.app.run.run import run
 from freehold.app.site.labelled import Labelled
@@ -87,6 +88,33 @@ def denied(world: Any, name: str) -> str:
         world.do("aws", lambda s: plan_fetch(s, name))
     assert caught.value.code == "label.barred"
     return caught.value.why
+
+
+@pytest.mark.parametrize("strategy", ["canary", "rolling"])
+def test_no_release_is_planned_where_the_labels_of_its_model_forbid_it(
+    world: Any, strategy: Any
+) -> None:
+    """By its package, or by what vouches for it; refused before anybody is asked."""
+    table, package = put(world, TABLE), put(world, b"a model of people")
+    judged = {
+        "model": "m",
+        "version": 1,
+        "allowed": True,
+        "rules": [],
+        "policy": "sha256:0",
+        "attestations": {},
+    }
+    say(world, "onprem", *made("r1", "load", table, EU), *made("r1", "fit", package, {}, table))
+    say(world, "onprem", registered("r1", package), Draft("model.judged", judged))
+    before = world.do("onprem", lambda s: s.ledger.logs()[0].size)
+    with pytest.raises(PolicyDenied) as caught:
+        world.do("onprem", lambda s: plan_release(s, "m@1", strategy, ("aws", "azure")))
+    assert caught.value.code == "label.barred"
+    assert {(one.where, one.what) for one in caught.value.faults} == {
+        ("aws", "residency=EU: the site has no jurisdiction"),
+        ("azure", "residency=EU: the site has no jurisdiction"),
+    }
+    assert world.do("onprem", lambda s: s.ledger.logs()[0].size) == before
 
 
 def test_a_second_mention_without_labels_takes_none_away(world: Any) -> None:
