@@ -91,7 +91,7 @@ def costs(site: Site, wanted: Asked) -> dict[str, Any]:
         "totals": sums.of(rows, wanted.by),
         "sources": sums.of(rows, ("source",)),
         "days": sums.of(rows, ("day", wanted.by[0])) if wanted.by[0] != "day" else [],
-        "estimates": estimates(site, rows, wanted.by, wanted.has, sums.of),
+        "estimates": estimates(site, metered, wanted.by, wanted.has, sums.of),
         "runs": _runs(site, wanted),
         "experiments": _experiments(site, wanted),
         "predictions": _predictions(metered),

@@ -21,7 +21,8 @@ def estimates(
     site: Site, rows: pl.LazyFrame, by: Sequence[str], days: Callable[[date], bool], sum_: Sum
 ) -> list[dict[str, Any]]:
     """Of the runs that were started on `days` and have a plan: by each key and currency the plan's
-    estimate, and what is metered of the same runs. A key that a plan does not know is null in it.
+    estimate, and what is metered of the same runs, though a bill may have the same: few bills know
+    runs. A key that a plan does not know is null in it.
 
     What a run sends and keeps is in its estimate, and is not told apart by run when it is metered.
     """
@@ -29,7 +30,7 @@ def estimates(
     if not steps:
         return []
     runs = sorted({one.tags["run"] for one in steps})
-    spent = rows.filter(pl.col("x_Run").is_in(runs))
+    spent = rows.filter(pl.col("x_Run").is_in(runs), pl.col("x_Source") == "metered")
     unpriced = spent.filter(pl.col("x_Unpriced").fill_null(False))
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for name, frame in (

@@ -2,12 +2,13 @@
 
 import sys
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from freehold.app.costs import costs as costs_module
 from freehold.app.costs import meter as metering
 from freehold.app.costs.budgets import (
     answer_request,
@@ -27,6 +28,7 @@ from freehold.app.site.opening import open_site
 from freehold.cli import budgets as budgets_command  # noqa: F401 - imported when it is called
 from freehold.cli.main import run
 from freehold.costs.budget import Charge
+from freehold.costs.summary import Covered
 from freehold.domain.errors import BudgetExceeded, Conflict, NotFound, WrongUsage
 from freehold.domain.fact import Draft
 from freehold.monitoring.proposals import signals_of
@@ -147,6 +149,24 @@ def test_estimate_beside_actual_by_site_model_team_day_and_tag(consumer: Any) ->
     assert told("site", until="2026-11-03")["here"] == (pytest.approx(0.3), 0.36)
     consumer.run("r4")
     assert "r4" not in told("run") and "r3" not in told("run")
+
+
+def test_a_bill_takes_nothing_from_what_stands_beside_an_estimate(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a bill covers is left out of the sums, since the bill has it; not of these runs."""
+    applied(consumer, "r1", 1.0, load=("here", 1.0))
+    consumer.step(3600, run="r1", step="load", site="here", machine="m5.large")
+    consumer.meter()
+    before = costs(consumer.site, asked(["site"]))
+    (provider,) = {one["provider"] for one in costs(consumer.site, asked(["provider"]))["totals"]}
+    start = datetime(2026, 11, 1, tzinfo=UTC)
+    bill = Covered(provider, start, start + timedelta(days=30))
+    monkeypatch.setattr(costs_module, "covered", lambda _: [bill])
+    after = costs(consumer.site, asked(["site"]))
+    assert before["totals"] and after["totals"] == []
+    assert after["estimates"] == before["estimates"] != []
+    assert [one["money"] for one in after["estimates"]] == [pytest.approx(0.36)]
 
 
 def test_a_plan_that_placed_nothing_has_no_estimate(consumer: Any) -> None:
