@@ -16,12 +16,20 @@ from freehold.domain.offer import Figure
 from freehold.ports.price_source import MachineType, PriceSource
 
 
-def _plainly(path: Path) -> str:
-    return ": ".join(("prices.yaml", ".".join(path))) if path else "prices.yaml"
+def places_in(file: str) -> Where:
+    """`prices.yaml: machines.0`."""
+
+    def where(path: Path) -> str:
+        return ": ".join((file, ".".join(path))) if path else file
+
+    return where
+
+
+_USUAL = places_in("prices.yaml")
 
 
 def overridden(
-    base: PriceSource, document: Mapping[str, Any], where: Where = _plainly
+    base: PriceSource, document: Mapping[str, Any], where: Where = _USUAL
 ) -> "Overridden":
     """`base` behind what `prices.yaml` says (see `own_prices`). Raises ProjectInvalid with all
     faults; a type that `base` does not know must say its cpus and memory."""

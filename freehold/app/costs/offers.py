@@ -9,7 +9,7 @@ from freehold.app.costs.grid import grid_of
 from freehold.app.project.reading import OpenProject
 from freehold.costs.carbon import hourly_carbon
 from freehold.costs.converted import in_currency
-from freehold.costs.overrides import overridden
+from freehold.costs.overrides import overridden, places_in
 from freehold.costs.owned import OwnedMachine, hourly_price
 from freehold.costs.owned import faults as owned_faults
 from freehold.domain.errors import Fault, FreeholdError, ProjectInvalid
@@ -35,7 +35,8 @@ def price_source(project: OpenProject) -> PriceSource:
             hint="`prices:` in freehold.yaml names a YAML file of the project's own figures",
             code="prices.invalid",
         ) from exc
-    own = overridden(source, document if isinstance(document, dict) else {"": document})
+    rows = document if isinstance(document, dict) else {"": document}
+    own = overridden(source, rows, places_in(named))
     return in_currency(own, project.spec.currency)
 
 

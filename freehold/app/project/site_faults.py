@@ -26,16 +26,20 @@ def placement_faults(spec: Project, where: Where) -> Iterator[Fault]:
             what = f"'placement.{name}' must be at least 0"
             yield Fault("project.wrong-value", what, where("placement", name))
     for name, site in spec.sites.items():
-        yield from _of_site(where, name, site)
+        yield from _of_site(where, name, site, bool(spec.prices))
 
 
-def _of_site(where: Where, name: str, site: SiteSpec) -> Iterator[Fault]:
+def _of_site(where: Where, name: str, site: SiteSpec, has_prices: bool) -> Iterator[Fault]:
     def fault(what: str, *path: str, hint: str = "") -> Fault:
         return Fault("project.wrong-value", what, where("sites", name, *path), hint)
 
-    if site.provider and site.provider not in PROVIDERS:
+    # The project's own prices may know another; whether they do is seen where they are read.
+    if site.provider and site.provider not in PROVIDERS and not has_prices:
         close = get_close_matches(site.provider, PROVIDERS, n=1) or PROVIDERS
-        hint = f"known: {', '.join(close)}; leave it out for a place of your own"
+        hint = (
+            f"known: {', '.join(close)}; leave it out for a place of your own, or name a file of"
+            " your own `prices:` that has it"
+        )
         yield fault(f"there is no provider '{site.provider}'", "provider", hint=hint)
     if site.provider and not site.region:
         yield fault("a provider's site has a region", "provider", hint="add `region:`")
@@ -43,12 +47,15 @@ def _of_site(where: Where, name: str, site: SiteSpec) -> Iterator[Fault]:
         if pool not in POOLS:
             yield fault(f"there is no quota of '{pool}'", "quota", pool, hint="cpus, accelerators")
         if not (isfinite(units) and units >= 0):
-            yield fault(f"a quota of {units:g} {pool} is below 0", "quota", pool)
+            hint = "it is at least 0; leave it out where there is none"
+            yield fault(f"a quota of {units:g} {pool} is below 0", "quota", pool, hint=hint)
     hours = site.carbon_hours
     if hours and (len(hours) != HOURS or not all(isfinite(one) and one >= 0 for one in hours)):
-        yield fault(f"'carbon_hours' are {HOURS} numbers of at least 0", "carbon_hours")
+        hint = "grams for each hour of the day in UTC; leave it out for one figure"
+        yield fault(f"'carbon_hours' are {HOURS} numbers of at least 0", "carbon_hours", hint=hint)
     if site.carbon is not None and not (isfinite(site.carbon) and site.carbon >= 0):
-        yield fault("'carbon' is at least 0", "carbon")
+        hint = "grams of CO2e a kWh; leave it out for the region's"
+        yield fault("'carbon' is at least 0", "carbon", hint=hint)
     for machine, one in site.machines.items():
         for what, key, hint in _of_machine(one, bool(site.provider)):
             yield fault(what, "machines", machine, key, hint=hint)
@@ -69,7 +76,7 @@ def _of_machine(one: MachineSpec, provided: bool) -> Iterator[tuple[str, str, st
         try:
             bytes_of(one.memory)
         except ValueError as exc:
-            yield str(exc), "memory", ""
+            yield str(exc), "memory", "write it like 16 GiB"
     if one.price is not None and one.owned is not None:
         yield "both 'price' and 'owned' are given", "owned", "the price is derived from `owned`"
     if one.owned is not None and one.spot:
