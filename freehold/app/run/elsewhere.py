@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from threading import Condition, Thread
 
+from freehold.app.run.held import held_microseconds
 from freehold.app.site.exchange import Exchanged, exchange
 from freehold.app.site.labelled import Labelled
 from freehold.app.site.opening import Site
@@ -324,9 +325,8 @@ class RemoteSteps(OtherSites):
             return None
         if not self._give_up(work.name):
             return None
-        place = waits.step.place
-        why = f"its agent at {place.site} gave it back, or shows no sign of life"
-        return Result(failure=Failure(INTERRUPTED, why), site=place.site, machine=place.machine)
+        why = f"its agent at {waits.step.place.site} gave it back, or shows no sign of life"
+        return self._lost(waits, work, why)
 
     def _left(self, waits: _Asked, work: Work) -> Result | None:
         """None unless the step goes elsewhere though its machine was not taken away."""
@@ -339,7 +339,13 @@ class RemoteSteps(OtherSites):
         if goes is None or not self._give_up(work.name):
             return None
         why = f"it left {place.site} for {goes.site} {goes.machine}, to end in time"
-        return Result(failure=Failure(INTERRUPTED, why), site=place.site, machine=place.machine)
+        return self._lost(waits, work, why)
+
+    def _lost(self, waits: _Asked, work: Work, why: str) -> Result:
+        """Its machine is paid for the time that it was seen to hold the step."""
+        place, failure = waits.step.place, Failure(INTERRUPTED, why)
+        took = held_microseconds(self._site, work, waits.step)
+        return Result((), took, failure, site=place.site, machine=place.machine)
 
     def _give_up(self, name: str) -> bool:
         """False if it ended meanwhile. Who knows of it completes it no more."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -26,6 +27,7 @@ from freehold.app.costs.costs import asked, chart, costs, drawing
 from freehold.app.costs.watch import watch_costs
 from freehold.app.site.opening import open_site
 from freehold.cli import budgets as budgets_command  # noqa: F401 - imported when it is called
+from freehold.cli import costs as costs_command  # noqa: F401 - the same
 from freehold.cli.main import run
 from freehold.costs.budget import Charge
 from freehold.costs.summary import Covered
@@ -465,8 +467,24 @@ def test_an_odd_day_is_a_signal_once(consumer: Any) -> None:
     assert watch_costs(consumer.site, [], today) == []
 
 
-def test_a_svg_is_written_where_it_is_asked_for(consumer: Any, tmp_path: Path) -> None:
+def test_a_svg_is_written_where_it_is_asked_for(
+    consumer: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     spend(consumer, 1)
+    consumer.site.close()
+    monkeypatch.setattr(
+        sys.modules["freehold.cli.costs"],
+        "open_site",
+        lambda: open_site(consumer.folder, consumer.clock),
+    )
     target = tmp_path / "costs.svg"
-    target.write_text(drawing(costs(consumer.site, asked(["model"]))))
-    assert "churn" in target.read_text()
+    assert run(["costs", "--by", "model", "--svg", str(target)]) == 0
+    assert f"chart written to {target}" in capsys.readouterr().err
+    picture = ElementTree.parse(target).getroot()
+    assert picture.tag.endswith("svg")
+    told = " ".join(text.strip() for text in picture.itertext())
+    assert "churn" in told and "USD" in told and "Costs by day and model" in told
+    assert run(["costs", "--by", "model", "--svg", str(tmp_path / "none" / "costs.svg")]) != 0

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from freehold.adapters.highs.solver import HighsSolver
 from freehold.app.run.plan import plan_run
 from freehold.domain.offer import Figure
+from freehold.domain.placement import Solution
 from freehold.planning.placed import Placed
 
 FIGURE = re.compile(r"^  ([a-z]+( [\w.]+)*): (\S+) (\S+): (.+)$", re.MULTILINE)
@@ -127,3 +130,24 @@ def test_an_assumed_price_of_carbon_is_called_so(shop: Any) -> None:
     assert placed_of(shop).minimises == "money, and carbon at 0.1 a kg, which is assumed"
     shop.change("freehold.yaml", "minimise: both", "minimise: both\n  carbon_price: 0.1")
     assert placed_of(shop).minimises == "money, and carbon at 0.1 a kg"
+
+
+def test_how_near_to_the_best_a_plan_is_is_always_told(
+    shop: Any, freehold: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = freehold("plan", "--explain").out
+    assert "; proven best of money" in said and "found by highs" in said
+    solve = HighsSolver.solve
+
+    def cut_short(solver: HighsSolver, *question: Any) -> Solution:
+        found = solve(solver, *question)
+        note = "stopped after 60 s, before the gap was as small as asked"
+        return replace(found, bound=found.objective * 0.975, notes=(note,))
+
+    monkeypatch.setattr(HighsSolver, "solve", cut_short)
+    said = freehold("plan", "--explain").out
+    assert "; within 2.5 % of the best of money" in said
+    assert ": within 2.5 % of the best; no plan has less than" in said
+    assert "stopped after 60 s, before the gap was as small as asked" in said
+    solved = freehold("plan", "--json").data["placement"]["solution"]
+    assert solved["bound"] == pytest.approx(0.975 * solved["objective"])
