@@ -14,7 +14,7 @@ from freehold.domain.columns import Column, Columns
 from freehold.domain.errors import RequestInvalid
 from freehold.serving.open_inference import read_request
 from freehold.serving.prediction_log import Batch, log_table
-from freehold.serving.request import CLOCK_TOLERANCE, Limits, asked_at
+from freehold.serving.request import CLOCK_TOLERANCE, InferenceRequest, Limits, asked_at
 from freehold.serving.rows import check_columns, logged_inputs, matrix_of
 
 COLUMNS = Columns((Column("x", "number"), Column("c", "category", ("a", "b"))))
@@ -191,3 +191,36 @@ def test_a_column_that_only_another_model_takes_must_be_of_its_type(strange: str
         check_columns(read_request(json.dumps(value).encode(), Limits()), COLUMNS, kinds)
     assert [fault.where for fault in caught.value.faults] == ["y", "c"]
     assert caught.value.code == "request.wrong-type", "what is missing is not blamed on a variant"
+
+
+def sent(*names: str) -> InferenceRequest:
+    """One row with these columns; what is absent is null."""
+    inputs = [
+        {"name": name, "datatype": "BYTES", "shape": [1], "data": ["a"]}
+        if name == "c"
+        else {"name": name, "datatype": "FP64", "shape": [1], "data": [1.0]}
+        for name in names
+    ]
+    value = {"inputs": inputs, "parameters": {"missing": "null"}}
+    return read_request(json.dumps(value).encode(), Limits())
+
+
+@pytest.mark.parametrize(
+    ("names", "hint"),
+    [(("xx", "c"), "is it 'x'?"), (("xx",), "is it 'x'?"), (("strange", "c"), "not sent: x")],
+)
+def test_a_misspelt_column_is_not_taken_for_a_missing_one(
+    names: tuple[str, ...], hint: str
+) -> None:
+    with pytest.raises(RequestInvalid) as caught:
+        check_columns(sent(*names), COLUMNS, KINDS)
+    assert caught.value.code == "request.column-unknown"
+    assert [(fault.where, fault.hint) for fault in caught.value.faults] == [(names[0], hint)]
+
+
+@pytest.mark.parametrize("names", [("x", "c", "more"), ("c",), ("x",), ("c", "y")])
+def test_what_is_missing_or_more_is_let_pass_where_it_can_be_no_mistake(
+    names: tuple[str, ...],
+) -> None:
+    """`y` is a column of another model here."""
+    check_columns(sent(*names), COLUMNS, {**KINDS, "y": "number"})
