@@ -34,7 +34,6 @@ TAIL = 64 * 1024
 _DATE = (1 << 5) | 1
 _VERSION = 20
 _LOCAL = struct.Struct("<IHHHHHIIIHH")
-_CENTRAL = struct.Struct("<IHHHHHHIIIHHHHHII")
 _END = struct.Struct("<IHHHHIIH")
 _ENTRY = np.dtype(
     [
@@ -58,7 +57,7 @@ _ENTRY = np.dtype(
         ("name", "S64"),
     ]
 )
-"""An entry of the directory: the fields of `_CENTRAL`, then the name."""
+"""An entry of the directory."""
 _SAME = {
     "signature": 0x02014B50,
     "flags": 0,
@@ -68,7 +67,7 @@ _SAME = {
     "comment_length": 0,
     "disk": 0,
 }
-"""What they all have."""
+"""What they all have, whoever wrote them."""
 _HEXADECIMAL = np.frombuffer(b"0123456789abcdef", np.uint8)
 SCHEMA = {"digest": pl.String, "offset": pl.Int64, "size": pl.Int64}
 
@@ -80,22 +79,26 @@ def encode_pack(members: Iterable[tuple[str, bytes]]) -> tuple[str, bytes, bytes
     `MEMBERS_LIMIT`, smaller than `ARTIFACT_LIMIT` each, about `PACK_TARGET` together.
     """
     parts: list[bytes] = []
-    central: list[bytes] = []
-    digests, offsets, sizes = [], [], []
+    digests, offsets, sizes, checks = [], [], [], []
     at = 0
     for digest, data in sorted(members, key=lambda member: member[0]):
         name, size, check = digest.encode(), len(data), zlib.crc32(data)
         same = (_VERSION, 0, 0, 0, _DATE, check, size, size, len(name), 0)
         parts += (_LOCAL.pack(0x04034B50, *same), name, data)
-        central += (_CENTRAL.pack(0x02014B50, _VERSION, *same, 0, 0, 0, 0, at), name)
         at += _LOCAL.size + len(name)
         digests.append(digest)
         offsets.append(at)
         sizes.append(size)
+        checks.append(check)
         at += size
-    length, count = sum(map(len, central)), len(digests)
-    end = _END.pack(0x06054B50, 0, 0, count, count, length, at, 0)
-    archive = b"".join((*parts, *central, end))
+    entries = np.zeros(len(digests), _ENTRY)
+    headers = np.array(offsets, dtype=np.int64) - _LOCAL.size - _ENTRY["name"].itemsize
+    about = {"made": _VERSION, "needed": _VERSION, "date": _DATE, "check": checks, "size": sizes}
+    about |= {"packed": sizes, "header": headers, "name": np.array(digests, dtype="S64")}
+    for field, value in {**_SAME, **about}.items():
+        entries[field] = value
+    end = _END.pack(0x06054B50, 0, 0, len(entries), len(entries), entries.nbytes, at, 0)
+    archive = b"".join((*parts, entries.tobytes(), end))
     index = BytesIO()
     frame = pl.DataFrame({"digest": digests, "offset": offsets, "size": sizes}, schema=SCHEMA)
     frame.write_parquet(index, compression="zstd", compression_level=1)

@@ -18,8 +18,10 @@ COLUMN_MISSING = "request.column-missing"
 
 def absent(request: InferenceRequest, columns: Columns) -> tuple[str, ...]:
     """Columns that the model needs and the request neither has nor declares to be null."""
-    if request.missing_is_null:
-        return ()
+    return () if request.missing_is_null else _not_sent(request, columns)
+
+
+def _not_sent(request: InferenceRequest, columns: Columns) -> tuple[str, ...]:
     return tuple(name for name in columns.names if name not in request.tensors)
 
 
@@ -58,7 +60,7 @@ def check_columns(request: InferenceRequest, columns: Columns, kinds: Kinds) -> 
 def _misspelt(request: InferenceRequest, columns: Columns, kinds: Kinds) -> Iterator[Fault]:
     """What no model has, while a column is taken for null: that would be the same for a wrong name
     as for none. Where all are there, more of them do no harm."""
-    missing = [name for name in columns.names if name not in request.tensors]
+    missing = _not_sent(request, columns)
     for name in request.tensors if missing else ():
         if name not in kinds:
             near = get_close_matches(name, missing, n=1)

@@ -96,16 +96,13 @@ class Moves:
             [bool((self.units[t][at, columns] > 0.0).any()) for t, at in enumerate(self.at)]
         )
         if deadline is not None:
-            nobody = [slice(0, 0)] * len(self.at)
-            ends = self._times(nobody, np.zeros(1, dtype=int))[1]
-            found |= ends[:, 0] > _allowed(deadline)
+            found |= self._standing()[1] > _allowed(deadline)
         return np.asarray(self.before[found].any(axis=0))
 
     def leaving(self, pools: Numbers) -> Iterator[NDArray[np.bool_]]:
         """By pool, of the changes as in `changes`, those by which a task uses less of it that is
         among those that use it while the quota is passed."""
-        nobody = [slice(0, 0)] * len(self.at)
-        starts, ends = (times[:, 0] for times in self._times(nobody, np.zeros(1, dtype=int)))
+        starts, ends = self._standing()
         for pool in pools:
             used = np.array([u[at, pool] for u, at in zip(self.units, self.at, strict=True)])
             users = np.flatnonzero((used > 0.0) & (ends > starts))
@@ -158,6 +155,12 @@ class Moves:
         if deadline is None:
             return beyond, np.zeros(len(tasks))
         return beyond, np.maximum(ends - _allowed(deadline), 0.0).sum(axis=0)
+
+    def _standing(self) -> tuple[Figures, Figures]:
+        """Starts and ends (tasks) without any change."""
+        nobody = [slice(0, 0)] * len(self.at)
+        starts, ends = self._times(nobody, np.zeros(1, dtype=int))
+        return starts[:, 0], ends[:, 0]
 
     def _times(self, moved: Sequence[slice], to: Numbers) -> tuple[Figures, Figures]:
         """Starts and ends (tasks, changes)."""

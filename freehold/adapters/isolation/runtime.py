@@ -20,7 +20,7 @@ from freehold.adapters.isolation.manifest import archive_of, function_of
 from freehold.adapters.isolation.process import ModelFailed, ModelProcess
 from freehold.adapters.isolation.settings import ProcessSettings, read_settings
 from freehold.domain.errors import AdapterMissing, IntegrityError
-from freehold.ports.model_runtime import AnswersAbroad, Elsewhere, ModelRuntime, Predictor
+from freehold.ports.model_runtime import Elsewhere, ModelRuntime, OwnEnvironment, Predictor
 
 
 class IsolatedPredictor(Predictor, Elsewhere):
@@ -71,7 +71,7 @@ class IsolatedRuntime(ModelRuntime):
         return tuple(dict.fromkeys([self.name, "auto", *auto.needs(folder)]))
 
 
-class _Abroad(ModelRuntime, AnswersAbroad):
+class _InEnvironment(ModelRuntime, OwnEnvironment):
     def __init__(self, settings: ProcessSettings | None = None) -> None:
         self._settings = settings or read_settings()
 
@@ -80,7 +80,7 @@ class _Abroad(ModelRuntime, AnswersAbroad):
         return self._settings.python
 
 
-class PyfuncRuntime(_Abroad):
+class PyfuncRuntime(_InEnvironment):
     """Any package, as MLflow's Python function, in a process of its own."""
 
     name = "pyfunc"
@@ -94,7 +94,7 @@ class PyfuncRuntime(_Abroad):
         return _loaded(model, folder, self._settings)
 
 
-class TorchRuntime(_Abroad):
+class TorchRuntime(_InEnvironment):
     """A package with a TorchScript module or an exported program, in a process of its own."""
 
     name = "torch"

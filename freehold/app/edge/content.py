@@ -13,8 +13,16 @@ from tempfile import TemporaryDirectory
 
 from freehold.app import adapters
 from freehold.app.edge.closure import OWN, closure
-from freehold.app.edge.libraries import Libraries, libraries, libraries_abroad
-from freehold.app.edge.runtime import PORT, Abroad, Answering, answering_of, this_python
+from freehold.app.edge.libraries import Libraries, libraries, model_libraries
+from freehold.app.edge.runtime import (
+    PORT,
+    SOURCE_OF_RUN,
+    Answering,
+    ModelEnvironment,
+    answering_of,
+    own_root,
+    this_python,
+)
 from freehold.app.edge.token_key import place_key
 from freehold.app.edge.wanted import Wanted
 from freehold.app.files import write_files
@@ -36,7 +44,6 @@ from freehold.serving.tokens import TokenKey
 
 RUN, LIBRARIES, SERVING, KEY = "run", "lib", "serving", "site.pub"
 COMPILED = (LIBRARIES, MODEL_LIBRARIES)
-SOURCE_OF_RUN = "freehold/endpoint/edge/launch.py"
 COMMANDS = "freehold.endpoint.edge.commands"
 GRPC_SERVER = "freehold.endpoint.grpc.server"
 SIGNING, SIGNING_EXTRA = "model_signing", "signing"
@@ -65,7 +72,8 @@ def write_content(
         answering = answering_of(payload, wanted.runtime)
     say("copying the libraries")
     versions = _write_libraries(place, answering, wanted)
-    abroad = _write_abroad(place, answering.abroad) if answering.abroad else {}
+    environment = answering.environment
+    of_model = _write_model_libraries(place, environment) if environment else {}
     say("compiling them")
     _compile(place)
     _write_serving(site, content, place / SERVING)
@@ -78,7 +86,7 @@ def write_content(
         runtime=answering.runtimes[0],
         python=this_python(),
         distributions=versions,
-        model_distributions=abroad,
+        model_distributions=of_model,
         labels=dict(content.labels),
         reports=_reports(wanted.reports),
         files=_files(place),
@@ -103,9 +111,9 @@ def _write_libraries(place: Path, answering: Answering, wanted: Wanted) -> Mappi
     return found.versions
 
 
-def _write_abroad(place: Path, abroad: Abroad) -> Mapping[str, str]:
+def _write_model_libraries(place: Path, environment: ModelEnvironment) -> Mapping[str, str]:
     """Name of a distribution → version."""
-    found = libraries_abroad(abroad.paths, abroad.modules, abroad.requires)
+    found = model_libraries(environment.paths, environment.modules, environment.requires)
     _copy(found, place / MODEL_LIBRARIES)
     return found.versions
 
@@ -118,11 +126,6 @@ def _copy(found: Libraries, folder: Path) -> None:
             target.write_bytes(content)
         else:
             shutil.copyfile(content, target)
-
-
-def own_root() -> Path:
-    """The folder that our package lies in."""
-    return Path(adapters.__file__).parents[2]
 
 
 def _compile(place: Path) -> None:

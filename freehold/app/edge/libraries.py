@@ -62,7 +62,7 @@ def libraries(
     return _copied({OWN: own, **found}, frozenset(needed.files), faults)
 
 
-def libraries_abroad(
+def model_libraries(
     paths: Sequence[str], modules: Iterable[str], distributions: Iterable[str]
 ) -> Libraries:
     """Of the environment whose interpreter looks in `paths`. Raises as `libraries` does."""

@@ -1,10 +1,8 @@
 """What answers from a package, chosen where the bundle is made and named in it."""
 
 import json
-import platform
+import runpy
 import subprocess
-import sys
-import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +14,16 @@ from freehold.app import adapters
 from freehold.domain.embedded import EMBEDDED
 from freehold.domain.errors import NotSupported
 from freehold.domain.package import REQUIREMENTS
-from freehold.ports.model_runtime import AnswersAbroad, ModelRuntime
+from freehold.ports.model_runtime import ModelRuntime, OwnEnvironment
 
 PORT = "model_runtime"
 ISOLATED, MLFLOW = "isolated", "mlflow"
+SOURCE_OF_RUN = "freehold/endpoint/edge/launch.py"
+"""What a bundle's `run` is; it imports the standard library alone."""
 _ASKED = """\
-import json, platform, sys, sysconfig
-print(json.dumps({"paths": [p for p in sys.path if p], "python": {
-    "implementation": platform.python_implementation(),
-    "version": f"{sys.version_info[0]}.{sys.version_info[1]}",
-    "abi": str(sysconfig.get_config_var("EXT_SUFFIX")),
-    "machine": platform.machine(),
-}}))
+import json, runpy, sys
+python = runpy.run_path(sys.argv[1])["this_python"]()
+print(json.dumps({"paths": [p for p in sys.path if p], "python": python}))
 """
 
 
@@ -37,11 +33,11 @@ class Answering:
     """Names of adapters, that which loads the package first."""
     requires: tuple[str, ...]
     """Distributions that the package requires, where its own code runs in a process of ours."""
-    abroad: "Abroad | None"
+    environment: "ModelEnvironment | None"
 
 
 @dataclass(frozen=True)
-class Abroad:
+class ModelEnvironment:
     """What models find in an environment that is not Freehold's."""
 
     paths: tuple[str, ...]
@@ -59,15 +55,15 @@ def answering_of(payload: Path, asked: str = "") -> Answering:
     made: ModelRuntime = adapters.load(PORT, asked or EMBEDDED[PORT])()
     names = made.needs(payload)
     runtimes = [adapters.load(PORT, name) for name in names]
-    abroad = [one() for one in runtimes if issubclass(one, AnswersAbroad)]
+    apart = [one() for one in runtimes if issubclass(one, OwnEnvironment)]
     return Answering(
         names,
         _required(payload) if ISOLATED in names else (),
-        _abroad(payload, abroad) if abroad else None,
+        _environment(payload, apart) if apart else None,
     )
 
 
-def _abroad(payload: Path, runtimes: Sequence[AnswersAbroad]) -> Abroad:
+def _environment(payload: Path, runtimes: Sequence[OwnEnvironment]) -> ModelEnvironment:
     # They are all of one setting.
     interpreter = runtimes[0].interpreter
     paths, python = _said(interpreter)
@@ -81,14 +77,17 @@ def _abroad(payload: Path, runtimes: Sequence[AnswersAbroad]) -> Abroad:
         )
     modules = dict.fromkeys(module for one in runtimes for module in one.imports(payload))
     required = _required(payload) if any(one.runs_code for one in runtimes) else ()
-    return Abroad(paths, tuple(modules), required)
+    return ModelEnvironment(paths, tuple(modules), required)
 
 
 def _said(interpreter: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
     """In which folders it looks, and what it is. Raises NotSupported `bundle.runtime`."""
     try:
         done = subprocess.run(
-            [interpreter, "-I", "-c", _ASKED], check=True, capture_output=True, text=True
+            [interpreter, "-I", "-c", _ASKED, str(own_root() / SOURCE_OF_RUN)],
+            check=True,
+            capture_output=True,
+            text=True,
         )
         told = json.loads(done.stdout)
         return tuple(told["paths"]), told["python"]
@@ -128,10 +127,11 @@ def _required(payload: Path) -> tuple[str, ...]:
 
 
 def this_python() -> Mapping[str, str]:
-    """As `run` compares it with the interpreter that starts it."""
-    return {
-        "implementation": platform.python_implementation(),
-        "version": f"{sys.version_info[0]}.{sys.version_info[1]}",
-        "abi": str(sysconfig.get_config_var("EXT_SUFFIX")),
-        "machine": platform.machine(),
-    }
+    """As `run` compares it with the interpreter that starts it: by the very same lines."""
+    found: Mapping[str, str] = runpy.run_path(str(own_root() / SOURCE_OF_RUN))["this_python"]()
+    return found
+
+
+def own_root() -> Path:
+    """The folder that our package lies in."""
+    return Path(adapters.__file__).parents[2]

@@ -1,4 +1,4 @@
-"""Whether a version may come to places, by the labels of what made it."""
+"""Whether a version may come to sites, by the labels of what made it."""
 
 from collections.abc import Sequence
 
@@ -9,20 +9,18 @@ from freehold.domain.errors import Fault, PolicyDenied
 from freehold.replication.travel import barred
 
 
-def require_places_allow(site: Site, version: ModelVersion, places: Sequence[str]) -> None:
+def require_sites_allow(site: Site, version: ModelVersion, names: Sequence[str]) -> None:
     """As known here. What nobody here knows the making of is no fault yet: it goes nowhere.
 
-    Raises PolicyDenied `label.barred` with every place that may not have it.
+    Raises PolicyDenied `label.barred` with every site that may not have it.
     """
     sites = site.project.spec.sites
-    named = [place for place in places if place in sites]
+    named = [name for name in names if name in sites]
     if not named:
         return
     labels = Labelled(site.state).of({version.package, *version.attestations.values()})
     faults = [
-        Fault("label.barred", rule, place)
-        for place in named
-        if (rule := barred(labels, sites[place]))
+        Fault("label.barred", rule, name) for name in named if (rule := barred(labels, sites[name]))
     ]
     if faults:
         raise PolicyDenied(

@@ -5,7 +5,7 @@ from typing import Any
 
 from freehold.app.model.naming import resolve
 from freehold.app.release.freezing import require_no_freeze
-from freehold.app.release.labels import require_places_allow
+from freehold.app.release.labels import require_sites_allow
 from freehold.app.release.log_rule import require_log_columns
 from freehold.app.release.regions import stages_of
 from freehold.app.release.serving_folder import publish
@@ -97,7 +97,7 @@ def plan_release(
         strategy = "immediate"
     stages = stages_of(site, version.model, strategy, places)
     reached = tuple(one for stage in stages for one in stage) or places
-    require_places_allow(site, version, reached)
+    require_sites_allow(site, version, reached)
     venue = Venue(site.name, reached, site.numbering, stages)
     # Refused before anybody is asked; the append looks again.
     spec = site.project.spec.release

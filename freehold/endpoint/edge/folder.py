@@ -5,7 +5,7 @@
 | `run` → `current/run`, `current` → `generations/N` | replaced by rename, and with them all below |
 | `site.pub` | the key that is believed; no update changes it |
 | `generations/N/` | what was signed: manifest, libraries, model; never written to |
-| `generations/N/model/` | libraries of a model that answers in a process of its own |
+| `generations/N/model-lib/` | libraries of a model that answers in a process of its own |
 | `state/serving/` | what the endpoint reads, by links to `current`, and what it writes |
 | `state/in-use/N` | locked by every process that runs from N |
 """

@@ -124,7 +124,7 @@ def test_the_package_says_what_answers(home: Any, tmp_path: Path) -> None:
     write_files(tmp_path / "payload", unpack(package))
     assert answering_of(tmp_path / "payload").runtimes == ("onnx",)
     isolated = answering_of(tmp_path / "payload", "isolated")
-    assert isolated.runtimes == ("isolated", "auto", "onnx") and isolated.abroad is None
+    assert isolated.runtimes == ("isolated", "auto", "onnx") and isolated.environment is None
     with pytest.raises(FreeholdError) as caught:
         answering_of(tmp_path / "payload", "abacus")
     assert caught.value.code == "adapter.unknown"
