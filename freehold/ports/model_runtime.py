@@ -72,7 +72,7 @@ class ModelRuntime(ABC):
         return None
 
 
-class OwnEnvironment(ABC):
+class UsesEnvironment(ABC):
     """A runtime whose models answer in the environment of another interpreter."""
 
     @property

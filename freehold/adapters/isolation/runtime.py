@@ -20,7 +20,7 @@ from freehold.adapters.isolation.manifest import archive_of, function_of
 from freehold.adapters.isolation.process import ModelFailed, ModelProcess
 from freehold.adapters.isolation.settings import ProcessSettings, read_settings
 from freehold.domain.errors import AdapterMissing, IntegrityError
-from freehold.ports.model_runtime import Elsewhere, ModelRuntime, OwnEnvironment, Predictor
+from freehold.ports.model_runtime import Elsewhere, ModelRuntime, Predictor, UsesEnvironment
 
 
 class IsolatedPredictor(Predictor, Elsewhere):
@@ -71,7 +71,7 @@ class IsolatedRuntime(ModelRuntime):
         return tuple(dict.fromkeys([self.name, "auto", *auto.needs(folder)]))
 
 
-class _InEnvironment(ModelRuntime, OwnEnvironment):
+class _InEnvironment(ModelRuntime, UsesEnvironment):
     def __init__(self, settings: ProcessSettings | None = None) -> None:
         self._settings = settings or read_settings()
 

@@ -14,7 +14,7 @@ from freehold.app import adapters
 from freehold.domain.embedded import EMBEDDED
 from freehold.domain.errors import NotSupported
 from freehold.domain.package import REQUIREMENTS
-from freehold.ports.model_runtime import ModelRuntime, OwnEnvironment
+from freehold.ports.model_runtime import ModelRuntime, UsesEnvironment
 
 PORT = "model_runtime"
 ISOLATED, MLFLOW = "isolated", "mlflow"
@@ -55,7 +55,7 @@ def answering_of(payload: Path, asked: str = "") -> Answering:
     made: ModelRuntime = adapters.load(PORT, asked or EMBEDDED[PORT])()
     names = made.needs(payload)
     runtimes = [adapters.load(PORT, name) for name in names]
-    apart = [one() for one in runtimes if issubclass(one, OwnEnvironment)]
+    apart = [one() for one in runtimes if issubclass(one, UsesEnvironment)]
     return Answering(
         names,
         _required(payload) if ISOLATED in names else (),
@@ -63,7 +63,7 @@ def answering_of(payload: Path, asked: str = "") -> Answering:
     )
 
 
-def _environment(payload: Path, runtimes: Sequence[OwnEnvironment]) -> ModelEnvironment:
+def _environment(payload: Path, runtimes: Sequence[UsesEnvironment]) -> ModelEnvironment:
     # They are all of one setting.
     interpreter = runtimes[0].interpreter
     paths, python = _said(interpreter)
