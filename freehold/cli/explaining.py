@@ -90,7 +90,8 @@ def _crossing(one: Any, currency: str) -> None:
 
 
 def _copies(one: Any, currency: str) -> None:
-    click.echo(f"\ncopies at {one.site} of {', '.join(one.outputs)}: {money(one.money)} {currency}")
+    told = f"{', '.join(one.outputs)}, {one.when}: {money(one.money)} {currency}"
+    click.echo(f"\ncopies at {one.site} of {told}")
     click.echo(f"  {one.formula or 'what keeping them costs is unknown, and so not counted'}")
     _figures(one.figures)
 

@@ -359,6 +359,9 @@ class SiteSpec:
     """gCO2e per kWh of its grid; from the table of regions where it is not given."""
     carbon_hours: tuple[float, ...] = ()
     """gCO2e per kWh in each of the 24 hours of a day, UTC: a run may wait for the best."""
+    storage_price: float | None = None
+    """Money for keeping a GB (10⁹ bytes) a month; from the table of regions where it is not
+    given."""
     jurisdiction: str = ""
     """Data labelled `residency=EU` stays where this is EU."""
     accepts: tuple[str, ...] = ()

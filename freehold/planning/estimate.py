@@ -39,8 +39,8 @@ class Estimate:
     """Bytes of each output."""
     lies_at: frozenset[str] = frozenset()
     """Other sites that hold what the step makes: asked for it there, nothing is begun."""
-    results: frozenset[int] = frozenset()
-    """Which of the outputs are the pipeline's result."""
+    registered: frozenset[int] = frozenset()
+    """Which of the outputs are registered as a model version."""
 
     def kept(self, site: str, ground: Ground) -> float:
         """Bytes that are kept at a site because the step runs there: what is no copy as well, which
@@ -48,7 +48,7 @@ class Estimate:
         copies = ground.replicas.get(site, frozenset())
         if site in self.lies_at or "results" in copies:
             return 0.0
-        own = (n for n in range(len(self.outputs)) if not (copies and n in self.results))
+        own = (n for n in range(len(self.outputs)) if not (copies and n in self.registered))
         return sum(self.outputs[number].value for number in own)
 
     def at(self, offer: Offer) -> tuple[Offer, Figure]:

@@ -65,7 +65,7 @@ class Ground:
     keep_source: str = "assumed"
     """Who says so."""
     replicas: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Site → `results` and `models`: what is copied there without being asked for."""
+    """Site → `results`, `models`, `aliases`: what is copied there without being asked for."""
     down: Mapping[str, str] = field(default_factory=dict)
     """Site → why it takes no work."""
     missing: tuple[str, ...] = ()

@@ -129,23 +129,30 @@ class PlacedCrossing:
 
 @dataclass(frozen=True)
 class PlacedCopies:
-    """What a site keeps unasked, without its crossings."""
+    """What a site keeps unasked."""
 
     site: str
     outputs: tuple[str, ...]
     """`load.0`: step and number."""
     money: float
+    """Of keeping it; of a registered model's package, of fetching it too. What results cross is a
+    crossing."""
     figures: Mapping[str, Figure]
     formula: str
     """Empty where what keeping costs is unknown, and so not counted."""
+    carbon: float = 0.0
+    """kgCO2e, of fetching."""
+    when: str = "when it is made"
 
     def as_json(self) -> dict[str, Any]:
         return {
+            "carbon": self.carbon,
             "figures": {name: figure.as_json() for name, figure in self.figures.items()},
             "formula": self.formula,
             "money": self.money,
             "outputs": list(self.outputs),
             "site": self.site,
+            "when": self.when,
         }
 
 
@@ -169,7 +176,7 @@ class Placed:
 
     @property
     def copies(self) -> float:
-        """Of the money: for what sites keep unasked, without its crossings."""
+        """Of the money: for what sites keep unasked."""
         return sum(one.money for one in self.kept)
 
     @property

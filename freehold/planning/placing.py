@@ -16,6 +16,7 @@ from freehold.planning.options import Choice, Question, Situation
 from freehold.planning.placed import Placed, PlacedCopies, PlacedCrossing, PlacedStep, RunnerUp
 from freehold.planning.problem import COPIES, Limits, Posed, Reading, pose
 from freehold.planning.refusal import Refusal
+from freehold.planning.replicas import replicas_of
 
 Solve = Callable[[Problem], Solution]
 
@@ -37,6 +38,8 @@ def place(wish: Wish, found: Sequence[Situation], question: Question, solve: Sol
     """Raises PlacementImpossible: what the solver says, and `plan.no-site` where the driver may
     not read what it must, or labels leave no way between the sites that may run the steps."""
     _require_readable(wish, question)
+    copies = tuple(_replicas(wish, found, question))
+    wish = replace(wish, limits=_less(wish.limits, sum(one.money for one in copies)))
     refused: list[tuple[str, Refusal]] = []
     while True:
         posed = _pose(wish, found, question)
@@ -50,7 +53,7 @@ def place(wish: Wish, found: Sequence[Situation], question: Question, solve: Sol
                 )
                 for one in found
             ]
-            return _placed(wish, found, question, (posed, solution, sites))
+            return _placed(wish, found, question, (posed, solution, sites), copies)
         step, refusal = barred
         refused.append(barred)
         found = [_without(one, refusal) if one.step == step else one for one in found]
@@ -66,6 +69,21 @@ def place(wish: Wish, found: Sequence[Situation], question: Question, solve: Sol
 def _pose(wish: Wish, found: Sequence[Situation], question: Question) -> Posed:
     stands = (question.ground, question.laws, question.objective, wish.limits)
     return pose(wish.graph, found, wish.labels, wish.sizes, wish.reading, stands)
+
+
+def _replicas(wish: Wish, found: Sequence[Situation], question: Question) -> Iterator[PlacedCopies]:
+    """Of what this run makes anew."""
+    made = {one.step for one in found}
+    registered = frozenset(one for one in wish.reading.registered if one.node in made)
+    stands = (question.ground, question.laws)
+    return replicas_of(registered, wish.sizes, wish.labels, stands)
+
+
+def _less(limits: Limits, money: float) -> Limits:
+    """What is left for steps and their crossings."""
+    if limits.budget is None:
+        return limits
+    return replace(limits, budget=max(0.0, limits.budget - money))
 
 
 def _without(one: Situation, refusal: Refusal) -> Situation:
@@ -124,6 +142,7 @@ def _placed(
     found: Sequence[Situation],
     question: Question,
     solved: tuple[Posed, Solution, Mapping[str, str]],
+    copies: tuple[PlacedCopies, ...],
 ) -> Placed:
     posed, solution, sites = solved
     neighbours = Neighbours(posed.problem, sites)
@@ -150,8 +169,12 @@ def _placed(
         wish.minimises,
         steps,
         crossings,
-        solution.cost,
-        tuple(_copies(posed, question.ground)),
+        replace(
+            solution.cost,
+            money=solution.cost.money + sum(one.money for one in copies),
+            carbon=solution.cost.carbon + sum(one.carbon for one in copies),
+        ),
+        (*_copies(posed, question.ground), *copies),
         solution,
         question.ground.missing,
     )

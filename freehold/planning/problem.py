@@ -1,13 +1,13 @@
 """Situations as a problem for a solver.
 
 Beside the steps, the problem has tasks that stand still: what the run's driver reads (contracts are
-checked and models registered where it runs), and sites that get copies unasked.
+checked and models registered where it runs), and sites that get copies of results unasked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from freehold.domain.graph import Graph, Reference, references
+from freehold.domain.graph import Graph, Reference
 from freehold.domain.offer import Figure
 from freehold.domain.placement import Flow, Objective, Option, Problem, Task
 from freehold.planning.ground import GIGABYTE, Ground, Laws
@@ -31,6 +31,8 @@ class Reading:
 
     driver: Mapping[str, frozenset[Reference]] = field(default_factory=dict)
     """Name of what reads it → outputs: `contract flights`, `registration`."""
+    registered: frozenset[Reference] = frozenset()
+    """Outputs that become a model version's package."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,6 @@ def _fixed(
     for name, outputs in reading.driver.items():
         if outputs:
             yield f"({name})", (ground.here, outputs)
-    result = frozenset(references(graph.result))
     every = frozenset(
         Reference(node.name, number)
         for node in graph.nodes
@@ -131,10 +132,11 @@ def _fixed(
         for number in range(len(node.step.returns))
     )
     for site, kinds in ground.replicas.items():
-        wanted = every if "results" in kinds else result & every
+        if "results" not in kinds:
+            continue
         allowed = frozenset(
             one
-            for one in wanted
+            for one in every
             if not laws.barred(labels[one.node].makes, site) and site not in ground.down
         )
         if allowed:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from freehold.app.costs.offers import offers_of, price_source
+from freehold.app.costs.storing import storage_price_of
 from freehold.app.project.reading import OpenProject
 from freehold.domain.errors import FreeholdError, NotFound
 from freehold.domain.offer import Figure
@@ -105,8 +106,9 @@ class _Known:
         )
 
     def _storage(self, site: str) -> Figure | None:
-        provider, region = self._place(site)
-        return self._asked(lambda: self._source.storage(provider, region)) if provider else None
+        if site not in self._spec.sites:
+            return None
+        return self._asked(lambda: storage_price_of(self._project, site, self._source))
 
     def _transfer(self, origin: str, destination: str) -> Figure | None:
         ends = self._place(origin), self._place(destination)

@@ -56,6 +56,10 @@ def _of_site(where: Where, name: str, site: SiteSpec, has_prices: bool) -> Itera
     if site.carbon is not None and not (isfinite(site.carbon) and site.carbon >= 0):
         hint = "grams of CO2e a kWh; leave it out for the region's"
         yield fault("'carbon' is at least 0", "carbon", hint=hint)
+    kept = site.storage_price
+    if kept is not None and not (isfinite(kept) and kept > 0):
+        hint = "money for a GB a month, above 0; leave it out where it is not known"
+        yield fault(f"a storage price of {kept:g}", "storage_price", hint=hint)
     for machine, one in site.machines.items():
         for what, key, hint in _of_machine(one, bool(site.provider)):
             yield fault(what, "machines", machine, key, hint=hint)

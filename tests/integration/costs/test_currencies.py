@@ -26,6 +26,7 @@ site: racks
 sites:
   racks:
     store: {at: "file:///nowhere/racks"}
+    storage_price: 0.008
     machines: {box: {cpus: 2, memory: 8 GiB, price: 100}}
   aws:
     store: {at: "file:///nowhere/aws"}

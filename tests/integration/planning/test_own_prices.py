@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from freehold.app.costs.tariff import tariff_of
 from freehold.app.run.plan import plan_run
 from freehold.app.site.opening import open_site
 from freehold.domain.errors import ProjectInvalid
@@ -22,6 +23,7 @@ site: home
 sites:
   home:
     store: {at: "file://ROOT/stores/home"}
+    HOME
     machines: {box: {cpus: 2, memory: 4 GiB, price: 99.0}}
   there:
     store: {at: "file://ROOT/stores/there"}
@@ -65,9 +67,16 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
-    def plan(provider: str, region: str, machine: str, named: str = "prices: own.yaml") -> Placed:
+    def plan(
+        provider: str,
+        region: str,
+        machine: str,
+        named: str = "prices: own.yaml",
+        home: str = "private: false",
+    ) -> Placed:
         text = FILE
         for name, value in (
+            ("HOME", home),
             ("PRICES", named),
             ("ROOT", str(tmp_path)),
             ("PROVIDER", provider),
@@ -120,6 +129,31 @@ def test_each_of_them_stands_in_a_plan_and_says_where_it_is_from(
     assert "the project's own, own.yaml: grid." in step.figures["carbon"].source
     assert step.money == pytest.approx(price, abs=storage * 10 * 3.1)
     assert way.money == pytest.approx(10 * transfer)
+
+
+def test_what_a_place_of_ones_own_keeps_is_paid_too(shop: Any, tmp_path: Path) -> None:
+    """A month of 10 GB at 5 EUR a GB and month: dearer than the machine of 99 an hour."""
+    assert "home: what keeping a GB costs" in shop("aws", "eu-north-1", "m5.xlarge").missing
+    shop("aws", "eu-north-1", "m5.xlarge", home="storage_price: 5")
+    with open_site(tmp_path) as site:
+        placed = plan_run(site, "train", what_if=["down=there"]).plan.placed
+        hourly = tariff_of(site.project).storage_of("home")
+    assert placed is not None
+    step = placed.step("one")
+    assert step.figures["storage"].value == 5
+    assert step.figures["storage"].source == "freehold.yaml:9, `storage_price`"
+    assert "10 GB × 5 EUR/GB a month" in step.formula
+    assert step.money == pytest.approx(99 + 10 * 5 * step.figures["kept"].value / 30, rel=0.05)
+    assert "home: what keeping a GB costs" not in placed.missing
+    assert hourly is not None and (hourly.value, hourly.unit) == (5, "EUR/GB/month")
+
+
+def test_a_price_of_keeping_that_is_none_is_refused(shop: Any) -> None:
+    with pytest.raises(ProjectInvalid) as caught:
+        shop("aws", "eu-north-1", "m5.xlarge", named="prices: own.yaml", home="storage_price: -1")
+    (fault,) = caught.value.faults
+    assert (fault.what, fault.where) == ("a storage price of -1", "freehold.yaml:9")
+    assert "above 0" in fault.hint
 
 
 def test_a_provider_that_neither_tables_nor_the_file_know_is_refused(shop: Any) -> None:

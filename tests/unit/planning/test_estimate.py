@@ -76,10 +76,10 @@ def test_what_lies_at_a_site_costs_nothing_there_and_is_made_anew_elsewhere(
 
 
 def test_what_a_site_keeps_anyway_is_not_paid_for_twice(ground: Callable[..., Ground]) -> None:
-    """A copy is counted by itself: as all results are, or only the pipeline's own."""
+    """A copy is counted by itself: as all results are, or only a registered model."""
     outputs = (Figure(1e9, "B", ""), Figure(2e9, "B", ""))
-    one = Estimate(Figure(1.0, "s", ""), {}, outputs, results=frozenset({1}))
-    for kinds, kept in ((set(), 3e9), ({"results"}, 0.0), ({"models"}, 1e9)):
+    one = Estimate(Figure(1.0, "s", ""), {}, outputs, registered=frozenset({1}))
+    for kinds, kept in ((set(), 3e9), ({"results"}, 0.0), ({"models"}, 1e9), ({"aliases"}, 1e9)):
         stands = ground(sites=("a", "b"), replicas={"a": frozenset(kinds)} if kinds else {})
         assert one.kept("a", stands) == kept
         assert one.kept("b", stands) == 3e9

@@ -44,7 +44,7 @@ def planned(
     limits: Limits | None = None,
     objective: Objective | None = None,
 ) -> Placed:
-    labels = labels_of(graph)
+    labels, registered = labels_of(graph), (reading or Reading()).registered
     sizes = {
         Reference(node.name): Figure(1e9 * (gigabytes or {}).get(node.name, 0.0), "B", "a test's")
         for node in graph.nodes
@@ -54,6 +54,7 @@ def planned(
             Figure((seconds or {}).get(node.name, 3600.0), "s", "a test's"),
             {},
             (sizes[Reference(node.name)],),
+            registered=frozenset(one.output for one in registered if one.node == node.name),
         )
         for node in graph.nodes
     }

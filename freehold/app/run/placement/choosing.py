@@ -70,12 +70,13 @@ def choose(site: Site, known: Forecasts, what_if: Sequence[str] = ()) -> Chosen:
         for node in graph.nodes
     }
     estimates |= _lying(site, known, estimates)
-    results: dict[str, set[int]] = {}
-    for one in references(graph.result):
-        results.setdefault(one.node, set()).add(one.output)
+    reading = _reading(site, graph)
+    registered: dict[str, set[int]] = {}
+    for one in reading.registered:
+        registered.setdefault(one.node, set()).add(one.output)
     estimates |= {
-        name: replace(estimates[name], results=frozenset(numbers))
-        for name, numbers in results.items()
+        name: replace(estimates[name], registered=frozenset(numbers))
+        for name, numbers in registered.items()
     }
     nodes = [node for node in graph.nodes if node.name in known.to_run]
     found = situations(nodes, labels, estimates, question)
@@ -83,7 +84,7 @@ def choose(site: Site, known: Forecasts, what_if: Sequence[str] = ()) -> Chosen:
         graph,
         labels,
         _sizes(known, estimates),
-        _reading(site, graph),
+        reading,
         _limits(spec, changes),
         _minimises(project),
     )
@@ -161,10 +162,10 @@ def _reading(site: Site, graph: Graph) -> Reading:
             driver[f"contract on {node.name}"] = frozenset({Reference(node.name, 0)})
         if node.name not in read and not outputs & result:
             driver[f"report of {node.name}"] = outputs
+    registers = isinstance(graph.result, Candidate)
     if result:
-        registered = isinstance(graph.result, Candidate)
-        driver["registration" if registered else "result"] = result
-    return Reading(driver)
+        driver["registration" if registers else "result"] = result
+    return Reading(driver, result if registers else frozenset())
 
 
 def _wait(site: Site, placed: Placed, limits: Limits) -> Wait | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from freehold.app.costs.grid import grid_of
 from freehold.app.costs.offers import offers_of, price_source
+from freehold.app.costs.storing import storage_price_of
 from freehold.app.project.reading import OpenProject
 from freehold.domain.canonical import digest_of
 from freehold.domain.errors import Fault, NotFound, ProjectInvalid
@@ -46,11 +47,11 @@ def ground_of(project: OpenProject) -> Ground:
     ways, unknown = _ways(spec, source)
     missing += unknown
     storage = {}
-    for name, site in spec.sites.items():
-        price = source.storage(site.provider, site.region) if site.provider else None
-        if price is not None and price.unit.startswith(spec.currency):
+    for name in spec.sites:
+        price = storage_price_of(project, name, source)
+        if price is not None:
             storage[name] = price
-        elif site.provider:
+        else:
             missing.append(f"{name}: what keeping a GB costs")
     return Ground(
         here=spec.site,
@@ -63,9 +64,9 @@ def ground_of(project: OpenProject) -> Ground:
         keep_days=float(spec.retention.runs_days),
         keep_source=_kept(project),
         replicas={
-            name: frozenset(site.keeps) & {"models", "results"}
+            name: copied
             for name, site in spec.sites.items()
-            if set(site.keeps) & {"models", "results"}
+            if (copied := frozenset(site.keeps) & {"aliases", "models", "results"})
         },
         missing=tuple(missing),
     )
