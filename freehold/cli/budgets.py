@@ -69,4 +69,9 @@ def _notes(one: dict[str, Any]) -> list[str]:
         notes.append(f"{one['unpriced_rows']:,} rows have no known price and count as nothing")
     if one["other_currency_rows"]:
         notes.append(f"{one['other_currency_rows']:,} rows in another currency are not counted")
+    if one["absent_bills"]:
+        notes.append(
+            f"{one['absent_bills']:,} bills lie at other sites and are not counted:"
+            " `keeps: [spending]` copies them here"
+        )
     return notes

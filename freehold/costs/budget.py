@@ -28,6 +28,8 @@ class Standing:
     """Rows whose price is not known: they count as nothing, and so the figures are too low."""
     elsewhere: int = 0
     """Rows in another currency: they are not counted."""
+    absent: int = 0
+    """Bills that lie at other sites: they are not counted."""
 
     @property
     def used(self) -> float:
@@ -47,6 +49,7 @@ class Standing:
 
     def as_json(self) -> dict[str, Any]:
         return {
+            "absent_bills": self.absent,
             "budget": self.name,
             "committed": self.committed,
             "currency": self.currency,

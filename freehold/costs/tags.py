@@ -82,13 +82,28 @@ def _ours(value: str | None) -> dict[str, str | None]:
     if value is None:
         return found
     for key, one in json.loads(value).items():
-        plain = key.lower()
-        for prefix in PREFIXES:
-            plain = plain.removeprefix(prefix)
-        name = TAGGED.get(ALIASES.get(plain, plain))
+        plain = _plain(key)
+        name = TAGGED.get(plain)
         if name is not None and one not in (None, "") and (found[name] is None or key == plain):
             found[name] = one if isinstance(one, str) else json.dumps(one)
     return found
+
+
+def plain_tags(value: str | None) -> dict[str, str]:
+    """Of normalised tags, by the keys that a user chose; what has no value is not there."""
+    found: dict[str, str] = {}
+    for key, one in json.loads(value).items() if value else ():
+        plain = _plain(key)
+        if one not in (None, "") and (plain not in found or key == plain):
+            found[plain] = one if isinstance(one, str) else json.dumps(one)
+    return found
+
+
+def _plain(key: str) -> str:
+    plain = key.lower()
+    for prefix in PREFIXES:
+        plain = plain.removeprefix(prefix)
+    return ALIASES.get(plain, plain)
 
 
 def _by_value(column: pl.Series, of: Any, kind: pl.DataType | None = None) -> pl.Series:

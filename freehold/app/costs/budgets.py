@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
+from freehold.app.costs.billed import Bills, billed_since, metered_charge, money_by_day
 from freehold.app.costs.watch import refused_signal
 from freehold.app.policy.reading import engine, read_policy_folder
 from freehold.app.site.opening import Site
@@ -36,15 +37,20 @@ def today_of(site: Site) -> date:
 
 def standings(site: Site) -> list[Standing]:
     """Of every budget in this month, by name; of all that this site knows to be metered, other
-    sites' too."""
+    sites' too, and of the bills that lie here. Raises IntegrityError if one of its own is gone."""
     today = today_of(site)
     if not site.project.spec.budgets:
         return []
-    since = min(today - LOOK_BACK, today.replace(day=1)).isoformat()
-    spent = list(spent_in(site.state, since, (today + timedelta(days=1)).isoformat()))
-    committed = _committed(site, month_of(today))
+    since = min(today - LOOK_BACK, today.replace(day=1))
+    until = (today + timedelta(days=1)).isoformat()
+    known = _Known(
+        today,
+        list(spent_in(site.state, since.isoformat(), until)),
+        billed_since(site, since),
+        _committed(site, month_of(today)),
+    )
     return [
-        _standing(site, name, spec, today, spent, committed)
+        _standing(site, name, spec, known)
         for name, spec in sorted(site.project.spec.budgets.items())
     ]
 
@@ -142,29 +148,39 @@ def run_cost(site: Site, run: str) -> float | None:
     return sum(one.money for one in spent)
 
 
-def _standing(
-    site: Site,
-    name: str,
-    spec: BudgetSpec,
-    today: date,
-    spent: Iterable[Spent],
-    committed: Iterable[Charge],
-) -> Standing:
-    currency, month = site.project.spec.currency, month_of(today)
-    project = {"project": site.project.spec.project}
-    paid = [one for one in spent if covers(spec, {**project, **one.all_tags})]
-    days: dict[date, float] = {}
-    unpriced = elsewhere = 0
-    for one in paid:
-        day = date.fromisoformat(one.day)
-        if one.currency == currency:
-            days[day] = days.get(day, 0.0) + one.money
-        if month_of(day) == month:
-            unpriced += one.unpriced
-            elsewhere += one.rows if one.currency != currency else 0
-    told = forecast(days, today)
-    share = share_of(spec, committed) or 0.0
-    return Standing(name, spec, currency, month, told.spent, share, told, unpriced, elsewhere)
+@dataclass(frozen=True)
+class _Known:
+    """What all budgets are held against."""
+
+    today: date
+    spent: Sequence[Spent]
+    billed: Bills
+    committed: Sequence[Charge]
+
+
+def _standing(site: Site, name: str, spec: BudgetSpec, known: _Known) -> Standing:
+    currency, month = site.project.spec.currency, month_of(known.today)
+    metered = [(one, metered_charge(site.project.spec, one)) for one in known.spent]
+    paid = [(one, charge) for one, charge in metered if covers(spec, charge.tags)]
+    charges = [charge for _, charge in paid]
+    billed = [one for one in known.billed.charges if covers(spec, one.tags)]
+    told = forecast(money_by_day(charges, billed, currency), known.today)
+    return Standing(
+        name,
+        spec,
+        currency,
+        month,
+        told.spent,
+        share_of(spec, known.committed) or 0.0,
+        told,
+        sum(one.unpriced for one, charge in paid if month_of(charge.day) == month),
+        sum(
+            one.rows
+            for one in (*charges, *billed)
+            if month_of(one.day) == month and one.currency != currency
+        ),
+        known.billed.absent,
+    )
 
 
 def _committed(site: Site, month: str) -> list[Charge]:

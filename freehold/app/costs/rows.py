@@ -1,5 +1,6 @@
 """Every row of usage and of bills that this site can read, as one lazy frame."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -31,10 +32,21 @@ def usage_rows(site: Site, since: int = 0) -> UsageRows:
     Bytes are checked as they are read. Raises IntegrityError if an artifact of this site is gone or
     damaged.
     """
+    return _read(site, spending_of(site.state, since))
+
+
+def bill_rows(site: Site, since: int = 0) -> UsageRows:
+    """As `usage_rows`, of bills with a charge that ends at or after `since`."""
+    brought = {one.artifact: one.site for one in bills(site.state) if one.last >= since}
+    return _read(site, brought)
+
+
+def _read(site: Site, recorded: Mapping[str, str]) -> UsageRows:
+    """`recorded`: artifact → the site that recorded it."""
     found: list[bytes] = []
     files: list[Path] = []
     absent = []
-    for artifact, recorded_at in spending_of(site.state, since).items():
+    for artifact, recorded_at in recorded.items():
         try:
             data = site.artifacts.get(artifact)
         except IntegrityError as error:
