@@ -2,7 +2,7 @@
 
 Facts
   log.recorded {model, file, digest, rows, sampled_out, first, last, answered,
-                variants: [{version, requests, rows, failed}], edge}
+                variants: [{version, requests, rows, failed}], labels, edge}
   labels.added {model, artifact, rows, first, last}
 
 Each site has its own request log and labels, which only it can read; rows stand by site. `edge`
@@ -12,7 +12,9 @@ Times are microseconds since 1970 UTC. `first` and `last` are by the time that a
 at, which in a replay is the recorded one; `answered` is by the endpoint's clock. `rows` are in the
 file; `sampled_out` were answered, and left out where the log keeps a share of the keys. `variants`
 has what was asked, whether it is in the file or not: its `rows` were answered, its `failed` ones
-were not. Facts of earlier releases lack it, and `sampled_out`, which then is 0.
+were not. `labels` are those of what the versions were made from; a part leaves its site for nobody,
+whatever it bears. Facts of earlier releases lack them, `variants`, and `sampled_out`, which then is
+0.
 """
 
 from collections.abc import Iterable, Iterator

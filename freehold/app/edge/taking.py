@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from freehold.app.site.opening import Site
-from freehold.app.traffic.requests import describe, log_folder, logged
+from freehold.app.traffic.requests import Borne, describe, log_folder, logged
 from freehold.catalog.bundles import bundles_of, is_told
 from freehold.catalog.endpoint_events import draft_of
 from freehold.catalog.traffic import is_recorded, place_of
@@ -56,11 +56,11 @@ def take_in(site: Site, store: ObjectStore, tell: Callable[[str], None] = lambda
     Raises Unreachable and StorageFailed of the store: what was taken in until then stays.
     """
     made = {(one.site, one.model) for one in bundles_of(site.state)}
-    taken = Taken(0, 0, 0)
+    taken, borne = Taken(0, 0, 0), Borne(site)
     waiting: dict[ReportKey, Draft] = {}
     for key in _new(site, store, made):
         try:
-            waiting[key] = _draft(site, store, key)
+            waiting[key] = _draft(site, store, key, borne)
         except IntegrityError as error:
             taken += Taken(0, 0, 0, refused=1)
             tell(f"[{error.code}] {error.what}: {error.why}")
@@ -99,11 +99,11 @@ def _part_name(key: ReportKey) -> str:
     return f"{key.site}/{key.sha256}.parquet"
 
 
-def _draft(site: Site, store: ObjectStore, key: ReportKey) -> Draft:
+def _draft(site: Site, store: ObjectStore, key: ReportKey, borne: Borne) -> Draft:
     """Raises IntegrityError."""
     data = _verified(store, key)
     if key.kind == "log":
-        return _log(site, key, data)
+        return _log(site, key, data, borne)
     try:
         told = json.loads(data)
         about = _EVERY[key.kind](told)
@@ -133,12 +133,12 @@ def _verified(store: ObjectStore, key: ReportKey) -> bytes:
     return data
 
 
-def _log(site: Site, key: ReportKey, data: bytes) -> Draft:
+def _log(site: Site, key: ReportKey, data: bytes, borne: Borne) -> Draft:
     name = _part_name(key)
     path = log_folder(site) / name
     _put(path, data)
     try:
-        described = describe(path, key.model)
+        described = describe(path, key.model, borne)
         if described is None:
             raise _refused(key, f"it has no row of {key.model}")
     except IntegrityError:

@@ -1,6 +1,7 @@
 """The request log that endpoints wrote, recorded in the ledger file by file."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -8,11 +9,14 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from freehold.app.site.labelled import Labelled
 from freehold.app.site.opening import Site
 from freehold.app.traffic.identities import Identities
 from freehold.catalog.traffic import LogFile, is_recorded, log_files, place_of
+from freehold.catalog.versions import versions_of
 from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Draft
+from freehold.domain.labels import inherited
 from freehold.domain.projection import State
 from freehold.serving.left_out import LeftOut, left_out_of
 
@@ -35,13 +39,13 @@ def collect(site: Site, model: str, tell: Callable[[str], None] = lambda _: None
     A file that cannot be read is told and left where it is, to be recorded once it is whole: a
     release must be able to go back whatever lies in the folder.
     """
-    state = site.state
+    state, borne = site.state, Borne(site)
     found = []
     for path in sorted(log_folder(site).glob("*.parquet")):
         if is_recorded(state, site.name, model, path.name):
             continue
         try:
-            described = describe(path, model)
+            described = describe(path, model, borne)
         except IntegrityError as error:
             tell(f"[{error.code}] {error.what}; {error.hint}")
             continue
@@ -59,6 +63,24 @@ def collect(site: Site, model: str, tell: Callable[[str], None] = lambda _: None
         ]
 
     return len(site.ledger.decide(decision))
+
+
+class Borne:
+    """Which labels parts of the log bear: those of the versions that answered, or scored beside
+    them, whose package bears what its run read and made."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    @cached_property
+    def _labels(self) -> dict[tuple[str, int], dict[str, str]]:
+        """By model and version; looks at every step once."""
+        state = self._site.state
+        labelled = Labelled(state)
+        return {(one.model, one.version): labelled.of([one.package]) for one in versions_of(state)}
+
+    def of(self, model: str, versions: Iterable[int]) -> dict[str, str]:
+        return inherited(self._labels.get((model, one), {}) for one in versions)
 
 
 def requests(
@@ -117,11 +139,11 @@ def log_bytes(site: Site, file: LogFile) -> bytes:
     return data
 
 
-def describe(path: Path, model: str) -> dict[str, object] | None:
+def describe(path: Path, model: str, borne: Borne) -> dict[str, Any] | None:
     """What a `log.recorded` says of a part; None for one that says nothing of the model. Raises
     IntegrityError `log.unreadable`."""
     data = path.read_bytes()
-    columns = ["model", "at", "asked_at", "version", "request_id", "error"]
+    columns = ["model", "at", "asked_at", "version", "request_id", "error", "shadow_version"]
     try:
         rows = pl.read_parquet(data, columns=columns).filter(pl.col("model") == model)
         counted = left_out_of(pl.read_parquet_metadata(BytesIO(data)))
@@ -135,6 +157,8 @@ def describe(path: Path, model: str) -> dict[str, object] | None:
     left_out = [one for one in counted if one.model == model]
     if rows.is_empty() and not left_out:
         return None
+    variants = _variants(rows, left_out)
+    versions = {one["version"] for one in variants} | set(rows["shadow_version"].drop_nulls())
     asked, at = (rows[name].dt.epoch("us").to_list() for name in ("asked_at", "at"))
     return {
         "model": model,
@@ -145,7 +169,8 @@ def describe(path: Path, model: str) -> dict[str, object] | None:
         "first": min([*asked, *(one.first for one in left_out)]),
         "last": max([*asked, *(one.last for one in left_out)]),
         "answered": max([*at, *(one.answered for one in left_out)]),
-        "variants": _variants(rows, left_out),
+        "variants": variants,
+        "labels": borne.of(model, sorted(versions)),
     }
 
 

@@ -304,6 +304,7 @@ def test_rows_become_facts_once(home: Any, reported: ObjectStore) -> None:
         f"barn/{key.split('/')[4]}.parquet" for key in list(reported.keys()) if "/log/" in key
     )
     assert all(one["edge"] == "barn" and one["rows"] == 2 for one in logs)
+    assert all(one["labels"] == {"pii": ""} for one in logs), "as what made the model does"
     told = {one["kind"]: one["about"] for one in facts(home, "bundle.told")}
     assert told["event"] == {"type": "endpoint.stopped", "at": NOW, "rows": 6, "dropped": 0}
     assert told["replica"]["seconds"] == {"1": 2.5}

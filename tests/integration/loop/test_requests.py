@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 from freehold.app.traffic.requests import collect, requests
+from freehold.catalog.versions import versions_of
 from freehold.domain.errors import IntegrityError
+from freehold.domain.fact import Draft
 
 
 def parts(loop: Any) -> list[Path]:
@@ -30,9 +32,41 @@ def test_a_part_is_recorded_once_with_its_digest_and_times(loop: Any, world: Any
         "first": first,
         "last": first + 2_000_000,
         "answered": loop.clock.now - 1_000_000,
+        "labels": {},
         "sampled_out": 0,
         "variants": [{"version": 1, "requests": 3, "rows": 3, "failed": 0}],
     }
+
+
+def test_a_part_bears_the_labels_of_the_versions_that_answered(loop: Any) -> None:
+    """Of all that their runs read and made, and of no other version."""
+    for version, labels in ((1, {"pii": ""}), (2, {"residency": "EU"})):
+        loop.site.ledger.append([trained(loop.site, version, labels)])
+    loop.day(0, rows=3)
+    loop.day(0, rows=3, version=2)
+    loop.shadowed(2, rows=3)
+    collect(loop.site, "delay")
+    first, second, both = (fact["body"]["labels"] for fact in loop.facts("log.recorded"))
+    assert (first, second) == ({"pii": ""}, {"residency": "EU"})
+    assert both == {"pii": "", "residency": "EU"}, "the other version's scores are in it, too"
+
+
+def trained(site: Any, version: int, labels: dict[str, str]) -> Draft:
+    """That a step of the version's run read a table with these labels."""
+    row = next(one for one in versions_of(site.state, "delay") if one.version == version)
+    output = {"digest": f"sha256:{version:064d}", "format": "parquet", "size": 7, "labels": labels}
+    body = {
+        "run": row.run,
+        "step": "load",
+        "function": "m:f",
+        "key": f"{row.run}/load",
+        "components": {},
+        "inputs": [],
+        "outputs": [output],
+        "cached": False,
+        "microseconds": 1,
+    }
+    return Draft("step.finished", body)
 
 
 def test_rows_come_back_as_they_were_logged_and_from_the_time_asked_for(
