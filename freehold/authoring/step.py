@@ -35,6 +35,7 @@ class StepSettings(TypedDict, total=False):
     cpus: float
     memory: str | int
     accelerators: int
+    accelerator: str
     retries: int
     timeout: float | None
     cache: bool
@@ -51,6 +52,7 @@ class _Settings:
     cpus: float = 1
     memory: str | int = 0
     accelerators: int = 0
+    accelerator: str = ""
     retries: int = 0
     timeout: float | None = None
     cache: bool = True
@@ -95,12 +97,14 @@ def step(**settings: Unpack[StepSettings]) -> Callable[[Callable[P, R]], Step[P,
 def step(function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
     """Make a typed function a step.
 
-    `memory` is bytes or text such as `"1GB"`; `timeout` seconds, after which the step's process
-    is killed; `retries` how often it is tried again; `cache=False` runs it every time; `labels`
-    go on its outputs; `lowers` names those of its inputs that its outputs no longer bear, where a
-    policy consents; `resumes` says that it saves checkpoints and goes on from them; `seconds` and
-    `output` (bytes, or text) say what a plan expects of it before it ever ran; `after` names steps
-    that must finish first though no data comes from them.
+    `cpus`, `memory` (bytes, or text such as `"1GB"`) and `accelerators` are what its machine has at
+    least, and `accelerator` the kind that these are of (`"a100-80gb"`; any, if it is not said);
+    `timeout` seconds, after which the step's process is killed; `retries` how often it is tried
+    again; `cache=False` runs it every time; `labels` go on its outputs; `lowers` names those of its
+    inputs that its outputs no longer bear, where a policy consents; `resumes` says that it saves
+    checkpoints and goes on from them; `seconds` and `output` (bytes, or text) say what a plan
+    expects of it before it ever ran; `after` names steps that must finish first though no data
+    comes from them.
     """
     if settings.get("labels", {}) is None:
         del settings["labels"]
@@ -131,7 +135,7 @@ def _define(function: Callable[..., Any], settings: _Settings) -> StepDefinition
         parameters=tuple(_parameters(function, hints)),
         returns=get_args(returned) if unpacks else (returned,),
         unpacks=unpacks,
-        needs=Needs(settings.cpus, _bytes(settings.memory, fault), settings.accelerators),
+        needs=_needs(settings, fault),
         retries=_checked(settings.retries, 0, "retries", fault),
         timeout=_checked(settings.timeout, 0, "timeout", fault),
         cache=settings.cache,
@@ -144,6 +148,15 @@ def _define(function: Callable[..., Any], settings: _Settings) -> StepDefinition
         where=where,
         faults=tuple(faults),
     )
+
+
+def _needs(settings: _Settings, fault: Callable[[str, str], None]) -> Needs:
+    kind, count = settings.accelerator, settings.accelerators
+    if kind and not count:
+        fault(
+            "step.setting", f"accelerator is '{kind}', and accelerators is not said: say how many"
+        )
+    return Needs(settings.cpus, _bytes(settings.memory, fault), count, kind)
 
 
 def _complain(

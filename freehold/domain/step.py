@@ -24,6 +24,8 @@ class Needs:
     memory: int = 0
     """Bytes; 0 when the step does not say."""
     accelerators: int = 0
+    accelerator: str = ""
+    """Their kind, as `a100-80gb`; empty for any."""
 
 
 @dataclass(frozen=True)

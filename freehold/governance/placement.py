@@ -7,7 +7,7 @@ Where may it run (`placement.policies`), for each step and site:
     question    "placement"
     pipeline    name
     step        name
-    needs       {cpus, memory, accelerators}
+    needs       {cpus, memory, accelerators, accelerator}: the last is their kind, or empty
     labels      name → its values, sorted: what the step handles
     site        {name, provider, region, jurisdiction, accepts}
 
@@ -45,6 +45,7 @@ def placement_input(
             "cpus": step.needs.cpus,
             "memory": step.needs.memory,
             "accelerators": step.needs.accelerators,
+            "accelerator": step.needs.accelerator,
         },
         "labels": _listed(labels),
         "site": {

@@ -33,6 +33,8 @@ def shortage(needs: Needs, offer: Offer) -> str:
         short.append(f"needs {spoken(needs.memory)} of memory, has {spoken(hardware.memory)}")
     if hardware.accelerators < needs.accelerators:
         short.append(f"needs {needs.accelerators} accelerators, has {hardware.accelerators}")
+    elif needs.accelerator and hardware.accelerator != needs.accelerator:
+        short.append(f"needs accelerators of {needs.accelerator}, has {hardware.accelerator}")
     return "; ".join(short)
 
 

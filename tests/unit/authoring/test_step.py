@@ -19,6 +19,7 @@ def double(number: int) -> int:
     cpus=2,
     memory="1.5GB",
     accelerators=1,
+    accelerator="t4",
     retries=2,
     timeout=60.0,
     cache=False,
@@ -40,7 +41,7 @@ def unresolved(one: "Nothing") -> int:  # type: ignore[name-defined]  # noqa: F8
     return one
 
 
-@step(memory="much", retries=-1)
+@step(memory="much", accelerator="t4", retries=-1)
 def unsettled(many: list[int]) -> tuple[int, ...]:
     return tuple(many)
 
@@ -61,6 +62,7 @@ def test_its_definition_says_all_that_was_asked() -> None:
     assert definition.returns == (float, str)
     assert definition.unpacks
     assert (definition.needs.cpus, definition.needs.accelerators) == (2, 1)
+    assert definition.needs.accelerator == "t4"
     assert definition.needs.memory == 1_500_000_000
     assert (definition.retries, definition.timeout, definition.cache) == (2, 60.0, False)
     assert definition.labels == {"pii": ""}
@@ -97,7 +99,11 @@ def test_an_annotation_that_names_nothing_is_a_fault() -> None:
 
 
 def test_settings_out_of_range_are_faults() -> None:
-    assert [fault.code for fault in unsettled.definition.faults] == ["step.memory", "step.setting"]
+    assert [fault.code for fault in unsettled.definition.faults] == [
+        "step.setting",
+        "step.memory",
+        "step.setting",
+    ]
 
 
 def test_a_step_inside_a_function_is_a_fault() -> None:

@@ -139,6 +139,20 @@ def test_each_refusal_says_its_rule(
     assert "needs 1 accelerators, has 0" in told
 
 
+def test_accelerators_are_of_the_kind_that_a_step_names(
+    draw: Callable[..., Graph], offer: Callable[..., Offer], ground: Callable[..., Ground]
+) -> None:
+    """The cheaper ones will not do; where no kind is named, they do."""
+    large = offer("large", price=9.0, hardware=Hardware(4, GIB, 2, "a100-80gb"))
+    stands = ground(large, offer("small", hardware=Hardware(4, GIB, 2, "t4")))
+    named = draw({"a": []}, a={"needs": Needs(accelerators=1, accelerator="a100-80gb")})
+    (step,) = planned(named, stands).steps
+    assert step.place.site == "large"
+    assert [one.why for one in step.refused] == ["needs accelerators of a100-80gb, has t4"]
+    of_any = draw({"a": []}, a={"needs": Needs(accelerators=1)})
+    assert where(planned(of_any, stands)) == {"a": "small"}
+
+
 def test_a_step_with_no_site_is_an_error_that_lists_them_all(
     draw: Callable[..., Graph], offer: Callable[..., Offer], ground: Callable[..., Ground]
 ) -> None:
