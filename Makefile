@@ -73,7 +73,7 @@ demo-sites: .venv/dev ## three sites on S3, Azure and a folder; one is cut off (
 	@tests/servers/install azurite
 	@$(BIN)/python examples/three-sites/run.py drill $(DEMO_ARGS)
 
-test: .venv/dev .environments/clients/made .environments/readers/made .environments/torch/made ## all tests that need no more than PyPI, with reduced counts
+test: .venv/dev .environments/clients/made .environments/readers/made .environments/torch/made .environments/prices/made ## all tests that need no more than PyPI, with reduced counts
 	@$(BIN)/pytest -q $(PARALLEL) -m "not long and not servers and not ceph" $(PYTEST_ARGS)
 
 test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ceph
@@ -82,7 +82,7 @@ test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ce
 	@test -z "$(CEPH)" || tests/servers/install ceph
 	@$(BIN)/pytest -q -m "(servers$(if $(CEPH), or ceph)) and not long" $(PYTEST_ARGS)
 
-test-all: .venv/dev .environments/clients/made .environments/readers/made .environments/torch/made ## all tests, with full counts, on Ceph too
+test-all: .venv/dev .environments/clients/made .environments/readers/made .environments/torch/made .environments/prices/made ## all tests, with full counts, on Ceph too
 	@tests/servers/install azurite
 	@tests/servers/install prometheus
 	@tests/servers/install ceph
@@ -104,9 +104,13 @@ format: .venv/dev ## put the code in its standard form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-prices: .venv/uv requirements/prices.txt ## make the shipped price tables anew
-	@test -x .environments/prices/bin/python || $(BIN)/uv venv --quiet .environments/prices
-	@$(BIN)/uv pip install --quiet --python .environments/prices/bin/python --require-hashes -r requirements/prices.txt
+.environments/prices/made: .venv/uv requirements/prices.txt
+	@echo "setting up .environments/prices (once)" >&2
+	@test -x .environments/prices/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python .environments/prices
+	@$(BIN)/uv pip sync --quiet --python .environments/prices/bin/python --require-hashes requirements/prices.txt
+	@touch $@
+
+prices: .environments/prices/made ## make the shipped price tables anew
 	@.environments/prices/bin/python -m tools.prices
 
 lock: .venv/uv ## choose versions anew

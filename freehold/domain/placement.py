@@ -49,6 +49,8 @@ class Flow:
     """The task that makes it; it lies where that runs."""
     at: tuple[str, ...] = ()
     """Sites where it lies already; given exactly when there is no maker."""
+    crossings: Mapping[tuple[str, str], "Crossing"] | None = None
+    """As those of a problem, in place of them: where not all may take the same ways."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,9 @@ class Problem:
     quotas: Mapping[str, float] = field(default_factory=dict)
     """Units of a pool that may be in use at the same time, when every task starts as soon as what
     it needs is there."""
+
+    def crossings_of(self, flow: Flow) -> Mapping[tuple[str, str], Crossing]:
+        return self.crossings if flow.crossings is None else flow.crossings
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,10 @@ def problem_faults(problem: Problem) -> Iterator[Fault]:
         yield from _task_faults(task, names)
     for flow in problem.flows:
         yield from _flow_faults(flow, names)
-    for (source, destination), crossing in problem.crossings.items():
-        where = f"crossings.{source}→{destination}"
-        yield from _figures(vars(crossing), where)
+    listed = {id(one): one for one in map(problem.crossings_of, problem.flows)}
+    for crossings in (problem.crossings, *listed.values()):
+        for (source, destination), crossing in crossings.items():
+            yield from _figures(vars(crossing), f"crossings.{source}→{destination}")
     yield from _figures(vars(problem.objective), "objective")
     if problem.objective.money == 0.0 and problem.objective.carbon == 0.0:
         yield Fault("plan.objective", "nothing is to be made small", "objective")

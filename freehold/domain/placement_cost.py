@@ -202,13 +202,14 @@ def waits_of(problem: Problem) -> dict[str, set[str]]:
 
 
 def cheapest_source(
-    problem: Problem, sources: tuple[str, ...], destination: str
+    problem: Problem, flow: Flow, sources: tuple[str, ...], destination: str
 ) -> tuple[str, Crossing] | None:
-    """By objective, then seconds, money, name; None if no crossing from any of them is listed."""
+    """By objective, then seconds, money, name; None if the flow may cross from none of them."""
+    listed = problem.crossings_of(flow)
     ways = [
         (problem.objective.of(found.money, found.carbon), found.seconds, found.money, source, found)
         for source in sources
-        if (found := problem.crossings.get((source, destination))) is not None
+        if (found := listed.get((source, destination))) is not None
     ]
     if not ways:
         return None
@@ -226,7 +227,7 @@ def _way(
     problem: Problem, flow: Flow, options: Mapping[str, Option], destination: str
 ) -> tuple[str, str, Crossing] | None:
     sources = (options[flow.maker].site,) if flow.maker else flow.at
-    found = cheapest_source(problem, sources, destination)
+    found = cheapest_source(problem, flow, sources, destination)
     return None if found is None else (found[0], destination, found[1])
 
 

@@ -77,7 +77,7 @@ def _brought(
         lies = (sites[flow.maker],) if flow.maker else flow.at
         if site in lies or (flow.name, site) in copies:
             continue
-        way = cheapest_source(problem, lies, site)
+        way = cheapest_source(problem, flow, lies, site)
         if way is None:
             return None
         total += flow.gigabytes * problem.objective.of(way[1].money, way[1].carbon)

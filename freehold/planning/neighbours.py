@@ -43,7 +43,7 @@ class Neighbours:
         money, carbon = option.money, option.carbon
         sites = {**self._sites, task: option.site}
         for flow in self._flows[task]:
-            for crossing in crossings_of(flow, sites, self._problem.crossings).values():
+            for crossing in crossings_of(flow, sites, self._problem.crossings_of(flow)).values():
                 if crossing is None:
                     return None
                 money += crossing.money * flow.gigabytes
@@ -54,8 +54,8 @@ class Neighbours:
 def crossings_of(
     flow: Flow, sites: Mapping[str, str], listed: Mapping[tuple[str, str], Crossing]
 ) -> dict[tuple[str, str], Crossing | None]:
-    """From and to of each crossing of a flow whose tasks stand at these sites: None where none is
-    listed. From several sites, the cheapest."""
+    """From and to of each crossing of a flow whose tasks stand at these sites: None where it may
+    take none. From several sites, the cheapest."""
     origins = (sites[flow.maker],) if flow.maker else flow.at
     found: dict[tuple[str, str], Crossing | None] = {}
     for site in dict.fromkeys(sites[reader] for reader in flow.readers):
@@ -75,5 +75,7 @@ def used_ways(
 ) -> Iterator[tuple[Flow, str, str, Crossing]]:
     """Each crossing of a placement: flow, from, to, and what a gigabyte pays."""
     for flow in problem.flows:
-        for (origin, site), crossing in crossings_of(flow, sites, problem.crossings).items():
+        for (origin, site), crossing in crossings_of(
+            flow, sites, problem.crossings_of(flow)
+        ).items():
             yield flow, origin, site, crossing or _NOTHING

@@ -1,4 +1,4 @@
-"""From situations to a placement: pose, solve, hold against the labels' law, explain."""
+"""From situations to a placement: pose, solve, explain."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +15,8 @@ from freehold.planning.onward import Route, Way
 from freehold.planning.options import Choice, Question, Situation
 from freehold.planning.placed import Placed, PlacedCopies, PlacedCrossing, PlacedStep, RunnerUp
 from freehold.planning.problem import COPIES, Limits, Posed, Reading, pose
-from freehold.planning.refusal import Refusal
 from freehold.planning.replicas import replicas_of
+from freehold.planning.ways import BarredWays
 
 Solve = Callable[[Problem], Solution]
 
@@ -40,30 +40,25 @@ def place(wish: Wish, found: Sequence[Situation], question: Question, solve: Sol
     _require_readable(wish, question)
     copies = tuple(_replicas(wish, found, question))
     wish = replace(wish, limits=_less(wish.limits, sum(one.money for one in copies)))
-    refused: list[tuple[str, Refusal]] = []
-    while True:
-        posed = _pose(wish, found, question)
+    posed = _pose(wish, found, question)
+    ways = BarredWays(posed, wish.labels, question.laws)
+    try:
         solution = solve(posed.problem)
-        sites = _sites(posed.problem, solution)
-        barred = _barred_reader(posed, sites, wish, question)
-        if barred is None:
-            found = [
-                replace(
-                    one, refused=(*one.refused, *(r for step, r in refused if step == one.step))
-                )
-                for one in found
-            ]
-            return _placed(wish, found, question, (posed, solution, sites), copies)
-        step, refusal = barred
-        refused.append(barred)
-        found = [_without(one, refusal) if one.step == step else one for one in found]
-        if any(not one.choices for one in found):
-            raise PlacementImpossible(
-                f"no site may run '{step}'",
-                why=str(refusal),
-                hint="give one of these sites a store of its own that the label allows",
-                code="plan.no-site",
-            )
+    except PlacementImpossible as error:
+        faults = ways.faults(wish.graph) if error.code == "plan.crossing" else []
+        if not faults:
+            raise
+        raise PlacementImpossible(
+            "labels leave no way between the sites that may run these steps",
+            why="what one makes has to reach the others, and no store may carry it there",
+            faults=faults,
+            hint="give one of these sites a store of its own that the label allows",
+            code="plan.no-site",
+        ) from error
+    sites = _sites(posed.problem, solution)
+    refused = ways.refusals(sites)
+    found = [replace(one, refused=(*one.refused, *refused.get(one.step, ()))) for one in found]
+    return _placed(wish, found, question, (posed, solution, sites), copies)
 
 
 def _pose(wish: Wish, found: Sequence[Situation], question: Question) -> Posed:
@@ -84,11 +79,6 @@ def _less(limits: Limits, money: float) -> Limits:
     if limits.budget is None:
         return limits
     return replace(limits, budget=max(0.0, limits.budget - money))
-
-
-def _without(one: Situation, refusal: Refusal) -> Situation:
-    left = tuple(choice for choice in one.choices if choice.offer.site != refusal.site)
-    return replace(one, choices=left)
 
 
 def _require_readable(wish: Wish, question: Question) -> None:
@@ -112,29 +102,6 @@ def _require_readable(wish: Wish, question: Question) -> None:
 
 def _sites(problem: Problem, solution: Solution) -> dict[str, str]:
     return {one.name: one.options[solution.chosen[one.name]].site for one in problem.tasks}
-
-
-def _barred_reader(
-    posed: Posed, sites: Mapping[str, str], wish: Wish, question: Question
-) -> tuple[str, Refusal] | None:
-    """A step that reads what no store may carry to it."""
-    for flow, origin, destination, _ in used_ways(posed.problem, sites):
-        labels = wish.labels[posed.outputs[flow.name].node].makes
-        rule = question.laws.barred_way(labels, origin, destination)
-        if not rule:
-            continue
-        placed = {node.name for node in wish.graph.nodes}
-        for step in [*flow.readers, flow.maker]:
-            site = sites.get(step, "")
-            if step in placed and site in (origin, destination):
-                return step, Refusal(site, "way", f"from {origin} to {destination}: {rule}")
-        raise PlacementImpossible(
-            f"what '{posed.outputs[flow.name].node}' makes cannot reach {destination}",
-            why=f"from {origin}: {rule}",
-            hint="give one of these sites a store of its own that the label allows",
-            code="plan.no-site",
-        )
-    return None
 
 
 def _placed(

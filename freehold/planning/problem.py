@@ -4,14 +4,14 @@ Beside the steps, the problem has tasks that stand still: what the run's driver 
 checked and models registered where it runs), and sites that get copies of results unasked.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from freehold.domain.graph import Graph, Reference
 from freehold.domain.offer import Figure
-from freehold.domain.placement import Flow, Objective, Option, Problem, Task
+from freehold.domain.placement import Crossing, Flow, Objective, Option, Problem, Task
 from freehold.planning.ground import GIGABYTE, Ground, Laws
-from freehold.planning.labelling import StepLabels
+from freehold.planning.labelling import Labels, StepLabels
 from freehold.planning.options import Situation
 
 COPIES = "(copies at "
@@ -42,6 +42,8 @@ class Posed:
     """Of each flow, bytes."""
     outputs: Mapping[str, Reference]
     """Flow → the output that it is."""
+    barred: Mapping[str, frozenset[tuple[str, str]]]
+    """Flow → ways, from and to, that its labels bar."""
 
 
 def pose(
@@ -56,7 +58,8 @@ def pose(
     makes lies here."""
     ground, laws, objective, limits = question
     placed = {one.step for one in found}
-    fixed = dict(_fixed(placed, graph, labels, reading, (ground, laws)))
+    ways = _Ways(ground, laws)
+    fixed = dict(_fixed(found, graph, labels, reading, (ground, laws, ways)))
     tasks = [
         Task(
             one.step,
@@ -88,18 +91,52 @@ def pose(
                 tuple(tasks_that_read),
                 output.node if made else "",
                 () if made else (ground.here,),
+                ways.open(labels[output.node].makes),
             )
         )
     problem = Problem(
         tuple(tasks),
         tuple(flows),
-        {pair: way.crossing for pair, way in ground.ways.items()},
+        ways.listed,
         objective,
         limits.deadline,
         limits.budget,
         ground.quotas,
     )
-    return Posed(problem, {name: sizes[output] for name, output in names.items()}, names)
+    barred = {name: ways.barred(labels[output.node].makes) for name, output in names.items()}
+    return Posed(problem, {name: sizes[output] for name, output in names.items()}, names, barred)
+
+
+class _Ways:
+    """Which ways labels bar, asked once for each set of labels."""
+
+    def __init__(self, ground: Ground, laws: Laws) -> None:
+        self._ground, self._laws = ground, laws
+        self.listed = {pair: way.crossing for pair, way in ground.ways.items()}
+        self._known: dict[tuple[tuple[str, str], ...], frozenset[tuple[str, str]]] = {}
+        self._open: dict[frozenset[tuple[str, str]], Mapping[tuple[str, str], Crossing]] = {}
+
+    def barred(self, labels: Labels) -> frozenset[tuple[str, str]]:
+        key = tuple(sorted(labels.items()))
+        if key not in self._known:
+            self._known[key] = frozenset(
+                way for way in self._ground.ways if self._laws.barred_way(labels, *way)
+            )
+        return self._known[key]
+
+    def open(self, labels: Labels) -> Mapping[tuple[str, str], Crossing] | None:
+        """The same object for all that may take the same ways; None where none is barred."""
+        barred = self.barred(labels)
+        if barred and barred not in self._open:
+            self._open[barred] = {
+                way: crossing for way, crossing in self.listed.items() if way not in barred
+            }
+        return self._open.get(barred)
+
+    def all_open(self, labels: Labels, origins: Iterable[str], site: str) -> bool:
+        """Whether it can come there from each of them."""
+        ways = {(origin, site) for origin in origins if origin != site}
+        return ways <= self._ground.ways.keys() and not ways & self.barred(labels)
 
 
 def _name(output: Reference) -> str:
@@ -114,21 +151,23 @@ def _keeping(
 
 
 def _fixed(
-    placed: set[str],
+    found: Sequence[Situation],
     graph: Graph,
     labels: Mapping[str, StepLabels],
     reading: Reading,
-    stands: tuple[Ground, Laws],
+    stands: tuple[Ground, Laws, _Ways],
 ) -> Iterator[tuple[str, tuple[str, frozenset[Reference]]]]:
-    """Name → site and what it reads there."""
-    ground, laws = stands
+    """Name → site and what it reads there. A copy that cannot come from wherever it may be made is
+    none that a step has to be placed for."""
+    ground, laws, ways = stands
+    made_at = {one.step: {choice.offer.site for choice in one.choices} for one in found}
     for name, outputs in reading.driver.items():
         if outputs:
             yield f"({name})", (ground.here, outputs)
     every = frozenset(
         Reference(node.name, number)
         for node in graph.nodes
-        if node.name in placed
+        if node.name in made_at
         for number in range(len(node.step.returns))
     )
     for site, kinds in ground.replicas.items():
@@ -137,7 +176,9 @@ def _fixed(
         allowed = frozenset(
             one
             for one in every
-            if not laws.barred(labels[one.node].makes, site) and site not in ground.down
+            if not laws.barred(labels[one.node].makes, site)
+            and site not in ground.down
+            and ways.all_open(labels[one.node].makes, made_at[one.node], site)
         )
         if allowed:
             yield f"{COPIES}{site})", (site, allowed)

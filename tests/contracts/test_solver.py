@@ -90,10 +90,13 @@ def problems(draw: st.DrawFn) -> Problem:
         flows.append(Flow(f"f{number}", size, tuple(sorted(readers)), made_by, tuple(lies)))
     pairs = [(a, b) for a in SITES for b in SITES if a != b]
     listed = draw(st.lists(st.sampled_from(pairs), min_size=3, unique=True))
+    crossings = {pair: Crossing(draw(FIGURES), draw(FIGURES), draw(FIGURES)) for pair in listed}
+    fewer = {pair: crossings[pair] for pair in draw(st.sets(st.sampled_from(listed)))}
+    own = [draw(st.sampled_from([None, None, fewer])) for _ in flows]
     return Problem(
         tuple(tasks),
-        tuple(flows),
-        {pair: Crossing(draw(FIGURES), draw(FIGURES), draw(FIGURES)) for pair in listed},
+        tuple(replace(flow, crossings=ways) for flow, ways in zip(flows, own, strict=True)),
+        crossings,
         draw(st.sampled_from([Objective(), Objective(0.0, 1.0), Objective(1.0, 0.5)])),
         draw(st.none() | st.sampled_from([1.0, 4.0, 7.0, 12.0, 20.0])),
         draw(st.none() | st.sampled_from([1.0, 4.0, 8.0, 15.0, 30.0])),

@@ -31,7 +31,7 @@ class Program:
     """By task and choice, its column."""
     _shares: list[dict[int, int]] = field(default_factory=list)
     """By task: site → column of whether it runs there."""
-    _layers: dict[tuple[str, tuple[int, ...], tuple[int, ...]], tuple[Layer, ...]] = field(
+    _layers: dict[tuple[int, str, tuple[int, ...], tuple[int, ...]], tuple[Layer, ...]] = field(
         default_factory=dict
     )
     _fans: dict[int, list[tuple[int, float]]] = field(default_factory=dict)
@@ -125,7 +125,7 @@ class Program:
         paid: list[tuple[int, float]] = []
         rows = []
         dearest = 0.0
-        for layer in self._layered(stream.prices.cost, "cost", sources, tuple(everywhere)):
+        for layer in self._layered(stream, "cost", sources, tuple(everywhere)):
             here = self._share(stream.maker, layer.sources, -1.0)
             most = 0.0
             far = None
@@ -220,10 +220,9 @@ class Program:
         return terms
 
     def _pair(self, stream: Stream, reader: int, figure: str) -> list[tuple[int, float]]:
-        prices: Figures = getattr(stream.prices, figure)
         found = []
         between = tuple(self._shares[stream.maker]), tuple(self._shares[reader])
-        for layer in self._layered(prices, figure, *between):
+        for layer in self._layered(stream, figure, *between):
             paid = self.rows.column()
             sources = self._share(stream.maker, layer.sources, -1.0)
             destinations = self._share(reader, layer.destinations, 1.0)
@@ -232,23 +231,29 @@ class Program:
         return found
 
     def _layered(
-        self, prices: Figures, of: str, sources: tuple[int, ...], destinations: tuple[int, ...]
+        self,
+        stream: Stream,
+        figure: str,
+        sources: tuple[int, ...],
+        destinations: tuple[int, ...],
+        back: bool = False,
     ) -> tuple[Layer, ...]:
-        """Reckoned once: all streams that have a maker share their prices."""
-        key = (of, sources, destinations)
+        """Reckoned once for all streams that share their prices. `back`: from destination to
+        source."""
+        key = (id(stream.prices), f"{figure} back" if back else figure, sources, destinations)
         if key not in self._layers:
-            self._layers[key] = layers_of(prices, sources, destinations)
+            prices: Figures = getattr(stream.prices, figure)
+            self._layers[key] = layers_of(prices.T if back else prices, sources, destinations)
         return self._layers[key]
 
     def _fan(self, number: int, figure: str) -> list[tuple[int, float]]:
         """One copy for each site, however many read there; its price depends on the source."""
         stream = self.question.streams[number]
-        prices: Figures = getattr(stream.prices, figure)
         sources = tuple(self._shares[stream.maker])
         found = []
         for site in sorted({site for reader in stream.readers for site in self._shares[reader]}):
             copy = self._copy(number, site)
-            for layer in self._layered(prices.T, f"{figure} to", (site,), sources):
+            for layer in self._layered(stream, figure, (site,), sources, back=True):
                 paid = copy
                 if layer.destinations:
                     paid = self.rows.column()

@@ -1,6 +1,6 @@
 """A problem in numbers, in an order that does not depend on that of its parts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 
@@ -35,6 +35,7 @@ class Stream:
     """Or -1: it lies at fixed places, and several tasks read it."""
     readers: tuple[int, ...]
     prices: Prices
+    """The same object for all streams that have a maker and may take the same ways."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,18 @@ def question_of(problem: Problem, limits: Limits, of_money: bool = False) -> Que
     lying = {site for flow in problem.flows for site in flow.at}
     sites = tuple(sorted({o.site for task in tasks for o in task.options} | lying))
     flows = sorted((flow for flow in problem.flows if flow.readers), key=lambda flow: flow.name)
-    between = _between(problem, sites, of_money)
+    between: dict[int, Prices] = {}
     alone = [Prices(*np.zeros((3, len(sites)))) for _ in tasks]
     streams = []
     for flow in flows:
         readers = tuple(sorted(number[reader] for reader in flow.readers))
         if flow.maker:
             maker = number[flow.maker]
-            streams.append(Stream(flow.name, flow.gigabytes, maker, readers, between))
+            listed = problem.crossings_of(flow)
+            if id(listed) not in between:
+                between[id(listed)] = _between(problem, listed, sites, of_money)
+            prices = between[id(listed)]
+            streams.append(Stream(flow.name, flow.gigabytes, maker, readers, prices))
             continue
         prices = _from(problem, flow, sites, of_money)
         for reader in readers:
@@ -107,12 +112,17 @@ def question_of(problem: Problem, limits: Limits, of_money: bool = False) -> Que
     )
 
 
-def _between(problem: Problem, sites: Sequence[str], of_money: bool) -> Prices:
+def _between(
+    problem: Problem,
+    listed: Mapping[tuple[str, str], Crossing],
+    sites: Sequence[str],
+    of_money: bool,
+) -> Prices:
     """Per gigabyte."""
     figures = np.full((3, len(sites), len(sites)), np.inf)
     for at, source in enumerate(sites):
         for to, destination in enumerate(sites):
-            crossing = problem.crossings.get((source, destination))
+            crossing = listed.get((source, destination))
             if source == destination:
                 figures[:, at, to] = 0.0
             elif crossing is not None:
@@ -124,7 +134,7 @@ def _from(problem: Problem, flow: Flow, sites: Sequence[str], of_money: bool) ->
     """Of a flow that lies at fixed places, by destination."""
     figures = np.full((3, len(sites)), np.inf)
     for to, destination in enumerate(sites):
-        way = cheapest_source(problem, flow.at, destination)
+        way = cheapest_source(problem, flow, flow.at, destination)
         if destination in flow.at:
             figures[:, to] = 0.0
         elif way is not None:

@@ -49,19 +49,22 @@ def _fewest_crossings(problem: Problem, until: float) -> Mapping[str, int]:
     """A choice with as few barred crossings as can be."""
     sites = {option.site for task in problem.tasks for option in task.options}
     sources = sites | {site for flow in problem.flows for site in flow.at}
-    crossings = {
-        (source, destination): Crossing(
-            float((source, destination) not in problem.crossings), 0.0, 0.0
-        )
-        for source in sources
-        for destination in sites
-    }
+    counted: dict[int, dict[tuple[str, str], Crossing]] = {}
+    for listed in map(problem.crossings_of, problem.flows):
+        counted[id(listed)] = {
+            (source, destination): Crossing(float((source, destination) not in listed), 0.0, 0.0)
+            for source in sources
+            for destination in sites
+        }
     tasks = tuple(
         replace(task, options=tuple(replace(o, money=0.0, uses={}) for o in task.options))
         for task in problem.tasks
     )
-    flows = tuple(replace(flow, gigabytes=1.0) for flow in problem.flows)
-    search = Search(Problem(tasks, flows, crossings), until, gap=0.0)
+    flows = tuple(
+        replace(flow, gigabytes=1.0, crossings=counted[id(problem.crossings_of(flow))])
+        for flow in problem.flows
+    )
+    search = Search(Problem(tasks, flows), until, gap=0.0)
     search.run()
     return search.best[1] if search.best else {task.name: 0 for task in problem.tasks}
 

@@ -86,7 +86,13 @@ def plan_run(
     assumed = {
         "code": code,
         "environment": options.environment,
-        "labels": digest_of({step: dict(one.makes) for step, one in labels.items()}),
+        # Those that its code says today, too: what is recorded bears an older one beside them.
+        "labels": digest_of(
+            {
+                node.name: [dict(node.step.labels), dict(labels[node.name].makes)]
+                for node in graph.nodes
+            }
+        ),
         "policies": policies_digest(site.project),
     }
     if chosen is not None:
@@ -118,7 +124,7 @@ def _placed(
             hint="add `machines:` to the sites in freehold.yaml",
             code="usage.what-if",
         )
-    labels = labels_of(known.graph, recorded_labels(known))
+    labels = labels_of(known.graph, recorded_labels(site, known))
     require_home(laws_of(site.project, known.graph), known.graph, labels, site.name)
     return None, labels
 

@@ -103,6 +103,17 @@ class SolverContract(ABC):
         found = self.exact(solver, problem)
         assert self.sites(problem, found)["train"] == "home"
 
+    def test_an_artifact_takes_none_but_its_own_ways(self, solver: Solver) -> None:
+        """What is barred to one may be open to the others."""
+        clean = replace(CLEAN, crossings={("cloud", "home"): FAR})
+        found = self.exact(solver, replace(PROBLEM, flows=(RAW, clean, MODEL)))
+        sites = self.sites(PROBLEM, found)
+        assert sites["train"] == sites["prepare"], "or clean would go from home to the cloud"
+        raw = replace(RAW, crossings={})
+        found = self.exact(solver, replace(PROBLEM, flows=(raw, CLEAN, MODEL)))
+        assert self.sites(PROBLEM, found)["prepare"] == "home"
+        assert self.sites(PROBLEM, found)["train"] == "cloud"
+
     def test_a_deadline_is_kept(self, solver: Solver) -> None:
         free = self.exact(solver, PROBLEM)
         problem = replace(PROBLEM, deadline=500.0)

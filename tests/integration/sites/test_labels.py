@@ -95,6 +95,23 @@ def test_no_release_is_planned_where_the_labels_of_its_model_forbid_it(
     world: Any, strategy: Any
 ) -> None:
     """By its package, or by what vouches for it; refused before anybody is asked."""
+    assert release_refused(world, strategy, "aws", "azure") == {
+        ("aws", "residency=EU: the site has no jurisdiction"),
+        ("azure", "residency=EU: the site has no jurisdiction"),
+    }
+
+
+def test_no_release_is_planned_where_no_store_may_carry_its_model(world: Any) -> None:
+    """The site may have it, and shares its store with one that may not."""
+    file = world.root / "freehold.yaml"
+    file.write_text(file.read_text().replace('/aws"}', '/azure"}\n    jurisdiction: EU'))
+    assert release_refused(world, "canary", "aws") == {
+        ("aws", "on the way from onprem to aws: azure: residency=EU: the site has no jurisdiction"),
+    }
+
+
+def release_refused(world: Any, strategy: Any, *sites: str) -> set[tuple[str, str]]:
+    """Where and why, of a version made of European data at onprem; nothing is recorded."""
     table, package = put(world, TABLE), put(world, b"a model of people")
     judged = {
         "model": "m",
@@ -108,13 +125,10 @@ def test_no_release_is_planned_where_the_labels_of_its_model_forbid_it(
     say(world, "onprem", registered("r1", package), Draft("model.judged", judged))
     before = world.do("onprem", lambda s: s.ledger.logs()[0].size)
     with pytest.raises(PolicyDenied) as caught:
-        world.do("onprem", lambda s: plan_release(s, "m@1", strategy, ("aws", "azure")))
+        world.do("onprem", lambda s: plan_release(s, "m@1", strategy, sites))
     assert caught.value.code == "label.barred"
-    assert {(one.where, one.what) for one in caught.value.faults} == {
-        ("aws", "residency=EU: the site has no jurisdiction"),
-        ("azure", "residency=EU: the site has no jurisdiction"),
-    }
     assert world.do("onprem", lambda s: s.ledger.logs()[0].size) == before
+    return {(one.where, one.what) for one in caught.value.faults}
 
 
 def test_a_second_mention_without_labels_takes_none_away(world: Any) -> None:

@@ -61,7 +61,7 @@ def choose(site: Site, known: Forecasts, what_if: Sequence[str] = ()) -> Chosen:
     ground = ground_of(project)
     own: dict[str, Labels] = {node.name: node.step.labels for node in graph.nodes}
     changes = read_changes(what_if, ground, own)
-    labels = labels_of(graph, recorded_labels(known), changes.ignored_of(own))
+    labels = labels_of(graph, recorded_labels(site, known), changes.ignored_of(own))
     objective = objective_of(spec)
     question = Question(changes.on(ground), laws_of(project, graph), objective)
     measured = measured_of(site.state, graph)
@@ -133,8 +133,17 @@ def _limits(spec: PlacementSpec, changes: Changes) -> Limits:
     return changes.limits(Limits(deadline, spec.budget or None))
 
 
-def recorded_labels(known: Forecasts) -> dict[str, Labels]:
-    return {name: inherited(one.labels for one in outputs) for name, outputs in known.made.items()}
+def recorded_labels(site: Site, known: Forecasts) -> dict[str, Labels]:
+    """Of what lies here already: what today's code says, and whoever else speaks of the bytes."""
+    if not known.made:
+        return {}
+    labelled = Labelled(site.state)
+    return {
+        name: inherited(
+            [*(one.labels for one in outputs), labelled.of([one.digest for one in outputs])]
+        )
+        for name, outputs in known.made.items()
+    }
 
 
 def _sizes(known: Forecasts, estimates: Mapping[str, Estimate]) -> dict[Reference, Figure]:

@@ -1,11 +1,13 @@
 """What a project's sites offer, with the figures of its price source and its own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from freehold.app.costs.grid import grid_of
 from freehold.app.costs.offers import offers_of, price_source
 from freehold.app.costs.storing import storage_price_of
 from freehold.app.project.reading import OpenProject
+from freehold.app.site.ways import store_between
 from freehold.domain.canonical import digest_of
 from freehold.domain.errors import Fault, NotFound, ProjectInvalid
 from freehold.domain.offer import Figure
@@ -122,20 +124,43 @@ def _quotas(spec: Project) -> Iterator[tuple[str, float]]:
 
 
 def _ways(spec: Project, source: PriceSource) -> tuple[dict[tuple[str, str], Way], list[str]]:
-    """Direct ones, by the store of either end; where both stores are private there is none."""
+    """By the store of either end; between two whose stores are private by that of a third, at the
+    price of both ways; there is none where no store is reached by both."""
     found: dict[tuple[str, str], Way] = {}
     missing: list[str] = []
     for origin, one in spec.sites.items():
-        for destination, other in spec.sites.items():
-            if origin == destination or (one.private and other.private):
+        for destination in spec.sites:
+            store = store_between(origin, destination, spec.sites)
+            if origin == destination or store is None:
                 continue
-            ends = (one.provider, one.region), (other.provider, other.region)
-            money = source.transfer(*ends)
-            if money is None or (money.value and not money.unit.startswith(spec.currency)):
-                missing.append(f"{origin} to {destination}: what a GB costs")
-                money = Figure(0.0, f"{spec.currency}/GB", "unknown, and so not counted")
-            found[origin, destination] = Way(money, _network_carbon(one, source), SECONDS)
-    return found, missing
+            stops = [origin, *([store] if store not in (origin, destination) else []), destination]
+            prices = []
+            for start, end in pairwise(stops):
+                price = _price(spec, source, start, end)
+                if price is None:
+                    missing.append(f"{start} to {end}: what a GB costs")
+                    price = Figure(0.0, f"{spec.currency}/GB", "unknown, and so not counted")
+                prices.append(price)
+            carbon = _network_carbon(one, source)
+            found[origin, destination] = Way(_summed(prices), carbon, SECONDS)
+    return found, list(dict.fromkeys(missing))
+
+
+def _price(spec: Project, source: PriceSource, origin: str, destination: str) -> Figure | None:
+    """None where it is not known in the project's currency."""
+    one, other = spec.sites[origin], spec.sites[destination]
+    money = source.transfer((one.provider, one.region), (other.provider, other.region))
+    if money is None or (money.value and not money.unit.startswith(spec.currency)):
+        return None
+    return money
+
+
+def _summed(prices: Sequence[Figure]) -> Figure:
+    if len(prices) == 1:
+        return prices[0]
+    told = " + ".join(f"{one.value:g} ({one.source})" for one in prices)
+    value = sum(one.value for one in prices)
+    return Figure(value, prices[0].unit, f"by a third site's store: {told}", prices[0].date)
 
 
 def _network_carbon(site: SiteSpec, source: PriceSource) -> Figure:

@@ -5,6 +5,7 @@ from functools import cache
 
 from freehold.app.policy.reading import engine, read_policy_folder
 from freehold.app.project.reading import OpenProject
+from freehold.app.site.ways import no_way
 from freehold.domain.canonical import digest_of
 from freehold.domain.errors import Fault, PlacementImpossible, PolicyDenied
 from freehold.domain.graph import Graph
@@ -13,7 +14,7 @@ from freehold.domain.verdict import policy_digest
 from freehold.governance.placement import lowering_input, placement_input
 from freehold.planning.ground import Laws
 from freehold.planning.labelling import Labels, StepLabels
-from freehold.replication.travel import barred, barred_from_store
+from freehold.replication.travel import barred
 
 
 def laws_of(project: OpenProject, graph: Graph) -> Laws:
@@ -98,19 +99,10 @@ class _Barred:
         return barred(labels, self._sites[site]) if self._sites else ""
 
     def way(self, labels: Labels, origin: str, destination: str) -> str:
-        """By the store of either; a private one is reached by nobody else."""
+        """By the store in which the one leaves things for the other."""
         if origin == destination or not self._sites:
             return ""
-        rules = []
-        for name in (origin, destination):
-            if self._sites[name].private:
-                rules.append(f"{name}'s store is private")
-                continue
-            rule = barred_from_store(labels, self._sites[name].store, self._sites)
-            if not rule:
-                return ""
-            rules.append(rule)
-        return "; ".join(dict.fromkeys(rules))
+        return no_way(labels, [origin], destination, self._sites)
 
 
 class _Denials:
