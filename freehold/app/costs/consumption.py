@@ -65,7 +65,8 @@ class Metering:
         self._site, self._tariff, self._waiting, self._used = site, tariff, waiting, used
         spec = site.project.spec
         self._tags = {**spec.tags, "project": spec.project}
-        self._models = {one.pipeline: name for name, one in spec.models.items()}
+        # Of several models of one pipeline the first, as budgets have it.
+        self._models = {one.pipeline: name for name, one in reversed(spec.models.items())}
 
     def usages(self) -> Iterator[Usage]:
         """Raises ValueError for what cannot be a row: a fault of ours."""

@@ -11,7 +11,9 @@ from freehold.domain.project import BudgetSpec, Project
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _TAG = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-OWN_TAGS = ("environment", "model", "pipeline", "project", "run", "site", "step", "version")
+BUDGETED = ("environment", "model", "pipeline", "project", "run", "site", "version")
+"""Tags beside the project's own by which a budget may know what it pays."""
+OWN_TAGS = (*BUDGETED, "destination", "metered", "outcome", "step")
 """Those that metering fills in, as far as they are known; of these a project says `environment`."""
 
 
@@ -85,7 +87,7 @@ def _odd_filters(spec: Project, name: str, one: BudgetSpec, where: Where) -> Ite
     if one.team and one.team != team:
         yield _unknown("team", one.team, [team] if team else [], where(*path, "team"))
     for tag, value in one.tag.items():
-        place, known = where(*path, "tag", tag), [*spec.tags, *OWN_TAGS]
+        place, known = where(*path, "tag", tag), [*spec.tags, *BUDGETED]
         if tag not in known:
             yield _unknown("tag", tag, known, place)
         elif tag in spec.tags and value != spec.tags[tag]:

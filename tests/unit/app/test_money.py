@@ -78,17 +78,18 @@ budgets:
   b: {limit: 5, team: grwth}
   c: {limit: 5, tag: {taem: growth}}
   d: {limit: 5, tag: {team: fraud}}
+  e: {limit: 5, tag: {step: fit}}
 """
     found = faults_of(tmp_path, text)
-    assert {one.code for one in found} == {"project.unknown-name"} and len(found) == 4
+    assert {one.code for one in found} == {"project.unknown-name"} and len(found) == 5
     hints = " ".join(one.hint for one in found)
     assert "'churn'" in hints and "'growth'" in hints and "'team'" in hints
 
 
 def test_tags_that_metering_fills_in_are_not_to_be_said(tmp_path: Path) -> None:
-    text = BEGIN.replace("{team: growth}", "{site: x, Team: y, cost_centre: ''}")
+    text = BEGIN.replace("{team: growth}", "{site: x, Team: y, cost_centre: '', outcome: z}")
     (tmp_path / "freehold.yaml").write_text(text)
     (tmp_path / "shop.py").write_text("")
     with pytest.raises(ProjectInvalid) as caught:
         read_project(tmp_path)
-    assert len(caught.value.faults) == 3
+    assert len(caught.value.faults) == 4
