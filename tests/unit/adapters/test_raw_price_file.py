@@ -1,4 +1,6 @@
-"""The price file itself: what it has at zero became no price. apache-libcloud has it, in an environment of its own."""
+"""The price file itself: what it has at zero became no price. apache-libcloud has it, which lies
+in an environment of its own.
+"""
 
 import json
 from pathlib import Path
