@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from freehold.adapters.rego.builtins import ALLOWED
 from freehold.adapters.rego.engine import RegoEngine
 from freehold.adapters.rego.library import Doubt, Question, ask
+from freehold.domain.verdict import Verdict
 from freehold.ports.contracts.policy_engine import (
     GOOD,
     LIMITS,
@@ -19,10 +21,24 @@ from freehold.ports.contracts.policy_engine import (
 )
 
 
+class Twice(RegoEngine):
+    """Asks for one question and for many: the same is said, again and after another question."""
+
+    def evaluate(
+        self, modules: Mapping[str, str], data: Mapping[str, Any], input: Mapping[str, Any]
+    ) -> Verdict:
+        once, ask = super().evaluate(modules, data, input), self.for_many(modules, data)
+        assert ask(input) == once
+        ask({**dict(input), "risk": 1, "owner": "ann"})
+        ask({**dict(input), "risk": 9, "owner": ""})
+        assert ask(input) == once
+        return once
+
+
 class TestRegoEngine(PolicyEngineContract, RunsPolicyTestsContract):
     @pytest.fixture
     def engine(self) -> RegoEngine:
-        return RegoEngine()
+        return Twice()
 
     @pytest.fixture
     def runner(self, engine: RegoEngine) -> RegoEngine:
@@ -63,7 +79,7 @@ class TestWhatIsRefusedAtCheckTime:
     def test_functions_that_are_absent_or_not_tried(self, call: str) -> None:
         assert faulty(rule(call)) == [("policy.builtin", "1")]
         assert faulty(rule(f"not {call}")) == [("policy.builtin", "1")]
-        assert refused(RegoEngine(), RISK + rule(call)) == {"engine/refused"}
+        assert refused(Twice(), RISK + rule(call)) == {"engine/refused"}
 
     @pytest.mark.parametrize(
         ("addition", "code"),
@@ -90,7 +106,7 @@ class TestWhatIsRefusedAtCheckTime:
     )  # fmt: skip
     def test_what_the_library_would_take_in_silence(self, addition: str, code: str) -> None:
         assert code in {found for found, _ in faulty(addition)}
-        assert refused(RegoEngine(), RISK + addition) == {"engine/refused"}
+        assert refused(Twice(), RISK + addition) == {"engine/refused"}
 
     def test_a_zero_byte_at_which_the_library_stops_reading(self) -> None:
         assert faulty("\0 also := ]\n") == [("policy.control-character", "1")]
@@ -124,7 +140,7 @@ class TestWhatIsRefusedAtCheckTime:
     @pytest.mark.parametrize("name", ["data.other", "data.freehold.owner", "future.keywords"])
     def test_imports_of_what_is_not_there(self, name: str) -> None:
         source = RISK.replace("import rego.v1", f"import rego.v1\n\nimport {name}")
-        assert refused(RegoEngine(), source) == {"engine/refused"}
+        assert refused(Twice(), source) == {"engine/refused"}
         [fault] = RegoEngine().check({"policies/risk.rego": source})
         assert (fault.code, fault.where) == ("policy.import", "policies/risk.rego:5")
 
@@ -151,23 +167,23 @@ class TestWhatDeniesWhenAsked:
         ],
     )  # fmt: skip
     def test_what_is_in_doubt(self, addition: str, denial: str) -> None:
-        assert refused(RegoEngine(), RISK + addition) == {denial}
+        assert refused(Twice(), RISK + addition) == {denial}
 
     @pytest.mark.parametrize("name", ["cleared", "deny"])
     def test_a_policy_without_its_sets(self, name: str) -> None:
         assert "engine/undefined" in refused(
-            RegoEngine(), RISK.replace(f"{name} contains", "also contains").replace(
+            Twice(), RISK.replace(f"{name} contains", "also contains").replace(
                 "in cleared", "in also"
             )
         )  # fmt: skip
 
     def test_an_object_in_place_of_a_set(self) -> None:
         lines = RISK.replace("deny contains {", "deny[{").replace("])} if", "])}] if")
-        assert refused(RegoEngine(), lines, risk=3) == {"engine/bad-answer"}
+        assert refused(Twice(), lines, risk=3) == {"engine/bad-answer"}
 
     def test_data_that_would_answer_for_a_policy(self) -> None:
         data = {**LIMITS, "freehold": {"risk": {"deny": [], "cleared": ["too-high"]}}}
-        verdict = RegoEngine().evaluate({"policies/risk.rego": RISK}, data, {"risk": 9})
+        verdict = Twice().evaluate({"policies/risk.rego": RISK}, data, {"risk": 9})
         assert [denial.rule for denial in verdict.denials] == ["engine/not-json"]
 
     def test_an_answer_that_comes_too_late(self) -> None:
@@ -176,16 +192,16 @@ class TestWhatDeniesWhenAsked:
             "\tsome i in numbers.range(1, 400)\n"
             "\tsome j in numbers.range(1, 400)\n\ti + j == -1\n}\n"
         )
-        verdict = RegoEngine(seconds=0.001).evaluate({"policies/risk.rego": slow}, LIMITS, GOOD)
+        verdict = Twice(seconds=0.001).evaluate({"policies/risk.rego": slow}, LIMITS, GOOD)
         assert [denial.rule for denial in verdict.denials] == ["engine/timeout"]
 
     def test_small_numbers_keep_their_size(self) -> None:
         modules = {"policies/risk.rego": RISK}
         small, smaller = {"limits": {"risk": 1e-9}}, {"limits": {"risk": -1e-9}}
-        assert RegoEngine().evaluate(modules, small, {"risk": 1e-10}).allowed
-        assert not RegoEngine().evaluate(modules, small, {"risk": 1e-8}).allowed
-        assert not RegoEngine().evaluate(modules, smaller, {"risk": 0}).allowed
-        assert RegoEngine().evaluate(modules, {"limits": {"risk": 1e22}}, {"risk": 1e21}).allowed
+        assert Twice().evaluate(modules, small, {"risk": 1e-10}).allowed
+        assert not Twice().evaluate(modules, small, {"risk": 1e-8}).allowed
+        assert not Twice().evaluate(modules, smaller, {"risk": 0}).allowed
+        assert Twice().evaluate(modules, {"limits": {"risk": 1e22}}, {"risk": 1e21}).allowed
 
 
 class TestWhatTheLibraryDoesWhenUsedCarelessly:
@@ -288,7 +304,7 @@ def test_ordinary_rego_is_not_refused() -> None:
     source = RISK.replace("if input.risk <= data.limits.risk", "if listed") + RICH
     modules = {"policies/risk.rego": source}
     assert RegoEngine().check(modules) == []
-    assert RegoEngine().evaluate(modules, LIMITS, GOOD).allowed
+    assert Twice().evaluate(modules, LIMITS, GOOD).allowed
 
 
 class TestSituations:
@@ -340,7 +356,7 @@ class TestSituations:
     def test_rubble_has_faults_and_raises_nothing(self, source: str) -> None:
         for name in ("policies/risk.rego", "policies/risk_test.rego"):
             assert RegoEngine().check({name: source})
-            assert not RegoEngine().evaluate({name: source}, LIMITS, GOOD).allowed
+            assert not Twice().evaluate({name: source}, LIMITS, GOOD).allowed
 
 
 def alone(code: str) -> tuple[int, str]:
@@ -403,3 +419,11 @@ def test_every_allowed_function_answers_as_opa_documents_it() -> None:
 def test_a_query_that_fails_is_a_doubt(call: str) -> None:
     with pytest.raises(Doubt):
         ask(Question({}, call), 10.0)
+
+
+def test_a_solver_may_be_loaded_after_the_engine() -> None:
+    """Each brings a C++ library; in this order they ended the process."""
+    order = "import freehold.adapters.rego.library, highspy; print(highspy.Highs().version())"
+    done = subprocess.run([sys.executable, "-c", order], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()

@@ -2,7 +2,7 @@
 
 How the library is kept from failing open, or with the process:
 - one interpreter for one question; it is never asked twice, since after a malformed query it
-  repeats its last answer;
+  repeats its last answer; what is compiled for many questions (`Compiled`) holds no answer;
 - only queries of ours, of the form `answer := ...`, so that false is not taken for undefined;
 - `Output.expressions`, `binding` and `node` are never called, since out of range they abort, nor
   is a failed output turned into text, which may end the process;
@@ -17,17 +17,22 @@ How the library is kept from failing open, or with the process:
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
-from regopy import Interpreter, LogLevel, RegoError
-
+from freehold.adapters.rego.standard_library import load_standard_library
 from freehold.domain.errors import Fault
 
+load_standard_library()
+
+from regopy import Bundle, Interpreter, LogLevel, Output, RegoError  # noqa: E402
+
 _ERROR = re.compile(r"\(error(?: \d+:[^|()]*\|(\d+)\|\d+)?\s+\(errormsg \d+:([^\n]*)\)\n")
+
+FAILED = "a function was given what it does not take, or two rules contradict each other"
 
 
 class Doubt(Exception):
@@ -49,16 +54,48 @@ class Question:
 
 def ask(question: Question, seconds: float) -> Any:
     """The expression's value. Raises Doubt when there is none, several, or too late."""
+    return _in_time(lambda: _answer(question), seconds)
+
+
+def _in_time(answer: Callable[[], Any], seconds: float) -> Any:
     answers: Queue[Any] = Queue()
-    thread = Thread(target=lambda: answers.put(_attempt(question)), daemon=True, name="rego")
+    thread = Thread(target=lambda: answers.put(_attempt(answer)), daemon=True, name="rego")
     thread.start()
     try:
-        answer = answers.get(timeout=seconds)
+        found = answers.get(timeout=seconds)
     except Empty:
         raise Doubt("engine/timeout", f"no answer within {seconds:g} s") from None
-    if isinstance(answer, Doubt):
-        raise answer
-    return answer
+    if isinstance(found, Doubt):
+        raise found
+    return found
+
+
+class Compiled:
+    """One query of one set of modules, for many inputs: each is asked of an interpreter of its own,
+    as in `ask`. What is compiled is let go of with any doubt: a question that was too late may
+    still be at work in it."""
+
+    def __init__(self, modules: Mapping[str, str], query: str, seconds: float) -> None:
+        self._modules, self._query, self._seconds = modules, query, seconds
+        self._bundle: Bundle | None = None
+
+    def ask(self, input: str) -> Any:
+        """As `ask`. `input`: one JSON value."""
+        try:
+            return _in_time(lambda: self._answer(input), self._seconds)
+        except Doubt:
+            self._bundle = None
+            raise
+
+    def _answer(self, input: str) -> Any:
+        if self._bundle is None:
+            bundle = _interpreter(self._modules).build(f"answer := {self._query}")
+            if not bundle.ok():
+                raise Doubt("engine/error", FAILED)
+            self._bundle = bundle
+        interpreter, bundle = _interpreter(), self._bundle
+        interpreter.set_input_term(input)
+        return _answered(lambda: interpreter.query_bundle(bundle))
 
 
 def syntax_faults(path: str, source: str) -> list[Fault]:
@@ -83,16 +120,18 @@ def compile_faults(path: str, source: str) -> list[Fault]:
     return [Fault("policy.syntax", what, f"{path}:1")]
 
 
-def _interpreter() -> Interpreter:
+def _interpreter(modules: Mapping[str, str] | None = None) -> Interpreter:
     interpreter = Interpreter()
     interpreter.log_level = LogLevel.NONE
     interpreter.strict_built_in_errors = True
+    for path, source in (modules or {}).items():
+        interpreter.add_module(path, source)
     return interpreter
 
 
-def _attempt(question: Question) -> Any:
+def _attempt(answer: Callable[[], Any]) -> Any:
     try:
-        return _answer(question)
+        return answer()
     except Doubt as doubt:
         return doubt
     except RegoError as exc:
@@ -102,18 +141,19 @@ def _attempt(question: Question) -> Any:
 
 
 def _answer(question: Question) -> Any:
-    interpreter = _interpreter()
-    for path, source in question.modules.items():
-        interpreter.add_module(path, source)
+    interpreter = _interpreter(question.modules)
     interpreter.set_input_term(question.input)
+    return _answered(lambda: interpreter.query(f"answer := {question.query}"))
+
+
+def _answered(query: Callable[[], Output]) -> Any:
     try:
-        output = interpreter.query(f"answer := {question.query}")
+        output = query()
     except ValueError:
         why = "the engine's answer is not JSON: an unknown function, a recursion"
         raise Doubt("engine/unreadable", why) from None
     if not output.ok():
-        why = "a function was given what it does not take, or two rules contradict each other"
-        raise Doubt("engine/error", why)
+        raise Doubt("engine/error", FAILED)
     if str(output) == "undefined":
         raise Doubt("engine/undefined", "the engine came to no answer")
     return _sole(_document(str(output)))

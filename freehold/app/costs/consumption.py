@@ -66,7 +66,7 @@ class Metering:
         spec = site.project.spec
         self._tags = {**spec.tags, "project": spec.project}
         # Of several models of one pipeline the first, as budgets have it.
-        self._models = {one.pipeline: name for name, one in reversed(spec.models.items())}
+        self._models = {one.pipeline: name for name, one in reversed([*spec.models.items()])}
 
     def usages(self) -> Iterator[Usage]:
         """Raises ValueError for what cannot be a row: a fault of ours."""

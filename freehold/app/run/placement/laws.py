@@ -113,6 +113,7 @@ class _Denials:
         self._policies = read_policy_folder(project, project.spec.placement.policies)
         self._steps = {node.name: node.step for node in graph.nodes}
         self._ask = cache(self._asked)
+        self._evaluate = engine().for_many(self._policies.modules, self._policies.data)
 
     def __call__(self, step: str, labels: Labels, site: str) -> Sequence[str]:
         if not self._policies.modules:
@@ -122,5 +123,5 @@ class _Denials:
     def _asked(self, step: str, labels: tuple[tuple[str, str], ...], site: str) -> tuple[str, ...]:
         place = (site, self._spec.sites[site])
         question = placement_input(self._graph.name, self._steps[step], dict(labels), place)
-        verdict = engine().evaluate(self._policies.modules, self._policies.data, question)
+        verdict = self._evaluate(question)
         return tuple(f"policy {one.rule}: {one.message}" for one in verdict.denials)
