@@ -13,10 +13,14 @@ Law. It covers all that its writer's log, and the logs that this one went on fro
 it: so a log may be left, and what was cut off be told again under another name, and every fact
 still stands in one part.
 
+What a bundle's replica served comes as `bundle.told`, each time with all its seconds: what waits is
+what it served since it told last.
+
 Tables: `unmetered`, by writer and sequence: {fact, type, wall, body} of what waits; `metered`, by
 writer: the body of its last `usage.metered`, with the fact's name; `logs_left`, by writer: the logs
 that it went on from, the latest first; `spent`, by day, and `spent_by_run`: what was summed;
-`spent_months`: those of which there is anything.
+`spent_months`: those of which there is anything; `edge_replicas`, by site, model and start: {beat,
+seconds} as a bundle's replica told last.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,6 +37,7 @@ LEFT = "logs_left"
 SPENT = "spent"
 MONTHS = "spent_months"
 SPENT_BY_RUN = "spent_by_run"
+EDGE = "edge_replicas"
 KEPT: Mapping[str, tuple[str, ...]] = {
     "log.recorded": ("model", "file", "rows", "answered", "variants", "edge"),
     "step.failed": ("run", "step", "attempt", "microseconds", "site", "machine", "spot"),
@@ -141,10 +146,39 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
         new = writer_name(site_of(fact.writer), str(body["key"]))
         if state.get(LEFT, new) is None and new != fact.writer:
             yield Change(LEFT, new, [fact.writer, *_logs_left(state, fact.writer)])
+    elif fact.type == "bundle.told":
+        if body["kind"] == "replica":
+            yield from _served(fact, state)
     elif _consumes(fact):
         kept = {name: body[name] for name in KEPT[fact.type] if name in body}
         row = {"body": kept, "fact": fact.name, "type": fact.type, "wall": fact.time.wall}
         yield Change(WAITING, f"{fact.writer}/{fact.sequence:012d}", row)
+
+
+def _served(fact: Fact, state: State) -> Iterator[Change]:
+    body, about = fact.body, fact.body["about"]
+    key = f"{body['site']}/{body['model']}/{about['start']:020d}"
+    before = state.get(EDGE, key) or {"beat": about["start"], "seconds": {}}
+    known = before["seconds"]
+    longer = {
+        version: seconds
+        for version, seconds in about["seconds"].items()
+        if seconds > known.get(version, 0.0)
+    }
+    if not longer:
+        return
+    beat = max(before["beat"], about["beat"])
+    yield Change(EDGE, key, {"beat": beat, "seconds": {**known, **longer}})
+    kept = {
+        "site": body["site"],
+        "model": body["model"],
+        "replica": about["start"],
+        "start": before["beat"],
+        "beat": beat,
+        "seconds": {one: seconds - known.get(one, 0.0) for one, seconds in longer.items()},
+    }
+    row = {"body": kept, "fact": fact.name, "type": fact.type, "wall": fact.time.wall}
+    yield Change(WAITING, f"{fact.writer}/{fact.sequence:012d}", row)
 
 
 def _spent(fact: Fact) -> Iterator[Change]:
@@ -171,7 +205,7 @@ def _consumes(fact: Fact) -> bool:
 
 projection = Projection(
     name="metering",
-    version=2,
-    types=frozenset({*KEPT, "usage.metered", "log.continued", "key.replaced"}),
+    version=3,
+    types=frozenset({*KEPT, "bundle.told", "usage.metered", "log.continued", "key.replaced"}),
     fold=_fold,
 )

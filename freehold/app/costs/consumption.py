@@ -73,6 +73,8 @@ class Metering:
         for fact in self._waiting.facts:
             if fact.type == "log.recorded":
                 yield from self._requests(fact)
+            elif fact.type == "bundle.told":
+                yield from self._edge_replica(fact)
             else:
                 yield self._step(fact)
         for counter in self._waiting.counters:
@@ -198,6 +200,29 @@ class Metering:
                 tags={"model": replica.model, "version": version},
                 carbon=_of(self._tariff.carbon_of(site, machine), hours),
                 **self._accelerators(site, machine, before["beat"], replica.beat),
+            )
+
+    def _edge_replica(self, fact: Consumed) -> Iterator[Usage]:
+        """Of a bundle, as it told of itself when it could."""
+        body, site = fact.body, str(fact.body["site"])
+        machine = self._tariff.sole_machine_of(site)
+        for version, seconds in body["seconds"].items():
+            hours = seconds / 3600
+            yield self._row(
+                self._tariff.price_of(site, machine, False),
+                kind="endpoint",
+                site=site,
+                resource_id=f"{body['model']}/{body['replica']}",
+                resource_name=str(body["model"]),
+                resource_type="Endpoint Replica",
+                sku=machine or UNSPECIFIED,
+                quantity=hours,
+                unit="Hours",
+                start=_moment(body["start"]),
+                end=_moment(max(body["beat"], body["start"] + 1)),
+                tags={"model": body["model"], "version": version},
+                carbon=_of(self._tariff.carbon_of(site, machine), hours),
+                accelerators=self._tariff.accelerators_of(site, machine),
             )
 
     def _storage(self) -> Iterator[Usage]:

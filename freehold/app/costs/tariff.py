@@ -40,6 +40,10 @@ def _none(*_: object) -> int:
     return 0
 
 
+def _no_machine(_: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Tariff:
     currency: str = "USD"
@@ -50,6 +54,8 @@ class Tariff:
     storage_of: StoragePrice = _unknown
     transfer_of: TransferPrice = _unknown
     accelerators_of: Accelerators = _none
+    sole_machine_of: Callable[[str], str] = _no_machine
+    """Site → its machine type, where it has but one; else empty."""
     machine: str = ""
     """Machine type that this process runs on; empty if it is not known."""
     stated: str = ""
@@ -101,6 +107,7 @@ class _Known:
             storage_of=self._storage,
             transfer_of=self._transfer,
             accelerators_of=accelerators_of,
+            sole_machine_of=lambda site: sole_machine(self._spec.sites.get(site)),
             machine=machine_here(self._spec.sites.get(self._spec.site)),
             stated=os.environ.get(MACHINE_VARIABLE, ""),
         )
@@ -132,6 +139,9 @@ class _Known:
 def machine_here(site: SiteSpec | None) -> str:
     """The machine type that this process runs on: what the environment says, or the site's only
     type; empty where neither tells it."""
-    named = os.environ.get(MACHINE_VARIABLE, "")
+    return os.environ.get(MACHINE_VARIABLE, "") or sole_machine(site)
+
+
+def sole_machine(site: SiteSpec | None) -> str:
     types = list(site.machines) if site is not None else []
-    return named or (types[0] if len(types) == 1 else "")
+    return types[0] if len(types) == 1 else ""

@@ -112,6 +112,24 @@ class Consumer:
         }
         self.site.ledger.append([Draft("log.recorded", body)])
 
+    def edge_replica(self, start: int, **seconds: float) -> None:
+        """What a bundle at `there` told of a replica, by version `v1`."""
+        about = {
+            "start": start,
+            "beat": self.clock.now,
+            "ended": False,
+            "seconds": {version[1:]: one for version, one in seconds.items()},
+        }
+        number = next(self._numbers)
+        body = {
+            "site": "there",
+            "model": "churn",
+            "digest": f"sha256:{number:064d}",
+            "kind": "replica",
+            "about": about,
+        }
+        self.site.ledger.append([Draft("bundle.told", body)])
+
     def moves(self, sent: int = 0, fetched: int = 0, ended: bool = True) -> Tally:
         counted = Tally(self.site.folder, self.clock)
         self.clock.pass_seconds(1)
