@@ -1,9 +1,10 @@
 """What a task's options would come to, while all other tasks stay where they are."""
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from freehold.domain.placement import Crossing, Flow, Option, Problem
+from freehold.domain.placement import Crossing, Flow, Problem
 
 _NOTHING = Crossing(0.0, 0.0, 0.0)
 
@@ -22,6 +23,7 @@ class Neighbours:
     def __init__(self, problem: Problem, sites: Mapping[str, str]) -> None:
         """`sites`: of every task, as it is placed."""
         self._problem, self._sites = problem, dict(sites)
+        self._options = {task.name: task.options for task in problem.tasks}
         self._flows: dict[str, list[Flow]] = {task.name: [] for task in problem.tasks}
         for flow in problem.flows:
             for name in dict.fromkeys([*([flow.maker] if flow.maker else []), *flow.readers]):
@@ -29,21 +31,24 @@ class Neighbours:
 
     def of(self, task: str) -> list[Alternative]:
         """Of every option that nothing bars, the best first; ties in the order of the options."""
-        objective = self._problem.objective
-        options = next(one for one in self._problem.tasks if one.name == task).options
+        objective, options = self._problem.objective, self._options[task]
+        crossed = {site: self._crossed(task, site) for site in {one.site for one in options}}
         found = []
         for number, option in enumerate(options):
-            cost = self._cost(task, option)
-            if cost is not None:
+            more = crossed[option.site]
+            if more is not None:
+                cost = option.money + more[0], option.carbon + more[1]
                 found.append(Alternative(number, *cost, objective.of(*cost)))
         return sorted(found, key=lambda one: (one.objective, one.number))
 
-    def _cost(self, task: str, option: Option) -> tuple[float, float] | None:
-        """Money and carbon, or None where something would cross that may not."""
-        money, carbon = option.money, option.carbon
-        sites = {**self._sites, task: option.site}
+    def _crossed(self, task: str, site: str) -> tuple[float, float] | None:
+        """Money and carbon of all that crosses because a task is there; None where something would
+        that may not."""
+        money = carbon = 0.0
+        sites = ChainMap({task: site}, self._sites)
         for flow in self._flows[task]:
-            for crossing in crossings_of(flow, sites, self._problem.crossings_of(flow)).values():
+            listed = self._problem.crossings_of(flow)
+            for crossing in crossings_of(flow, sites, listed).values():
                 if crossing is None:
                     return None
                 money += crossing.money * flow.gigabytes

@@ -60,11 +60,12 @@ def pose(
     placed = {one.step for one in found}
     ways = _Ways(ground, laws)
     fixed = dict(_fixed(found, graph, labels, reading, (ground, laws, ways)))
+    parents = graph.parents()
     tasks = [
         Task(
             one.step,
             tuple(choice.option for choice in one.choices),
-            tuple(p for p in graph.parents()[one.step] if p in placed),
+            tuple(p for p in parents[one.step] if p in placed),
         )
         for one in found
     ]
