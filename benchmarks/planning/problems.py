@@ -59,13 +59,9 @@ class Work:
 
 def problem(seed: int, steps: int, sites: int, machines: int = 20) -> Problem:
     random = Random(f"{seed} {steps} {sites} {machines}")
-    places = _places(random, sites)
-    offered = _machines(machines)
-    pipelines = _Pipelines(random, [place.name for place in places])
-    while len(pipelines.works) < steps:
-        pipelines.add(
-            random.choice(SHAPES), min(steps - len(pipelines.works), random.randint(5, 40))
-        )
+    places = drawn_places(random, sites)
+    offered = drawn_machines(machines)
+    pipelines = drawn_pipelines(random, places, steps)
     tasks = tuple(
         Task(name, _options(random, work, places, offered))
         for name, work in pipelines.works.items()
@@ -73,7 +69,14 @@ def problem(seed: int, steps: int, sites: int, machines: int = 20) -> Problem:
     return Problem(tasks, tuple(pipelines.flows), _crossings(random, places), Objective())
 
 
-def _places(random: Random, count: int) -> list[Place]:
+def drawn_pipelines(random: Random, places: list[Place], steps: int) -> "Pipelines":
+    found = Pipelines(random, [place.name for place in places])
+    while len(found.works) < steps:
+        found.add(random.choice(SHAPES), min(steps - len(found.works), random.randint(5, 40)))
+    return found
+
+
+def drawn_places(random: Random, count: int) -> list[Place]:
     found = [Place("racks-eu", "racks", "eu", 0.8, 0.3)]
     clouds = [cloud for cloud in CLOUDS if cloud != "racks"]
     while len(found) < count:
@@ -83,7 +86,7 @@ def _places(random: Random, count: int) -> list[Place]:
     return found
 
 
-def _machines(count: int) -> list[Machine]:
+def drawn_machines(count: int) -> list[Machine]:
     """Evenly among twenty; the last can do everything."""
     found = []
     for number in (20 * (at + 1) // count - 1 for at in range(count)):
@@ -137,7 +140,7 @@ def _crossings(random: Random, places: list[Place]) -> dict[tuple[str, str], Cro
     return found
 
 
-class _Pipelines:
+class Pipelines:
     def __init__(self, random: Random, sites: list[str]) -> None:
         self.random, self.sites = random, sites
         self.works: dict[str, Work] = {}

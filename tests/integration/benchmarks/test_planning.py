@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.planning.parts import Spans
 from benchmarks.planning.projects import write_project
-from benchmarks.planning.whole import PARTS, Spans, whole
+from benchmarks.planning.whole import PARTS, whole
 
 
 def texts(root: Path) -> dict[str, str]:
@@ -39,7 +40,7 @@ def test_a_whole_plan_takes_what_its_parts_take() -> None:
 
 def test_what_is_within_a_part_is_not_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([0.0, 1.0, 3.0, 6.0])
-    monkeypatch.setattr("benchmarks.planning.whole.perf_counter", lambda: next(moments))
+    monkeypatch.setattr("benchmarks.planning.parts.perf_counter", lambda: next(moments))
     spans = Spans(("outer", "inner"))
     with spans.of("outer"), spans.of("inner"):
         pass
