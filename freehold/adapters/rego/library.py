@@ -82,20 +82,19 @@ class Compiled:
     def ask(self, input: str) -> Any:
         """As `ask`. `input`: one JSON value."""
         try:
-            return _in_time(lambda: self._answer(input), self._seconds)
+            if self._bundle is None:
+                self._bundle = _in_time(self._built, self._seconds)
+            bundle = self._bundle
+            return _in_time(lambda: _answer_of(bundle, input), self._seconds)
         except Doubt:
             self._bundle = None
             raise
 
-    def _answer(self, input: str) -> Any:
-        if self._bundle is None:
-            bundle = _interpreter(self._modules).build(f"answer := {self._query}")
-            if not bundle.ok():
-                raise Doubt("engine/error", FAILED)
-            self._bundle = bundle
-        interpreter, bundle = _interpreter(), self._bundle
-        interpreter.set_input_term(input)
-        return _answered(lambda: interpreter.query_bundle(bundle))
+    def _built(self) -> Bundle:
+        bundle = _interpreter(self._modules).build(f"answer := {self._query}")
+        if not bundle.ok():
+            raise Doubt("engine/error", FAILED)
+        return bundle
 
 
 def syntax_faults(path: str, source: str) -> list[Fault]:
@@ -144,6 +143,12 @@ def _answer(question: Question) -> Any:
     interpreter = _interpreter(question.modules)
     interpreter.set_input_term(question.input)
     return _answered(lambda: interpreter.query(f"answer := {question.query}"))
+
+
+def _answer_of(bundle: Bundle, input: str) -> Any:
+    interpreter = _interpreter()
+    interpreter.set_input_term(input)
+    return _answered(lambda: interpreter.query_bundle(bundle))
 
 
 def _answered(query: Callable[[], Output]) -> Any:
