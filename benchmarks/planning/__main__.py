@@ -25,8 +25,8 @@ LIMITED = (
     ("deadline", 1000, 50),
     ("quotas", 1000, 50),
 )
-WHOLE_SIZES = ((100, 10), (1000, 50))
-WHOLE_SEEDS = (1, 2, 3)
+WHOLE_SIZES = ((100, 10, 3), (1000, 50, 1))
+"""Steps, sites, and from how many seeds."""
 SHORT_SIZES = SIZES[:3]
 SHORT_LIMITED = LIMITED[:3]
 SHORT_SEEDS = (1, 2)
@@ -79,14 +79,14 @@ def _solver(
 
 
 def _whole_plans(
-    sizes: Sequence[tuple[int, int]],
+    sizes: Sequence[tuple[int, int, int]],
     figures: dict[str, float | None],
     ratios: dict[str, float | None],
 ) -> None:
-    for steps, sites in sizes:
+    for steps, sites, seeds in sizes:
         name = f"{steps:,} steps × {sites} sites, whole plan"
         _told(name)
-        found = [whole(seed, steps, sites) for seed in WHOLE_SEEDS]
+        found = [whole(seed + 1, steps, sites) for seed in range(seeds)]
         _whole_figures(name, found, figures)
         longer = [one.seconds / one.parts[SOLVING] for one in found]
         ratios[f"{name}: time over solving"] = statistics.median(longer)
