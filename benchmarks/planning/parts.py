@@ -89,7 +89,7 @@ def measured_whole(seed: int, steps: int, sites: int) -> Whole:
         processor=processor,
         parts=spans.seconds,
         gap=placed.solution.gap,
-        verdicts=spans.entered[VERDICTS],
+        entered=spans.entered,
         denied=sum(one.rule == "policy" for step in placed.steps for one in step.refused),
         megabytes=peak_bytes() / 2**20,
     )

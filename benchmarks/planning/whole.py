@@ -26,13 +26,18 @@ class Whole:
     processor: float
     parts: dict[str, float]
     """Seconds of each of `PARTS`: together all of them."""
+    entered: dict[str, int]
+    """How often each of `PARTS` was begun."""
     gap: float
-    verdicts: int
-    """How often the policies were asked."""
     denied: int
     """Pairs of step and site."""
     megabytes: float
     """That the process had at most."""
+
+    @property
+    def verdicts(self) -> int:
+        """How often the policies were asked."""
+        return self.entered[VERDICTS]
 
 
 def whole(seed: int, steps: int, sites: int) -> Whole:

@@ -78,15 +78,8 @@ def _is_unreadable(value: Any) -> bool:
 
 
 def _ours(value: str | None) -> dict[str, str | None]:
-    found: dict[str, str | None] = dict.fromkeys(TAGGED.values())
-    if value is None:
-        return found
-    for key, one in json.loads(value).items():
-        plain = _plain(key)
-        name = TAGGED.get(plain)
-        if name is not None and one not in (None, "") and (found[name] is None or key == plain):
-            found[name] = one if isinstance(one, str) else json.dumps(one)
-    return found
+    known = plain_tags(value)
+    return {column: known.get(tag) for tag, column in TAGGED.items()}
 
 
 def plain_tags(value: str | None) -> dict[str, str]:

@@ -45,17 +45,19 @@ class RegoEngine(PolicyEngine, RunsPolicyTests):
     def for_many(
         self, modules: Mapping[str, str], data: Mapping[str, Any]
     ) -> Callable[[Mapping[str, Any]], Verdict]:
-        prepared: list[Prepared] = []
+        remembered = Remembered(self._seconds)
+        try:
+            prepared = Prepared(modules, data)
+        except Exception as exc:  # noqa: BLE001 - the boundary, as in `evaluate`
+            failed = _failed(exc)
+            return lambda _: failed
 
         def evaluate(input: Mapping[str, Any]) -> Verdict:
             try:
-                if not prepared:
-                    prepared.append(Prepared(modules, data))
-                return prepared[0].verdict(input, remembered)
+                return prepared.verdict(input, remembered)
             except Exception as exc:  # noqa: BLE001 - the boundary, as in `evaluate`
                 return _failed(exc)
 
-        remembered = Remembered(self._seconds)
         return evaluate
 
     def test(

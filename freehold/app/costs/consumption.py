@@ -183,47 +183,56 @@ class Metering:
     def _replica(self, replica: ReplicaTime) -> Iterator[Usage]:
         site, machine = self._site.name, self._tariff.machine
         before = self._waiting.last.get("replicas", {}).get(replica.name, {"beat": replica.start})
+        resource = replica.name.partition(".")[0]
         for version, seconds in self._waiting.served(replica).items():
-            hours = seconds / 3600
-            yield self._row(
-                self._tariff.price_of(site, machine, False),
-                kind="endpoint",
-                site=site,
-                resource_id=replica.name.partition(".")[0],
-                resource_name=replica.model,
-                resource_type="Endpoint Replica",
-                sku=machine or UNSPECIFIED,
-                quantity=hours,
-                unit="Hours",
-                start=_moment(before["beat"]),
-                end=_moment(max(replica.beat, before["beat"] + 1)),
-                tags={"model": replica.model, "version": version},
-                carbon=_of(self._tariff.carbon_of(site, machine), hours),
-                **self._accelerators(site, machine, before["beat"], replica.beat),
+            yield self._endpoint(
+                (site, machine),
+                resource,
+                (replica.model, version),
+                seconds,
+                (before["beat"], replica.beat),
             )
 
     def _edge_replica(self, fact: Consumed) -> Iterator[Usage]:
         """Of a bundle, as it told of itself when it could."""
         body, site = fact.body, str(fact.body["site"])
-        machine = self._tariff.sole_machine_of(site)
+        machine, model = self._tariff.sole_machine_of(site), str(body["model"])
         for version, seconds in body["seconds"].items():
-            hours = seconds / 3600
-            yield self._row(
-                self._tariff.price_of(site, machine, False),
-                kind="endpoint",
-                site=site,
-                resource_id=f"{body['model']}/{body['replica']}",
-                resource_name=str(body["model"]),
-                resource_type="Endpoint Replica",
-                sku=machine or UNSPECIFIED,
-                quantity=hours,
-                unit="Hours",
-                start=_moment(body["start"]),
-                end=_moment(max(body["beat"], body["start"] + 1)),
-                tags={"model": body["model"], "version": version},
-                carbon=_of(self._tariff.carbon_of(site, machine), hours),
-                accelerators=self._tariff.accelerators_of(site, machine),
+            yield self._endpoint(
+                (site, machine),
+                f"{model}/{body['replica']}",
+                (model, version),
+                seconds,
+                (body["start"], body["beat"]),
             )
+
+    def _endpoint(
+        self,
+        place: tuple[str, str],
+        resource: str,
+        served: tuple[str, str],
+        seconds: float,
+        span: tuple[int, int],
+    ) -> Usage:
+        """`place`: site and machine type; `served`: model and version; `span`: microseconds."""
+        (site, machine), (model, version), (start, beat) = place, served, span
+        hours = seconds / 3600
+        return self._row(
+            self._tariff.price_of(site, machine, False),
+            kind="endpoint",
+            site=site,
+            resource_id=resource,
+            resource_name=model,
+            resource_type="Endpoint Replica",
+            sku=machine or UNSPECIFIED,
+            quantity=hours,
+            unit="Hours",
+            start=_moment(start),
+            end=_moment(max(beat, start + 1)),
+            tags={"model": model, "version": version},
+            carbon=_of(self._tariff.carbon_of(site, machine), hours),
+            **self._accelerators(site, machine, start, beat),
+        )
 
     def _storage(self) -> Iterator[Usage]:
         """Between two looks the size is taken to have grown evenly."""

@@ -31,8 +31,8 @@ def test_the_same_seed_draws_the_same_project_and_another_another(tmp_path: Path
 
 def test_a_whole_plan_takes_what_its_parts_take() -> None:
     found = whole(seed=1, steps=30, sites=4)
-    assert set(found.parts) == set(PARTS)
-    assert all(seconds > 0 for seconds in found.parts.values())
+    assert set(found.parts) == set(found.entered) == set(PARTS)
+    assert all(times >= 1 for times in found.entered.values()), "each part of a plan is measured"
     assert sum(found.parts.values()) == pytest.approx(found.seconds, rel=0.02)
     assert 0 < found.denied < found.verdicts <= 30 * 4
     assert 0 <= found.gap <= 0.01
