@@ -82,6 +82,11 @@ class Ground:
             return 0.0
         return size / GIGABYTE * price.value * self.keep_days / MONTH_DAYS
 
+    def keeping_figures(self, site: str) -> dict[str, Figure]:
+        """What `keeping` is made of, by name; none where nothing is counted."""
+        price = self.storage.get(site)
+        return {} if price is None else {"storage": price, "kept": self.kept}
+
     def keeping_told(self, site: str, size: float) -> str:
         """The formula of `keeping`, or empty where nothing is counted."""
         price = self.storage.get(site)

@@ -154,8 +154,7 @@ def _copies(posed: Posed, ground: Ground) -> Iterator[PlacedCopies]:
         site = task.options[0].site
         outputs = tuple(one.name for one in posed.problem.flows if task.name in one.readers)
         figures = {f"size of {name}": posed.sizes[name] for name in outputs}
-        if site in ground.storage:
-            figures |= {"storage": ground.storage[site], "kept": ground.kept}
+        figures |= ground.keeping_figures(site)
         formula = ground.keeping_told(site, sum(posed.sizes[name].value for name in outputs))
         yield PlacedCopies(site, outputs, task.options[0].money, figures, formula)
 
@@ -218,9 +217,8 @@ def _figures(one: Situation, choice: Choice, ground: Ground) -> dict[str, Figure
         found["interruptions"] = offer.interruptions
     if choice.occupation.checkpoints is not None:
         found["checkpoints"] = choice.occupation.checkpoints
-    if offer.site in ground.storage and one.estimate.kept(offer.site, ground):
-        found["storage"] = ground.storage[offer.site]
-        found["kept"] = ground.kept
+    if one.estimate.kept(offer.site, ground):
+        found |= ground.keeping_figures(offer.site)
     for number, size in enumerate(one.estimate.outputs):
         found[f"output {number}"] = size
     return found

@@ -147,8 +147,7 @@ def _name(output: Reference) -> str:
 def _keeping(
     outputs: frozenset[Reference], sizes: Mapping[Reference, Figure], ground: Ground, site: str
 ) -> float:
-    size = sum(sizes[one].value for one in outputs)
-    return 0.0 if site not in ground.storage else ground.keeping(site, size)
+    return ground.keeping(site, sum(sizes[one].value for one in outputs))
 
 
 def _fixed(

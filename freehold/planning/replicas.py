@@ -43,10 +43,9 @@ def replicas_of(
 def _copy(site: str, when: str, sizes: Mapping[str, Figure], ground: Ground) -> PlacedCopies:
     size = sum(one.value for one in sizes.values())
     figures = {f"size of {name}": figure for name, figure in sizes.items()}
+    figures |= ground.keeping_figures(site)
     money, carbon = ground.keeping(site, size), 0.0
     formulas = [ground.keeping_told(site, size)]
-    if site in ground.storage:
-        figures |= {"storage": ground.storage[site], "kept": ground.kept}
     way = ground.ways.get((ground.here, site))
     if way is not None:
         figures |= {"price": way.money, "carbon": way.carbon}
