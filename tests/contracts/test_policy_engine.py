@@ -3,13 +3,17 @@
 import subprocess
 import sys
 from collections.abc import Mapping
+from math import isclose
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from freehold.adapters.rego.builtins import ALLOWED
 from freehold.adapters.rego.engine import RegoEngine
-from freehold.adapters.rego.library import Doubt, Question, ask
+from freehold.adapters.rego.library import Doubt, Rules, ask
+from freehold.adapters.rego.plain import data_text, written
 from freehold.domain.verdict import Verdict
 from freehold.ports.contracts.policy_engine import (
     GOOD,
@@ -250,6 +254,11 @@ class TestWhatTheLibraryDoesWhenUsedCarelessly:
     def test_it_ends_the_process(self, trap: str) -> None:
         assert alone(trap)[0] < 0
 
+    def test_data_with_an_exponent_end_it_or_are_lost(self) -> None:
+        data = '{"limits": {"risk": 1e-07}}'
+        done, shown = alone(f"r.add_data_json({data!r}); print(r.query('x := data.limits.risk'))")
+        assert (done, shown) != (0, '{"expressions":[true], "bindings":{"x":1e-07}}')
+
     def test_an_engine_whose_test_would_end_the_process_goes_on(self) -> None:
         test = (
             "package freehold.risk_test\n\nimport rego.v1\n\nimport data.freehold.risk\n\n"
@@ -412,13 +421,55 @@ ANSWERS: list[tuple[str, Any]] = [
 def test_every_allowed_function_answers_as_opa_documents_it() -> None:
     assert {call.split("(")[0] for call, _ in ANSWERS} == ALLOWED
     for call, expected in ANSWERS:
-        assert ask(Question({}, call), 10.0) == expected, call
+        assert ask(Rules({}, call), "{}", 10.0) == expected, call
 
 
 @pytest.mark.parametrize("call", ["1 / 0", 'to_number("x")', 'sprintf("%d", ["x"])', "]", ""])
 def test_a_query_that_fails_is_a_doubt(call: str) -> None:
     with pytest.raises(Doubt):
-        ask(Question({}, call), 10.0)
+        ask(Rules({}, call), "{}", 10.0)
+
+
+NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-1e300, 1e300).filter(
+    lambda one: one == 0 or abs(one) > 1e-290
+)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda one: st.lists(one, max_size=4) | st.dictionaries(TEXTS, one, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.from_regex(r"k[a-z0-9_]{0,5}", fullmatch=True), VALUES, max_size=4))
+def test_data_arrive_as_they_are(document: dict[str, Any]) -> None:
+    """But for numbers, of which the library compares and tells sixteen digits."""
+    found = ask(Rules({}, "data.limits", data_text({"limits": document})), "{}", 10.0)
+    assert same(found, document)
+
+
+@given(NUMBERS, NUMBERS, st.booleans())
+def test_numbers_of_data_compare_with_those_of_the_question(
+    limit: float, risk: float, alike: bool
+) -> None:
+    risk = limit if alike else risk
+    data = data_text({"limits": {"risk": limit}})
+    query = "[input.risk < data.limits.risk, input.risk == data.limits.risk]"
+    found = ask(Rules({}, query, data), written({"risk": risk}), 10.0)
+    if not isclose(risk, limit, rel_tol=1e-14):
+        assert found == [risk < limit, False]
+    elif risk == limit:
+        assert found == [False, True]
+
+
+def same(found: Any, meant: Any) -> bool:
+    if isinstance(meant, dict):
+        return found.keys() == meant.keys() and all(same(found[k], meant[k]) for k in meant)
+    if isinstance(meant, list):
+        return len(found) == len(meant) and all(map(same, found, meant))
+    if isinstance(meant, (int, float)) and not isinstance(meant, bool):
+        return not isinstance(found, bool) and isclose(found, meant, rel_tol=1e-14)
+    return found is meant or (type(found) is str and found == meant)
 
 
 def test_a_solver_may_be_loaded_after_the_engine() -> None:

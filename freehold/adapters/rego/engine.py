@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from freehold.adapters.rego.library import Doubt, Question, ask, compile_faults, syntax_faults
-from freehold.adapters.rego.plain import data_modules, written
+from freehold.adapters.rego.library import Doubt, Rules, ask, compile_faults, syntax_faults
+from freehold.adapters.rego.plain import data_text, written
 from freehold.adapters.rego.prepared import Asked, Prepared, Remembered
 from freehold.adapters.rego.reading import duplicates, faults_of, read
 from freehold.adapters.rego.situations import Situation, situations, without_clauses
@@ -77,7 +77,7 @@ class RegoEngine(PolicyEngine, RunsPolicyTests):
         return sorted(results, key=lambda one: (one.file, one.name))
 
     def _asked(self, policy: Asked, input: Mapping[str, Any]) -> Any:
-        return ask(Question(policy.modules, policy.query, written(dict(input))), self._seconds)
+        return ask(policy.rules, written(dict(input)), self._seconds)
 
     def _run(
         self, test: PolicySource, policy: PolicySource | None, data: Mapping[str, Any]
@@ -102,15 +102,10 @@ class RegoEngine(PolicyEngine, RunsPolicyTests):
         """Empty if the test is true; else why it did not pass."""
         query = f"data.freehold.{package}"
         try:
-            values = ask(
-                Question({**modules, **data_modules(data)}, f"{query}.{situation.rule}"),
-                self._seconds,
-            )
-            input, known = situation.applied(values, data)
-            question = Question(
-                {**modules, **data_modules(known)}, f"{query}.{situation.test}", written(input)
-            )
-            answer = ask(question, self._seconds)
+            situated = Rules(modules, f"{query}.{situation.rule}", data_text(data))
+            input, known = situation.applied(ask(situated, "{}", self._seconds), data)
+            tested = Rules(modules, f"{query}.{situation.test}", data_text(known))
+            answer = ask(tested, written(input), self._seconds)
         except Doubt as doubt:
             return "it is not true" if doubt.rule == "engine/undefined" else doubt.message
         except ValueError as exc:

@@ -9,7 +9,8 @@ How the library is kept from failing open, or with the process:
 - built-in functions raise (`strict_built_in_errors`) where they would be undefined by default;
 - the question goes in as the text of one JSON value, written by `json` here: set_input lets a
   quote in a text end the text, cuts it at a zero byte, and wraps integers beyond 64 bits;
-- data go in as modules of JSON values: add_data loses numbers written with an exponent;
+- data go in as JSON without exponents (`plain`): with one, add_data loses the number and
+  add_data_json may end the process;
 - what is too deep or not plain JSON is refused before (`plain`), what is dangerous in a source by
   `checks`: deep nesting overflows the stack, `with` aborts the compiler;
 - a time limit by a thread that is left behind: it holds no lock and no state of ours.
@@ -19,11 +20,10 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from queue import Empty, Queue
-from threading import Thread
 from typing import Any
 
 from freehold.adapters.rego.standard_library import load_standard_library
+from freehold.adapters.rego.worker import Worker
 from freehold.domain.errors import Fault
 
 load_standard_library()
@@ -44,57 +44,54 @@ class Doubt(Exception):
 
 
 @dataclass(frozen=True)
-class Question:
+class Rules:
+    """What is asked, and of what."""
+
     modules: Mapping[str, str]
     query: str
     """An expression; never from outside."""
-    input: str = "{}"
-    """One JSON value."""
+    data: str = "{}"
+    """As `plain.data_text` writes it."""
 
 
-def ask(question: Question, seconds: float) -> Any:
-    """The expression's value. Raises Doubt when there is none, several, or too late."""
-    return _in_time(lambda: _answer(question), seconds)
+def ask(rules: Rules, input: str, seconds: float) -> Any:
+    """The query's value for `input`, one JSON value. Raises Doubt when there is none, several, or
+    too late."""
+    return _in_time(Worker("rego"), lambda: _answer(rules, input), seconds)
 
 
-def _in_time(answer: Callable[[], Any], seconds: float) -> Any:
-    answers: Queue[Any] = Queue()
-    thread = Thread(target=lambda: answers.put(_attempt(answer)), daemon=True, name="rego")
-    thread.start()
+class Compiled:
+    """Rules for many inputs: each is asked of an interpreter of its own, as in `ask`. With any
+    doubt, what is compiled is let go of, and the thread: a question that was too late may still be
+    at work there."""
+
+    def __init__(self, rules: Rules, seconds: float) -> None:
+        self._rules, self._seconds = rules, seconds
+        self._bundle: Bundle | None = None
+        self._worker: Worker | None = None
+
+    def ask(self, input: str) -> Any:
+        """As `ask`."""
+        try:
+            if self._worker is None:
+                self._worker = Worker("rego")
+            if self._bundle is None:
+                self._bundle = _in_time(self._worker, lambda: _built(self._rules), self._seconds)
+            bundle = self._bundle
+            return _in_time(self._worker, lambda: _answer_of(bundle, input), self._seconds)
+        except Doubt:
+            self._bundle = self._worker = None
+            raise
+
+
+def _in_time(worker: Worker, answer: Callable[[], Any], seconds: float) -> Any:
     try:
-        found = answers.get(timeout=seconds)
-    except Empty:
+        found = worker.ask(lambda: _attempt(answer), seconds)
+    except TimeoutError:
         raise Doubt("engine/timeout", f"no answer within {seconds:g} s") from None
     if isinstance(found, Doubt):
         raise found
     return found
-
-
-class Compiled:
-    """One query of one set of modules, for many inputs: each is asked of an interpreter of its own,
-    as in `ask`. What is compiled is let go of with any doubt: a question that was too late may
-    still be at work in it."""
-
-    def __init__(self, modules: Mapping[str, str], query: str, seconds: float) -> None:
-        self._modules, self._query, self._seconds = modules, query, seconds
-        self._bundle: Bundle | None = None
-
-    def ask(self, input: str) -> Any:
-        """As `ask`. `input`: one JSON value."""
-        try:
-            if self._bundle is None:
-                self._bundle = _in_time(self._built, self._seconds)
-            bundle = self._bundle
-            return _in_time(lambda: _answer_of(bundle, input), self._seconds)
-        except Doubt:
-            self._bundle = None
-            raise
-
-    def _built(self) -> Bundle:
-        bundle = _interpreter(self._modules).build(f"answer := {self._query}")
-        if not bundle.ok():
-            raise Doubt("engine/error", FAILED)
-        return bundle
 
 
 def syntax_faults(path: str, source: str) -> list[Fault]:
@@ -119,12 +116,18 @@ def compile_faults(path: str, source: str) -> list[Fault]:
     return [Fault("policy.syntax", what, f"{path}:1")]
 
 
-def _interpreter(modules: Mapping[str, str] | None = None) -> Interpreter:
+def _interpreter() -> Interpreter:
     interpreter = Interpreter()
     interpreter.log_level = LogLevel.NONE
     interpreter.strict_built_in_errors = True
-    for path, source in (modules or {}).items():
+    return interpreter
+
+
+def _given(rules: Rules) -> Interpreter:
+    interpreter = _interpreter()
+    for path, source in rules.modules.items():
         interpreter.add_module(path, source)
+    interpreter.add_data_json(rules.data)
     return interpreter
 
 
@@ -139,10 +142,17 @@ def _attempt(answer: Callable[[], Any]) -> Any:
         return Doubt("engine/error", f"{type(exc).__name__} in the engine")
 
 
-def _answer(question: Question) -> Any:
-    interpreter = _interpreter(question.modules)
-    interpreter.set_input_term(question.input)
-    return _answered(lambda: interpreter.query(f"answer := {question.query}"))
+def _answer(rules: Rules, input: str) -> Any:
+    interpreter = _given(rules)
+    interpreter.set_input_term(input)
+    return _answered(lambda: interpreter.query(f"answer := {rules.query}"))
+
+
+def _built(rules: Rules) -> Bundle:
+    bundle = _given(rules).build(f"answer := {rules.query}")
+    if not bundle.ok():
+        raise Doubt("engine/error", FAILED)
+    return bundle
 
 
 def _answer_of(bundle: Bundle, input: str) -> Any:

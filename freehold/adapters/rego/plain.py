@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from math import isfinite
 from typing import Any
 
@@ -22,21 +23,32 @@ def written(value: Any) -> str:
     return text
 
 
-def data_modules(data: Mapping[str, Any]) -> dict[str, str]:
-    """A module for each document, `limits` as `package limits`. Raises ValueError."""
-    modules = {}
+def data_text(data: Mapping[str, Any]) -> str:
+    """One JSON object of the documents by name, no number in it with an exponent. Raises ValueError
+    saying what in them is not plain JSON, or stands where no name is."""
     for name, document in data.items():
         if not _name(name) or name == "freehold":
             raise ValueError(f"{name!r} cannot name a document")
         if not isinstance(document, Mapping):
             raise ValueError(f"{name} is no object")
-        lines = [f"package {name}"]
         for key, value in document.items():
             if not _name(key):
                 raise ValueError(f"{name} has the key {key!r}, which is no name")
-            lines.append(f"{key} := {written(value)}")
-        modules[f"{name}.json"] = "\n\n".join(lines) + "\n"
-    return modules
+            written(value)
+    return _without_exponents(dict(data))
+
+
+def _without_exponents(value: Any) -> str:
+    if isinstance(value, float):
+        digits = format(Decimal(repr(value)), "f")
+        # Without a point, the library would take a large one for an integer, and keep all digits.
+        return digits if "." in digits else f"{digits}.0"
+    if isinstance(value, Mapping):
+        members = (f"{written(key)}: {_without_exponents(one)}" for key, one in value.items())
+        return f"{{{', '.join(members)}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_without_exponents, value))}]"
+    return written(value)
 
 
 def _name(text: Any) -> bool:

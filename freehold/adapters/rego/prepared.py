@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from freehold.adapters.rego.decisions import decided
-from freehold.adapters.rego.library import Compiled, Doubt
-from freehold.adapters.rego.plain import data_modules, written
+from freehold.adapters.rego.library import Compiled, Doubt, Rules
+from freehold.adapters.rego.plain import data_text, written
 from freehold.adapters.rego.reading import duplicates, faults_of, read
 from freehold.adapters.rego.requirements import unmet
 from freehold.adapters.rego.source import Declared, PolicySource, declared
@@ -19,13 +19,7 @@ class Asked:
 
     source: PolicySource
     said: Declared
-    modules: Mapping[str, str]
-    """Its own source, and the data."""
-
-    @property
-    def query(self) -> str:
-        package = f"data.freehold.{self.source.name}"
-        return f'{{"cleared": {package}.cleared, "deny": {package}.deny}}'
+    rules: Rules
 
 
 Ask = Callable[[Asked, Mapping[str, Any]], Any]
@@ -41,10 +35,10 @@ class Prepared:
         self._digest, self._unreadable, self._faulty = "", "", None
         self._policies: list[Asked] = []
         try:
-            documents = data_modules(data)
+            documents = data_text(data)
             self._digest = policy_digest({p.path: p.source for p in policies}, data)
             self._policies = [
-                Asked(one, said[one.path], {one.path: one.source, **documents}) for one in policies
+                Asked(one, said[one.path], _rules_of(one, documents)) for one in policies
             ]
             _refuse_faulty(policies)
         except Doubt as doubt:
@@ -97,9 +91,15 @@ class Remembered:
         question = written({k: v for k, v in input.items() if everything or k in parts})
         if (path, question) not in self._answers:
             if path not in self._compiled:
-                self._compiled[path] = Compiled(policy.modules, policy.query, self._seconds)
+                self._compiled[path] = Compiled(policy.rules, self._seconds)
             self._answers[path, question] = self._compiled[path].ask(question)
         return self._answers[path, question]
+
+
+def _rules_of(policy: PolicySource, data: str) -> Rules:
+    package = f"data.freehold.{policy.name}"
+    query = f'{{"cleared": {package}.cleared, "deny": {package}.deny}}'
+    return Rules({policy.path: policy.source}, query, data)
 
 
 def _denials(policy: Asked, input: Mapping[str, Any], ask: Ask) -> list[Denial]:
