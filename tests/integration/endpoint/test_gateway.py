@@ -4,14 +4,11 @@ import http.client
 import json
 import os
 import signal
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +24,7 @@ from freehold.endpoint.process import EndpointThread, wall_clock
 from freehold.endpoint.settings import EndpointSettings
 from freehold.serving.upstreams import UpstreamSettings
 from tests.asked_endpoint import INFER, ask_until
+from tests.far_endpoints import Distant, Hanging, until
 
 QUICK = RelaySettings(
     look_seconds=0.2, upstreams=UpstreamSettings(open_seconds=0.2, longest_open_seconds=0.4)
@@ -48,63 +46,6 @@ def call(url: str, body: Any, path: str = INFER, **headers: str) -> tuple[int, d
         return reply.status, told, json.loads(reply.read())
     finally:
         connection.close()
-
-
-def until(happens: Callable[[], bool]) -> None:
-    for _ in range(3000):
-        if happens():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it does not happen")
-
-
-class Distant:
-    """A way to an endpoint on which every byte takes longer, or none comes."""
-
-    def __init__(self, url: str, seconds: float = 0.0) -> None:
-        self._to = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
-        self.seconds = seconds
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._open: list[socket.socket] = []
-        self._over = Event()
-        self._threads = [Thread(target=self._accept, daemon=True)]
-        self._threads[0].start()
-
-    def _accept(self) -> None:
-        while not self._over.is_set():
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self._to)
-            self._open += [client, server]
-            for one, other, slow in ((client, server, True), (server, client, False)):
-                self._threads.append(
-                    Thread(target=self._pass, args=(one, other, slow), daemon=True)
-                )
-                self._threads[-1].start()
-
-    def _pass(self, one: socket.socket, other: socket.socket, slow: bool) -> None:
-        try:
-            while data := one.recv(1 << 16):
-                if slow:
-                    self._over.wait(self.seconds)
-                other.sendall(data)
-            other.shutdown(socket.SHUT_WR)
-        except OSError:
-            return
-
-    def close(self) -> None:
-        self._over.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        for one in self._open:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        for one in (self._listener, *self._open):
-            one.close()
 
 
 @pytest.fixture
@@ -207,47 +148,11 @@ def test_a_late_answer_is_asked_of_another_too(
         assert relay.counted.hedged >= 1
 
 
-class Hanging(ThreadingHTTPServer):
-    """Says that it is well, answers what is asked, and then leaves it unanswered."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.may = Event()
-        self.may.set()
-        super().__init__(("127.0.0.1", 0), HangingHandler)
-
-
-class HangingHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Hanging
-
-    def do_GET(self) -> None:
-        self._say(b"{}")
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self.server.may.wait()
-        self._say(b'{"outputs": []}')
-
-    def _say(self, body: bytes) -> None:
-        with suppress(OSError):  # Whoever asked has gone.
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Nobody reads it."""
-
-
 def test_a_site_that_is_well_and_answers_nothing_is_let_out(
     endpoints: list[EndpointThread], distant: Any, request_of: Any
 ) -> None:
     hanging, far = Hanging(), distant(endpoints[1].url, 0.03)
-    Thread(target=hanging.serve_forever, daemon=True).start()
-    near_url = f"http://127.0.0.1:{hanging.server_port}"
-    relay = Relay({"near": site_at(near_url), "far": site_at(far.url)}, QUICK)
+    relay = Relay({"near": site_at(hanging.url), "far": site_at(far.url)}, QUICK)
     near = next(one for one in relay.upstreams if one.name == "near")
 
     def ask(number: int) -> str:
@@ -269,8 +174,7 @@ def test_a_site_that_is_well_and_answers_nothing_is_let_out(
         assert near.is_on_trial
         hanging.may.set()
         until(lambda: ask(1) == "near")
-    hanging.shutdown()
-    hanging.server_close()
+    hanging.close()
 
 
 def test_nothing_goes_on_beyond_the_deadline(
