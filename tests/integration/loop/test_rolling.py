@@ -16,94 +16,10 @@ from freehold.app.release.release import plan_release, release
 from freehold.app.release.status import release_status
 from freehold.app.site.exchange import exchange
 from freehold.app.site.opening import open_site
-from freehold.app.site.trusting import trust
 from freehold.app.traffic.labels import add_labels
 from freehold.cli import release as release_command
 from freehold.delivery.decision import Complete, Hold, Promote, Ready, Rollback
-from freehold.domain.fact import Draft
-
-FEWEST = 300
-NAMES = ("onprem", "aws", "azure")
-ORDER = ("aws", "azure", "onprem")
-MINUTE = 60
-OLD, NEW = {1: 100.0}, {1: 0.0, 2: 100.0}
-
-
-def made(version: int) -> list[Draft]:
-    """The run of a version: without one, nobody knows whether its package may travel."""
-    run = f"run-{version}"
-    started = {"run": run, "pipeline": "train", "parameters": {}, "steps": 1}
-    finished = {
-        "run": run,
-        "step": "nothing",
-        "function": "steps:nothing",
-        "key": run,
-        "components": {},
-        "inputs": [],
-        "outputs": [],
-        "cached": False,
-        "microseconds": 1,
-    }
-    return [Draft("run.started", started), Draft("step.finished", finished)]
-
-
-class Three:
-    """Three sites that believe each other; the first release serves at all of them."""
-
-    def __init__(self, folder: Path, world: Any, more: str = "") -> None:
-        folder.mkdir()
-        stores = folder / "stores"
-        region = {"aws": ", region: eu", "azure": ", region: eu"} if more else {}
-        places = "".join(
-            f'  {name}: {{store: {{at: "file://{stores}/{name}"}}{region.get(name, "")}}}\n'
-            for name in NAMES
-        )
-        rolling = f"release: {{{more}rolling: {{soak_minutes: 10, reversal_minutes: 5}}}}\n"
-        file = f"{world.PROJECT}site: onprem\nsites:\n{places}{rolling}"
-        (folder / "freehold.yaml").write_text(file)
-        (folder / "steps.py").write_text(world.STEPS)
-        self.clock = world.Clock()
-        self.at = {n: world.Loop(open_site(folder, self.clock, n), self.clock) for n in NAMES}
-        for one in NAMES:
-            for other in set(NAMES) - {one}:
-                key = self.at[other].site.signer.public.fingerprint
-                trust(self.at[one].site, other, key)
-        for version, bias in ((1, 0.0), (2, 0.5)):
-            self.at["onprem"].site.ledger.append(made(version))
-            world.register(self.at["onprem"].site, version, bias)
-        self.release(1, "immediate")
-        self.meet()
-        self.turn()
-
-    def release(self, version: int, strategy: Any) -> None:
-        site = self.at["onprem"].site
-        release(site, plan_release(site, f"delay@{version}", strategy, ORDER))
-
-    def meet(self) -> None:
-        for _ in range(3):
-            for one in NAMES:
-                self.clock.pass_seconds()
-                exchange(self.at[one].site)
-
-    def turn(self, *names: str) -> dict[str, Any]:
-        return {name: self.at[name].turn().move for name in names or NAMES}
-
-    def wait(self, minutes: int) -> None:
-        self.clock.pass_seconds(minutes * MINUTE)
-
-    def shares(self) -> list[dict[int, float]]:
-        return [self.at[name].shares() for name in ORDER]
-
-    def serve(self, name: str) -> None:
-        """What a batch needs: time and rows, then its word, then the driver's."""
-        self.at[name].canary(2, FEWEST)
-        self.wait(10)
-        assert self.turn(name)[name] is not None
-        self.meet()
-
-    def close(self) -> None:
-        for one in self.at.values():
-            one.site.close()
+from tests.rolling_sites import FEWEST, NAMES, NEW, OLD, ORDER, Three
 
 
 @pytest.fixture
@@ -227,7 +143,6 @@ FEW = {1: 95.0, 2: 5.0}
 
 @pytest.fixture
 def regions(tmp_path: Path, world: Any) -> Iterator[Three]:
-    """aws and azure are of one region, which comes before onprem, where releases are begun."""
     found = Three(tmp_path / "regions", world, BY_REGION + TRIAL)
     yield found
     found.close()
