@@ -14,7 +14,7 @@ from freehold.endpoint.metrics import Metrics
 from freehold.endpoint.replica import Replica
 from freehold.endpoint.request_log import LogState, RequestLog
 from freehold.endpoint.settings import EndpointSettings
-from freehold.endpoint.warming import warm
+from freehold.endpoint.warming import unheard, warm
 from freehold.endpoint.watcher import Watcher
 from freehold.ports.clock import Clock
 from freehold.ports.model_runtime import ModelRuntime
@@ -82,6 +82,10 @@ class Endpoint:
     def warm(self) -> None:
         """The last thing before it answers."""
         warm(self.watcher, self._log, self.inference.clock, self.identity)
+
+    def unheard(self) -> Inference:
+        """Answers as `inference` does; it is neither logged nor counted."""
+        return unheard(self._log, self.inference.clock)[0]
 
     def counts_open(self, count: Callable[[], int]) -> None:
         """Whoever has the socket says how many requests are open."""

@@ -39,6 +39,12 @@ class _Nowhere:
         """It counts nothing either."""
 
 
+def unheard(log: RequestLog, clock: Clock) -> tuple[Inference, Metrics]:
+    """They answer and count as an endpoint's do, and nobody is told."""
+    metrics = Metrics(log, Batching(0.0))
+    return Inference(_Nowhere(), metrics, clock), metrics
+
+
 def warm(watcher: Watcher, log: RequestLog, clock: Clock, identity: Identity) -> None:
     """Models that answer from elsewhere are left alone: on their way the interpreter is the least.
 
@@ -47,8 +53,7 @@ def warm(watcher: Watcher, log: RequestLog, clock: Clock, identity: Identity) ->
     loaded = watcher.table
     if loaded.waits:
         return
-    metrics = Metrics(log, Batching(0.0))
-    inference = Inference(_Nowhere(), metrics, clock)
+    inference, metrics = unheard(log, clock)
     application = Application(watcher, inference, log, metrics, identity, Limits())
     headers = {b"content-type": JSON.encode()}
     askings = [
@@ -70,11 +75,11 @@ def _questions(model: str, columns: tuple[Column, ...]) -> list[tuple[str, bytes
                 "name": column.name,
                 "datatype": "FP64" if column.kind == "number" else "BYTES",
                 "shape": [rows],
-                "data": [_value(column)] * rows,
+                "data": [value_of(column)] * rows,
             }
             for column in columns
         ]
-        records = [{column.name: _value(column) for column in columns}] * rows
+        records = [{column.name: value_of(column) for column in columns}] * rows
         found += [
             (f"/v2/models/{model}/infer", {"inputs": inputs}),
             (f"/v1/models/{model}/predict", records),
@@ -83,7 +88,7 @@ def _questions(model: str, columns: tuple[Column, ...]) -> list[tuple[str, bytes
     return [(path, orjson.dumps(body)) for path, body in found]
 
 
-def _value(column: Column) -> float | str | None:
+def value_of(column: Column) -> float | str | None:
     if column.kind == "number":
         return 0.0
     return column.values[0] if column.values else None

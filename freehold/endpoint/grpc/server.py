@@ -13,6 +13,7 @@ from freehold.endpoint.endpoint import Endpoint
 from freehold.endpoint.grpc.health import HealthService
 from freehold.endpoint.grpc.relay import Relay
 from freehold.endpoint.grpc.service import InferenceService
+from freehold.endpoint.grpc.warming import warm_messages
 from freehold.endpoint.listening import address_of
 from freehold.endpoint.waiting_room import WaitingRoom
 from freehold.serving.inference_messages import HEALTH_SERVICE, SERVICE
@@ -95,6 +96,7 @@ class GrpcServer:
             ) from exc
         await server.start()
         self._server = server
+        warm_messages(self._endpoint)
         if self._listener is not None:
             self._service.hears_out = True
             self._relay = Relay(self._listener, self._plain_host, self._port)
