@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from freehold.adapters.lightgbm import runtime as lightgbm_runtime
 from freehold.adapters.lightgbm.framework import LightGBMFramework
 from freehold.adapters.lightgbm.runtime import LightGBMRuntime
 from freehold.adapters.onnx.converter import OnnxConverter
@@ -88,6 +89,23 @@ class TestLightGBMRuntime(ModelRuntimeContract):
     @pytest.fixture
     def model_path(self, folder: Path) -> Path:
         return folder / "model.lgb/model.txt"
+
+    def test_a_single_row_goes_by_the_function_for_single_rows(
+        self, data: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each other way would answer the same, and no other test would tell."""
+        predictor = LightGBMRuntime().read(data)
+        matrix = np.zeros((1, predictor.width), np.float32)
+        expected = lightgbm.Booster(model_str=data.decode()).predict(matrix)
+
+        def another_way(*_: object) -> None:
+            raise AssertionError("it went another way")
+
+        monkeypatch.setattr(lightgbm_runtime, "_predict", another_way)
+        monkeypatch.setattr(lightgbm.Booster, "predict", another_way)
+        assert predictor.predict(matrix).tolist() == np.asarray(expected).tolist()
+        with pytest.raises(AssertionError, match="another way"):
+            predictor.predict(np.zeros((2, predictor.width), np.float32))
 
 
 class TestOnnxRuntime(ModelRuntimeContract):

@@ -1,5 +1,6 @@
 """A gateway before real endpoints: the nearest well one answers, and a lost one costs nobody."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -8,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,8 +20,10 @@ from freehold.domain.errors import FreeholdError, ProjectInvalid, Refused
 from freehold.domain.project import SiteSpec, StoreSpec
 from freehold.endpoint.client import Client
 from freehold.endpoint.endpoint_process import EndpointProcess
+from freehold.endpoint.gateway.application import Gateway
 from freehold.endpoint.gateway.process import GatewayThread
 from freehold.endpoint.gateway.relay import Relay, RelaySettings
+from freehold.endpoint.message import Asking
 from freehold.endpoint.process import EndpointThread, wall_clock
 from freehold.endpoint.settings import EndpointSettings
 from freehold.serving.upstreams import UpstreamSettings
@@ -264,6 +268,29 @@ def test_a_client_does_without_a_gateway(endpoints: list[EndpointThread], reques
     ):
         client.predict("delay", rows)
     assert told.value.code == "gateway.barred"
+
+
+def test_who_comes_when_too_many_are_under_way_is_sent_away() -> None:
+    async def play(hanging: Hanging) -> None:
+        gateway = Gateway(Relay({"a": site_at(hanging.url)}, QUICK), under_way=2)
+        asking = Asking("POST", INFER, {}, b"{}", "")
+
+        def ask() -> Any:
+            return gateway.answer(asking)
+
+        hanging.may.clear()
+        waiting = [asyncio.ensure_future(ask()) for _ in range(2)]
+        await asyncio.sleep(0)
+        refused = ask()
+        assert (refused.status, json.loads(refused.body)["code"]) == (429, "endpoint.overloaded")
+        assert refused.retry_after == "1"
+        hanging.may.set()
+        assert [(await one).status for one in waiting] == [200, 200]
+        assert (await ask()).status == 200
+        gateway._relay.close()
+
+    with closing(Hanging()) as hanging:
+        asyncio.run(play(hanging))
 
 
 class Faulty(Relay):

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Event
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from freehold.domain.errors import FreeholdError
 from freehold.endpoint.adapters import grpc_server
+from freehold.endpoint.grpc import server
 from freehold.endpoint.process import EndpointThread
 from freehold.endpoint.request_log import LogSettings
 from freehold.endpoint.settings import EndpointSettings
@@ -525,3 +527,28 @@ def test_nothing_of_grpc_is_imported_unasked() -> None:
     program = "import sys, freehold.endpoint.__main__; print({'grpc', 'google'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
+
+
+def test_no_more_calls_are_under_way_than_may_be(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streams that are open are calls under way."""
+    monkeypatch.setattr(server, "CONCURRENT", 3)
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    with thread(site) as endpoint, Caller(endpoint) as caller:
+        over = Event()
+
+        def once_then_nothing() -> Iterator[bytes]:
+            yield sent(1.0)
+            over.wait()
+
+        streams = [caller.stream(once_then_nothing()) for _ in range(3)]
+        for one in streams:
+            next(one)
+        status, _, _ = refusal(lambda: caller.infer(sent(1.0)))
+        assert status == "RESOURCE_EXHAUSTED"
+        over.set()
+        for one in streams:
+            assert list(one) == []
+        assert len(scores(caller.infer(sent(1.0)))) == 1
