@@ -1,21 +1,11 @@
 """Endpoints that are far away, or that hang."""
 
 import socket
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
-
-
-def until(happens: Callable[[], bool]) -> None:
-    for _ in range(3000):
-        if happens():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it does not happen")
 
 
 class Distant:

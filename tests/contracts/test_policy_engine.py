@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from freehold.adapters.rego.builtins import ALLOWED
 from freehold.adapters.rego.engine import RegoEngine
-from freehold.adapters.rego.library import Doubt, Rules, ask
+from freehold.adapters.rego.library import Doubt, Query, ask
 from freehold.adapters.rego.plain import data_text, written
 from freehold.domain.verdict import Verdict
 from freehold.ports.contracts.policy_engine import (
@@ -421,13 +421,13 @@ ANSWERS: list[tuple[str, Any]] = [
 def test_every_allowed_function_answers_as_opa_documents_it() -> None:
     assert {call.split("(")[0] for call, _ in ANSWERS} == ALLOWED
     for call, expected in ANSWERS:
-        assert ask(Rules({}, call), "{}", 10.0) == expected, call
+        assert ask(Query({}, call), "{}", 10.0) == expected, call
 
 
 @pytest.mark.parametrize("call", ["1 / 0", 'to_number("x")', 'sprintf("%d", ["x"])', "]", ""])
 def test_a_query_that_fails_is_a_doubt(call: str) -> None:
     with pytest.raises(Doubt):
-        ask(Rules({}, call), "{}", 10.0)
+        ask(Query({}, call), "{}", 10.0)
 
 
 NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-1e300, 1e300).filter(
@@ -444,7 +444,7 @@ VALUES = st.recursive(
 @given(st.dictionaries(st.from_regex(r"k[a-z0-9_]{0,5}", fullmatch=True), VALUES, max_size=4))
 def test_data_arrive_as_they_are(document: dict[str, Any]) -> None:
     """But for numbers, of which the library compares and tells sixteen digits."""
-    found = ask(Rules({}, "data.limits", data_text({"limits": document})), "{}", 10.0)
+    found = ask(Query({}, "data.limits", data_text({"limits": document})), "{}", 10.0)
     assert same(found, document)
 
 
@@ -455,7 +455,7 @@ def test_numbers_of_data_compare_with_those_of_the_question(
     risk = limit if alike else risk
     data = data_text({"limits": {"risk": limit}})
     query = "[input.risk < data.limits.risk, input.risk == data.limits.risk]"
-    found = ask(Rules({}, query, data), written({"risk": risk}), 10.0)
+    found = ask(Query({}, query, data), written({"risk": risk}), 10.0)
     if not isclose(risk, limit, rel_tol=1e-14):
         assert found == [risk < limit, False]
     elif risk == limit:

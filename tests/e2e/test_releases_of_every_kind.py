@@ -8,7 +8,6 @@ a process of its own.
 import contextlib
 import http.client
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +33,7 @@ from freehold.app.release.serving_folder import table_in_force
 from freehold.app.site.opening import Site, open_site
 from freehold.domain.release import Strategy
 from freehold.endpoint.endpoint_process import EndpointProcess
+from tests.waiting import until
 
 SETTINGS = """
 release:
@@ -210,14 +210,6 @@ KINDS = (
     "shadow",
     "bandit",
 )
-
-
-def until(holds: Callable[[], bool]) -> None:
-    for _ in range(6000):
-        if holds():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it does not come about")
 
 
 @pytest.mark.parametrize(

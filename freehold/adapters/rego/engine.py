@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from freehold.adapters.rego.library import Doubt, Rules, ask, compile_faults, syntax_faults
+from freehold.adapters.rego.library import Doubt, Query, ask, compile_faults, syntax_faults
 from freehold.adapters.rego.plain import data_text, written
 from freehold.adapters.rego.prepared import Asked, Prepared, Remembered
 from freehold.adapters.rego.reading import duplicates, faults_of, read
@@ -77,7 +77,7 @@ class RegoEngine(PolicyEngine, RunsPolicyTests):
         return sorted(results, key=lambda one: (one.file, one.name))
 
     def _asked(self, policy: Asked, input: Mapping[str, Any]) -> Any:
-        return ask(policy.rules, written(dict(input)), self._seconds)
+        return ask(policy.query, written(dict(input)), self._seconds)
 
     def _run(
         self, test: PolicySource, policy: PolicySource | None, data: Mapping[str, Any]
@@ -100,11 +100,11 @@ class RegoEngine(PolicyEngine, RunsPolicyTests):
         data: Mapping[str, Any],
     ) -> str:
         """Empty if the test is true; else why it did not pass."""
-        query = f"data.freehold.{package}"
+        name = f"data.freehold.{package}"
         try:
-            situated = Rules(modules, f"{query}.{situation.rule}", data_text(data))
+            situated = Query(modules, f"{name}.{situation.rule}", data_text(data))
             input, known = situation.applied(ask(situated, "{}", self._seconds), data)
-            tested = Rules(modules, f"{query}.{situation.test}", data_text(known))
+            tested = Query(modules, f"{name}.{situation.test}", data_text(known))
             answer = ask(tested, written(input), self._seconds)
         except Doubt as doubt:
             return "it is not true" if doubt.rule == "engine/undefined" else doubt.message

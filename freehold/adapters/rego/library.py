@@ -44,29 +44,29 @@ class Doubt(Exception):
 
 
 @dataclass(frozen=True)
-class Rules:
+class Query:
     """What is asked, and of what."""
 
     modules: Mapping[str, str]
-    query: str
-    """An expression; never from outside."""
+    expression: str
+    """Never from outside."""
     data: str = "{}"
     """As `plain.data_text` writes it."""
 
 
-def ask(rules: Rules, input: str, seconds: float) -> Any:
+def ask(query: Query, input: str, seconds: float) -> Any:
     """The query's value for `input`, one JSON value. Raises Doubt when there is none, several, or
     too late."""
-    return _in_time(Worker("rego"), lambda: _answer(rules, input), seconds)
+    return _in_time(Worker("rego"), lambda: _answer(query, input), seconds)
 
 
 class Compiled:
-    """Rules for many inputs: each is asked of an interpreter of its own, as in `ask`. With any
+    """One query for many inputs: each is asked of an interpreter of its own, as in `ask`. With any
     doubt, what is compiled is let go of, and the thread: a question that was too late may still be
     at work there."""
 
-    def __init__(self, rules: Rules, seconds: float) -> None:
-        self._rules, self._seconds = rules, seconds
+    def __init__(self, query: Query, seconds: float) -> None:
+        self._query, self._seconds = query, seconds
         self._bundle: Bundle | None = None
         self._worker: Worker | None = None
 
@@ -76,7 +76,7 @@ class Compiled:
             if self._worker is None:
                 self._worker = Worker("rego")
             if self._bundle is None:
-                self._bundle = _in_time(self._worker, lambda: _built(self._rules), self._seconds)
+                self._bundle = _in_time(self._worker, lambda: _built(self._query), self._seconds)
             bundle = self._bundle
             return _in_time(self._worker, lambda: _answer_of(bundle, input), self._seconds)
         except Doubt:
@@ -123,11 +123,11 @@ def _interpreter() -> Interpreter:
     return interpreter
 
 
-def _given(rules: Rules) -> Interpreter:
+def _given(query: Query) -> Interpreter:
     interpreter = _interpreter()
-    for path, source in rules.modules.items():
+    for path, source in query.modules.items():
         interpreter.add_module(path, source)
-    interpreter.add_data_json(rules.data)
+    interpreter.add_data_json(query.data)
     return interpreter
 
 
@@ -142,14 +142,14 @@ def _attempt(answer: Callable[[], Any]) -> Any:
         return Doubt("engine/error", f"{type(exc).__name__} in the engine")
 
 
-def _answer(rules: Rules, input: str) -> Any:
-    interpreter = _given(rules)
+def _answer(query: Query, input: str) -> Any:
+    interpreter = _given(query)
     interpreter.set_input_term(input)
-    return _answered(lambda: interpreter.query(f"answer := {rules.query}"))
+    return _answered(lambda: interpreter.query(f"answer := {query.expression}"))
 
 
-def _built(rules: Rules) -> Bundle:
-    bundle = _given(rules).build(f"answer := {rules.query}")
+def _built(query: Query) -> Bundle:
+    bundle = _given(query).build(f"answer := {query.expression}")
     if not bundle.ok():
         raise Doubt("engine/error", FAILED)
     return bundle

@@ -34,7 +34,7 @@ def data_text(data: Mapping[str, Any]) -> str:
         for key, value in document.items():
             if not _name(key):
                 raise ValueError(f"{name} has the key {key!r}, which is no name")
-            written(value)
+            written(value)  # It says what is not plain JSON.
     return _without_exponents(dict(data))
 
 

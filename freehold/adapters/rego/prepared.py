@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from freehold.adapters.rego.decisions import decided
-from freehold.adapters.rego.library import Compiled, Doubt, Rules
+from freehold.adapters.rego.library import Compiled, Doubt, Query
 from freehold.adapters.rego.plain import data_text, written
 from freehold.adapters.rego.reading import duplicates, faults_of, read
 from freehold.adapters.rego.requirements import unmet
@@ -19,7 +19,7 @@ class Asked:
 
     source: PolicySource
     said: Declared
-    rules: Rules
+    query: Query
 
 
 Ask = Callable[[Asked, Mapping[str, Any]], Any]
@@ -38,7 +38,7 @@ class Prepared:
             documents = data_text(data)
             self._digest = policy_digest({p.path: p.source for p in policies}, data)
             self._policies = [
-                Asked(one, said[one.path], _rules_of(one, documents)) for one in policies
+                Asked(one, said[one.path], _query_of(one, documents)) for one in policies
             ]
             _refuse_faulty(policies)
         except Doubt as doubt:
@@ -91,15 +91,15 @@ class Remembered:
         question = written({k: v for k, v in input.items() if everything or k in parts})
         if (path, question) not in self._answers:
             if path not in self._compiled:
-                self._compiled[path] = Compiled(policy.rules, self._seconds)
+                self._compiled[path] = Compiled(policy.query, self._seconds)
             self._answers[path, question] = self._compiled[path].ask(question)
         return self._answers[path, question]
 
 
-def _rules_of(policy: PolicySource, data: str) -> Rules:
+def _query_of(policy: PolicySource, data: str) -> Query:
     package = f"data.freehold.{policy.name}"
-    query = f'{{"cleared": {package}.cleared, "deny": {package}.deny}}'
-    return Rules({policy.path: policy.source}, query, data)
+    expression = f'{{"cleared": {package}.cleared, "deny": {package}.deny}}'
+    return Query({policy.path: policy.source}, expression, data)
 
 
 def _denials(policy: Asked, input: Mapping[str, Any], ask: Ask) -> list[Denial]:

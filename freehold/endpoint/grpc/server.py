@@ -94,9 +94,9 @@ class GrpcServer:
                 hint="choose another port with --grpc-port",
                 code="endpoint.port",
             ) from exc
+        warm_messages(self._endpoint)
         await server.start()
         self._server = server
-        warm_messages(self._endpoint)
         if self._listener is not None:
             self._service.hears_out = True
             self._relay = Relay(self._listener, self._plain_host, self._port)

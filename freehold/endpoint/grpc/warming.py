@@ -7,6 +7,7 @@ from freehold.endpoint.warming import ROUNDS, SIZES, value_of
 from freehold.serving.inference_messages import ModelInferRequest
 from freehold.serving.message_request import read_envelope, read_message
 from freehold.serving.message_response import response_message
+from freehold.serving.request import Limits
 
 
 def warm_messages(endpoint: Endpoint) -> None:
@@ -18,9 +19,8 @@ def warm_messages(endpoint: Endpoint) -> None:
     for columns in loaded.described(None)[1]:
         for body in (_question(loaded.table.model, columns, rows) for rows in SIZES):
             for _ in range(ROUNDS):
-                request = read_message(
-                    read_envelope(body), endpoint.settings.limits, lambda: loaded.order(None)
-                )
+                envelope = read_envelope(body)
+                request = read_message(envelope, Limits(), lambda: loaded.order(None))
                 try:
                     response_message(request, inference.answer(loaded, request, 0, None))
                 except FreeholdError:

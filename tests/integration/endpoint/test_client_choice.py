@@ -14,7 +14,8 @@ from freehold.endpoint.process import EndpointThread, wall_clock
 from freehold.endpoint.settings import EndpointSettings
 from freehold.serving.admission import AdmissionSettings
 from freehold.serving.upstreams import Upstream
-from tests.far_endpoints import Distant, Hanging, until
+from tests.far_endpoints import Distant, Hanging
+from tests.waiting import until
 
 KNOWN = 20
 """Answers after which it is known what is late: until then nothing is asked twice."""

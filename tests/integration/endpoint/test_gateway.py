@@ -28,7 +28,8 @@ from freehold.endpoint.process import EndpointThread, wall_clock
 from freehold.endpoint.settings import EndpointSettings
 from freehold.serving.upstreams import UpstreamSettings
 from tests.asked_endpoint import INFER, ask_until
-from tests.far_endpoints import Distant, Hanging, until
+from tests.far_endpoints import Distant, Hanging
+from tests.waiting import until
 
 QUICK = RelaySettings(
     look_seconds=0.2, upstreams=UpstreamSettings(open_seconds=0.2, longest_open_seconds=0.4)

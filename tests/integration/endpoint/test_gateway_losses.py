@@ -6,9 +6,9 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import count
 from pathlib import Path
 from threading import Event
@@ -30,16 +30,10 @@ from freehold.endpoint.settings import EndpointSettings
 from freehold.ports.model_runtime import ModelRuntime, Predictor
 from freehold.serving.admission import AdmissionSettings
 from tests.asked_endpoint import ask_until
+from tests.far_endpoints import Distant
+from tests.waiting import until
 
 CALLERS = 4
-
-
-def until(happens: Callable[[], bool]) -> None:
-    for _ in range(6000):
-        if happens():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it does not happen")
 
 
 class Callers:
@@ -158,7 +152,7 @@ def sent_away(url: str) -> int:
 
 
 def test_what_a_full_site_sends_away_another_answers(site_of: Any, request_of: Any) -> None:
-    """By its own 429, of a queue that is really full."""
+    """By its own 429, of a queue that is really full. It is the nearer one: else nobody asks it."""
     narrow, wide = site_of(), site_of()
     narrow.runtime = SlowRuntime()
     for one in (narrow, wide):
@@ -173,8 +167,9 @@ def test_what_a_full_site_sends_away_another_answers(site_of: Any, request_of: A
     with (
         EndpointThread(few, narrow.runtime, narrow.signing, wall_clock) as first,
         EndpointThread(many, wide.runtime, wide.signing, wall_clock) as second,
+        closing(Distant(second.url, 0.02)) as far,
     ):
-        urls = {"narrow": first.url, "wide": second.url}
+        urls = {"narrow": first.url, "wide": far.url}
         sites = {
             name: SiteSpec(store=StoreSpec(at="file:///nowhere"), endpoint=url)
             for name, url in urls.items()

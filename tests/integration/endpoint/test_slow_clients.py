@@ -5,7 +5,7 @@ import http.client
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -21,6 +21,7 @@ from freehold.endpoint.process import EndpointThread, wall_clock
 from freehold.endpoint.settings import EndpointSettings
 from freehold.serving.admission import AdmissionSettings
 from freehold.serving.inference_messages import SERVICE, ModelReadyRequest, ModelReadyResponse
+from tests.waiting import until
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 OWN = 48 * 2**20
@@ -154,14 +155,6 @@ def is_ready(endpoint: EndpointProcess) -> bool:
         ask = channel.unary_unary(f"/{SERVICE}/ModelReady")
         told = ask(ModelReadyRequest(name="delay").SerializeToString(), timeout=60)
     return bool(ModelReadyResponse.FromString(told).ready)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    for _ in range(6000):
-        if holds():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it does not come about")
 
 
 def test_who_does_not_read_is_let_go(site: Any, request_of: Any) -> None:

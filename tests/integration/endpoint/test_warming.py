@@ -12,6 +12,7 @@ from freehold.endpoint.process import EndpointThread, wall_clock
 from freehold.endpoint.settings import EndpointSettings
 from freehold.endpoint.warming import ROUNDS, SIZES
 from freehold.serving.message_response import response_message
+from freehold.serving.request import Limits
 
 
 @pytest.fixture
@@ -84,6 +85,15 @@ def test_a_model_that_does_not_like_messages_is_served_all_the_same(site: Any) -
     site.route((1, 100.0, "champion"))
     with started(site, grpc_port=0) as endpoint:
         assert endpoint.endpoint.is_ready
+
+
+def test_limits_below_what_it_asks_keep_it_from_nothing(site: Any) -> None:
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    limits = Limits(rows=min(SIZES))
+    with started(site, grpc_port=0, limits=limits) as endpoint:
+        assert endpoint.endpoint.is_ready
+        assert not counted(endpoint)
 
 
 def test_a_model_that_does_not_like_it_is_served_all_the_same(

@@ -18,25 +18,9 @@ from freehold.cli import drawing, release_drawing
 from freehold.delivery.decision import Hold, Rollback
 from freehold.endpoint.process import EndpointThread
 from freehold.endpoint.settings import EndpointSettings
+from tests.harmful_model import harmful_model
 
 PROJECT = "release: {steps: [50, 100], minimum_rows: 1000}\n"
-LOADER = """
-import math, time
-
-KEPT = []
-
-
-class Model:
-    def predict(self, table):
-        distance = table["distance"].fillna(0.0)
-        if (distance > 1000).any():
-            HARM
-        return 1 / (1 + math.e ** -distance)
-
-
-def _load_pyfunc(path):
-    return Model()
-"""
 LEAKS = "while True: KEPT.append(bytearray(b'x') * 50_000_000)"
 HARM = {
     "raises": "raise ValueError('harm')",
@@ -87,12 +71,7 @@ def begun(request: Any, loop_of: Any, world: Any, monkeypatch: Any) -> Iterator[
     monkeypatch.setenv("FREEHOLD_MODEL_DEADLINE", "1" if request.param == "hangs" else "60")
     monkeypatch.setenv("FREEHOLD_MODEL_MEMORY", "700")
     loop = loop_of(PROJECT)
-    function = {"code": "code", "loader_module": "harmful", "data": "code"}
-    files = {
-        "MLmodel": json.dumps({"flavors": {"python_function": function}}).encode(),
-        "code/harmful.py": LOADER.replace("HARM", HARM[request.param]).encode(),
-    }
-    world.register(loop.site, 3, 0.0, model=files)
+    world.register(loop.site, 3, 0.0, model=harmful_model(HARM[request.param]))
     settings = EndpointSettings(loop.site.serving, port=0)
     with EndpointThread(settings, clock=loop.clock) as endpoint:
         control, client = EndpointClient(endpoint.url), Client(endpoint.url)

@@ -5,7 +5,6 @@ there, and none is missing in a log."""
 import contextlib
 import http.client
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,7 +22,9 @@ from freehold.app.traffic.client import EndpointClient
 from freehold.delivery.decision import Complete, Promote, Ready, Rollback
 from freehold.endpoint.process import EndpointThread
 from freehold.endpoint.settings import EndpointSettings
+from tests.harmful_model import harmful_model
 from tests.rolling_sites import FEWEST, NAMES, NEW, OLD, Three, made
+from tests.waiting import until
 
 SLOW = "guardrails: {latency_ratio: 50}, "
 """Twelve threads on a busy machine say nothing about how fast a model is."""
@@ -34,21 +35,6 @@ ROWS = 4
 """Of a request."""
 PAUSE = 0.004
 """Seconds between two requests of one client: the sites decide in the same process."""
-LOADER = """
-import math
-
-
-class Model:
-    def predict(self, table):
-        distance = table["distance"].fillna(0.0)
-        if (distance > 1000).any():
-            raise ValueError("harm")
-        return 1 / (1 + math.e ** -distance)
-
-
-def _load_pyfunc(path):
-    return Model()
-"""
 
 
 class Crowd:
@@ -161,14 +147,6 @@ class Asked:
         assert log.height == crowd.versions.total() + ROWS * crowd.failed.total()
 
 
-def until(holds: Callable[[], bool]) -> None:
-    for _ in range(6000):
-        if holds():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it does not come about")
-
-
 @pytest.fixture
 def asked_of(tmp_path: Path, world: Any) -> Iterator[Callable[[str], Asked]]:
     with ThreadPoolExecutor(CLIENTS * len(NAMES)) as threads, contextlib.ExitStack() as over:
@@ -251,13 +229,8 @@ def test_what_does_harm_at_the_second_site_is_taken_back_at_both(
 ) -> None:
     asked = asked_of(SLOW)
     three, aws, azure = asked.three, asked.crowds["aws"], asked.crowds["azure"]
-    function = {"code": "code", "loader_module": "harmful", "data": "code"}
-    files = {
-        "MLmodel": json.dumps({"flavors": {"python_function": function}}).encode(),
-        "code/harmful.py": LOADER.encode(),
-    }
     three.at["onprem"].site.ledger.append(made(3))
-    world.register(three.at["onprem"].site, 3, 0.0, model=files)
+    world.register(three.at["onprem"].site, 3, 0.0, model=harmful_model("raise ValueError('harm')"))
     three.release(3, "rolling")
     asked.change()
     asked.answers("aws", 3)
