@@ -306,11 +306,21 @@ def _placements(scores: Floats, positive: npt.NDArray[np.bool_]) -> Floats:
     return placed
 
 
+def _earned_once(seen: Requests, _: Course, rows: npt.NDArray[np.int64]) -> Flags:
+    """Welch's test of two means, of level 0.05 on both sides."""
+    count, ours, our_spread = _moments(seen.canary_earned, seen.known, rows)
+    _, theirs, their_spread = _moments(seen.champion_earned, seen.known, rows)
+    reach = stats.norm.ppf(0.975) * np.sqrt((our_spread + their_spread) / count)
+    crossed: Flags = (theirs - ours - reach > DROP) & (count >= 20)
+    return crossed
+
+
 SINGLE: Mapping[str, Callable[[Requests, Course, npt.NDArray[np.int64]], Flags]] = {
     "errors": _errors_once,
     "latency": _latency_once,
     "scores": _scores_once,
     "quality": _quality_once,
+    "earned": _earned_once,
 }
 
 # A threshold
@@ -374,11 +384,18 @@ def _quality_now(cut: Requests, limits: GuardrailSpec) -> Flags:
     return np.nan_to_num(lost, nan=-inf) > limits.quality_drop
 
 
+def _earned_now(cut: Requests, _: GuardrailSpec) -> Flags:
+    lost = cut.champion_earned.mean(axis=-1) - cut.canary_earned.mean(axis=-1)
+    crossed: Flags = lost > DROP
+    return crossed
+
+
 CHECKS: Mapping[str, Callable[[Requests, GuardrailSpec], Flags]] = {
     "errors": _errors_now,
     "latency": _latency_now,
     "scores": _scores_now,
     "quality": _quality_now,
+    "earned": _earned_now,
 }
 RULES: Mapping[str, Rule] = {
     "ours": sequential,

@@ -121,6 +121,9 @@ def label_files(state: State, site: str, model: str, since: int = 0) -> Iterator
             yield LabelFile(**row)
 
 
+_FILE = tuple(one.name for one in fields(LogFile))
+
+
 def _fold(fact: Fact, state: State) -> Iterable[Change]:
     body = dict(fact.body)
     log = f"{place_of(site_of(fact.writer), body.get('edge', ''))}/{body['model']}"
@@ -128,7 +131,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
         key = f"{log}/{fact.time.wall:020d}/{fact.writer}/{fact.sequence:012d}"
         return [Change(LABELS, key, body)]
     failed = sum(one["failed"] for one in body.get("variants", ()))
-    body = {one.name: body.get(one.name, 0) for one in fields(LogFile)}
+    body = {name: body.get(name, 0) for name in _FILE}
     before = state.get(NEWEST, log) or {}
     newest = {
         "answered": max(body["answered"], before.get("answered", 0)),

@@ -5,6 +5,10 @@ of it holds at every look and for few rows. Here rows are taken in the order in 
 came and cut into blocks as soon as one has two of each class: more would use the rows better and
 tell a large loss later, since a block weighs no more than 1. Given the labels, a block's gain is an
 unbiased estimate of the difference of the AUCs, between -1 and 1, and blocks are independent.
+
+That the AUC is the chance that a positive outranks a negative: Hanley and McNeil, Radiology 143,
+1982. Means over parts of all pairs: Blom, Some properties of incomplete U-statistics, Biometrika
+63, 1976. The bound of the mean of independent values with limits is that of `betting`.
 """
 
 import numpy as np

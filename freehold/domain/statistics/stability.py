@@ -3,6 +3,11 @@
 The measure is the population stability index of each, against its own baseline, on the same rows.
 Shares are mixed with a little of the baseline's, so that a bin in which no row lies yet counts for
 something finite, which is known the better, the more rows there are.
+
+The index is the symmetrised divergence of Kullback and Leibler (On information and sufficiency,
+Annals of Mathematical Statistics 22, 1951); that its mean and spread under no change follow from
+the numbers of bins and rows alone: Yurdakul and Naranjo, Statistical properties of the population
+stability index, Journal of Risk Model Validation 14, 2020.
 """
 
 from dataclasses import dataclass

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from benchmarks.delivery import mismatch
 from benchmarks.delivery.rules import DROP, RULES, Course, first_looks, simulated
 from benchmarks.delivery.traffic import (
     BASELINE,
@@ -17,11 +18,12 @@ from benchmarks.delivery.traffic import (
     stability_of,
     tilted,
 )
-from freehold.delivery.decision import breach
+from freehold.delivery.decision import astray, breach
 from freehold.delivery.measurement import metric_difference, observe
-from freehold.delivery.observation import Observation
+from freehold.delivery.observation import Assignment, Observation
 from freehold.domain.profile import NumberProfile
 from freehold.domain.project import GuardrailSpec
+from freehold.domain.statistics.assignment import log_mismatch
 from freehold.domain.statistics.estimate import Estimate
 from freehold.domain.statistics.ranking import auc as one_auc
 from freehold.domain.statistics.rows import scored
@@ -231,3 +233,20 @@ def test_auc_of_many_is_that_of_one() -> None:
     scores, positive = random.normal(size=(3, 50)), random.random((3, 50)) < 0.4
     for found, *rows in zip(auc(scores, positive), scores, positive, strict=True):
         assert found == pytest.approx(one_auc(scored(*rows)).value)
+
+
+def test_a_mismatch_is_held_as_the_product_holds_it() -> None:
+    seen = mismatch.counted(0.04, 3, np.random.default_rng(5))
+    release = Course(every=250, requests=250).release
+    risk = release.settings.false_rollbacks / len(release.steps)
+    ours, *_ = mismatch.held(seen, 0.05, risk)
+    for counts, look in zip(seen.tolist(), ours.tolist(), strict=True):
+        told = [
+            astray(release, Assignment(count, ids, 0.05, log_mismatch(*_of(count, ids, 0.05))))
+            for count, ids in zip(counts, mismatch.LOOKS.tolist(), strict=True)
+        ]
+        assert any(told) and told.index(True) == look
+
+
+def _of(count: int, ids: int, share: float) -> tuple[tuple[int, int], tuple[float, float]]:
+    return (count, ids - count), (share, 1 - share)
