@@ -10,6 +10,8 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch_environment import HERE, python
 
 from freehold.app.project.init import init
@@ -73,13 +75,17 @@ def released(shop: Path, module: str) -> Path:
 
 def served(shop: Path) -> list[float]:
     with EndpointProcess.start(shop / ".freehold/serving") as endpoint:
-        asked = Request(
-            f"{endpoint.url}/v1/models/abandon/predict",
-            json.dumps(BASKETS).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urlopen(asked) as reply:
-            return [row["score"] for row in json.load(reply)]
+        return scored(endpoint.url, BASKETS)
+
+
+def scored(url: str, baskets: list[dict[str, Any]]) -> list[float]:
+    asked = Request(
+        f"{url}/v1/models/abandon/predict",
+        json.dumps(baskets).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urlopen(asked) as reply:
+        return [row["score"] for row in json.load(reply)]
 
 
 def test_what_a_step_returned_is_served_with_its_own_numbers(
@@ -94,6 +100,53 @@ def test_what_a_step_returned_is_served_with_its_own_numbers(
     table = model_runtime("pyfunc").load(payload)
     matrix = np.array([_row(basket, columns) for basket in BASKETS], dtype=np.float32)
     assert table.predict(matrix).tolist() == own
+
+
+_NUMBERS = (
+    st.none()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(width=32, allow_nan=False, allow_infinity=False)
+)
+_BASKETS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "items": _NUMBERS,
+            "minutes": _NUMBERS,
+            "device": st.none() | st.sampled_from(["phone", "desk"]) | st.text(max_size=3),
+        }
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+def test_served_numbers_are_the_networks_own_whatever_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payload = released(tmp_path / "shop", "shop")
+    columns = json.loads((payload / "columns.json").read_bytes())["columns"]
+    monkeypatch.setenv("FREEHOLD_MODEL_PYTHON", python())
+    network = subprocess.Popen(
+        [python(), str(HERE / "answers.py"), str(payload / "model.pt2")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert network.stdin is not None and network.stdout is not None
+    ask, answers = network.stdin, network.stdout
+
+    def own(baskets: list[dict[str, Any]]) -> Any:
+        print(json.dumps([_row(basket, columns) for basket in baskets]), file=ask, flush=True)
+        return json.loads(answers.readline())
+
+    with network, EndpointProcess.start(tmp_path / "shop/.freehold/serving") as endpoint:
+
+        @given(_BASKETS)
+        @settings(max_examples=100, deadline=None)
+        def same(baskets: list[dict[str, Any]]) -> None:
+            assert scored(endpoint.url, baskets) == own(baskets)
+
+        same()
 
 
 def test_networks_are_parts_of_a_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
