@@ -215,8 +215,12 @@ def test_binary_data_that_are_wrong(client: Any, body_and_headers: Any, code: st
 def test_a_million_rows_are_too_many(client: Any) -> None:
     data = np.zeros(1_000_000, "<u1").tobytes()
     body, headers = joined(tensor("distance", "UINT8", [1_000_000], data))
+    tracemalloc.start()
     reply = client.infer(body, headers=headers)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     assert (reply.status, reply.json["code"]) == (413, "request.too-many-rows")
+    assert most < 25 * len(body)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -273,6 +274,23 @@ def test_too_large_is_refused_whole_and_packed(site: Any) -> None:
         packed = {"compression": grpc.Compression.Gzip}
         assert refusal(lambda: caller.infer(bytes(10_000_000), **packed))[0] == "RESOURCE_EXHAUSTED"
         assert len(scores(caller.infer(sent(1.0), **packed))) == 1
+
+
+def test_a_million_rows_are_too_many(caller: Caller) -> None:
+    listed = ModelInferRequest(model_name="delay")
+    one = listed.inputs.add(name="distance", datatype="BOOL", shape=[1_000_000])
+    one.contents.bool_contents.extend([True] * 1_000_000)
+    raw = ModelInferRequest(model_name="delay", raw_input_contents=[bytes(1_000_000)])
+    raw.inputs.add(name="distance", datatype="UINT8", shape=[1_000_000])
+    for asked in (listed, raw):
+        body = asked.SerializeToString()
+        tracemalloc.start()
+        found = refusal(lambda body=body: caller.infer(body))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert found[:2] == ("INVALID_ARGUMENT", "request.too-many-rows")
+        assert most < 25 * len(body)
+    assert len(scores(caller.infer(sent(1.0)))) == 1
 
 
 def test_a_message_that_does_not_arrive_is_not_waited_for(site: Any) -> None:

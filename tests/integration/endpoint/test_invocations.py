@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -446,8 +447,12 @@ def test_a_million_rows_are_too_many(ours: Any, kind: str) -> None:
     body = b"distance\n" + b"1\n" * 1_000_000
     if kind == JSON:
         body = b'{"inputs":[' + b"1," * 1_000_000 + b"1]}"
+    tracemalloc.start()
     reply = send(ours, body, kind)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     assert (reply.status, reply.json["code"]) == (413, "request.too-many-rows")
+    assert most < 25 * len(body)
 
 
 @pytest.mark.parametrize(
