@@ -17,9 +17,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from servers.azure import Azurite
 from servers.ceph import CephGateway
 from servers.faults import FaultProxy
-from servers.gcs import GcsDouble, GcsEmulator
+from servers.gcs import FakeGcsServer, GcsDouble, GcsEmulator
 from servers.prometheus import Prometheus
 from servers.s3 import MotoServer, RcloneServer
+from servers.vault import BaoServer
 
 # No test passes or fails on a duration: a busy machine is no fault of the code.
 settings.register_profile("of-any-duration", deadline=None)
@@ -58,8 +59,20 @@ def gcs_emulator() -> Iterator[GcsEmulator]:
 
 
 @pytest.fixture(scope="session")
+def fake_gcs() -> Iterator[FakeGcsServer]:
+    with FakeGcsServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def gcs_double() -> Iterator[GcsDouble]:
     with GcsDouble() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bao() -> Iterator[BaoServer]:
+    with BaoServer() as server:
         yield server
 
 

@@ -71,6 +71,31 @@ class KeyService(ABC):
 
 
 @dataclass(frozen=True)
+class End:
+    """Of what a key service needs."""
+
+    what: str
+    """What ends, as the subject of a sentence: `the token of …`."""
+    at: float
+    """Seconds since 1970 UTC, by the service's clock."""
+    why: str
+    """Who or what set it."""
+    hint: str
+    """What to do before it."""
+    is_loss: bool = False
+    """Whether nobody can ever unwrap again what was wrapped before."""
+
+
+class TellsEnds(ABC):
+    """A key service that knows what of it ends by itself: the key, or the right to use it."""
+
+    @abstractmethod
+    def ends(self) -> tuple[End, ...]:
+        """Asks the service each time; empty if nothing ends. Raises Refused `keys.denied` if it
+        does not tell, and Unreachable."""
+
+
+@dataclass(frozen=True)
 class Rotated:
     """What a rotation did."""
 

@@ -1,28 +1,23 @@
-"""Key services: a file, AWS KMS as moto plays it, Vault's transit engine as a double plays it."""
+"""Key services: a file, and AWS KMS as moto plays it. Vault's has a file of its own."""
 
 import base64
 import json
 import os
-import re
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from servers.s3 import MotoServer
 
 from freehold.adapters.keyfile.key_service import FileKeyService
 from freehold.adapters.kms.key_service import KmsKeyService
-from freehold.adapters.vault.key_service import VaultKeyService
 from freehold.domain.errors import (
     Conflict,
     FreeholdError,
@@ -33,8 +28,8 @@ from freehold.domain.errors import (
     Unreachable,
     WrongUsage,
 )
-from freehold.ports.contracts.key_service import KeyServiceContract
-from freehold.ports.key_service import KeyService, KeySettings
+from freehold.ports.contracts.key_service import KeyServiceContract, TellsEndsContract
+from freehold.ports.key_service import KeyService, KeySettings, TellsEnds
 
 CONTEXT = {"format": "test"}
 NOBODY = "http://127.0.0.1:9"
@@ -157,7 +152,7 @@ def test_no_added_key_is_lost_among_many(key_file: Path) -> None:
 SECRETS = {"access_key_id": "FREEHOLDTESTKEY00001", "secret_access_key": "secret-of-the-test"}
 
 
-class TestKmsKeyService(KeyServiceContract):
+class TestKmsKeyService(KeyServiceContract, TellsEndsContract):
     """A rotation by hand: the alias goes to a new key."""
 
     @pytest.fixture(autouse=True)
@@ -180,6 +175,11 @@ class TestKmsKeyService(KeyServiceContract):
     def new_key(self) -> str:
         return str(self.kms.create_key()["KeyMetadata"]["Arn"])
 
+    def schedule(self, arn: str, days: int) -> Any:
+        """By the id alone: to an ARN moto answers 500."""
+        name = arn.rpartition("/")[2]
+        return self.kms.schedule_key_deletion(KeyId=name, PendingWindowInDays=days)
+
     def make(self, folder: Path) -> KeyService:
         self.kms.create_alias(AliasName=self.alias, TargetKeyId=self.new_key())
         return KmsKeyService.open(self.settings(self.alias))
@@ -190,6 +190,11 @@ class TestKmsKeyService(KeyServiceContract):
 
     def stranger(self, folder: Path) -> KeyService:
         return KmsKeyService.open(self.settings(self.alias, "us-west-2"))
+
+    def ending(self, folder: Path) -> tuple[TellsEnds, float, float]:
+        arn = self.new_key()
+        told = self.schedule(arn, 7)["DeletionDate"].timestamp()
+        return KmsKeyService.open(self.settings(arn)), told - 1, told + 1
 
     @pytest.mark.xfail(
         strict=True, reason="not-upstream: moto answers AccessDenied where KMS has IncorrectKey"
@@ -264,210 +269,29 @@ class TestKmsKeyService(KeyServiceContract):
         assert code_of(lambda: KmsKeyService.open(KeySettings("alias/a")), WrongUsage) == "usage"
         assert code_of(lambda: KmsKeyService.open(KeySettings("")), WrongUsage) == "usage"
 
+    def test_a_key_that_waits_for_its_deletion_is_a_loss_until_it_is_kept(self) -> None:
+        arn = self.new_key()
+        self.schedule(arn, 30)
+        service = KmsKeyService.open(self.settings(arn))
+        (end,) = service.ends()
+        assert end.is_loss
+        assert arn in end.what and "DeletionDate=" in end.why
+        self.kms.cancel_key_deletion(KeyId=arn.rpartition("/")[2])
+        assert service.ends() == ()
 
-class Transit(ThreadingHTTPServer):
-    """A double of the transit engine, since no Vault can be had here: what its API's documentation
-    says of keys, encrypt, decrypt, rewrap and rotate, for aes256-gcm96, with real AES-GCM. It
-    answers other requests with 404, as Vault does, and is no evidence of what Vault itself does.
-    """
+    def test_imported_material_expires(self) -> None:
+        """The SDK's own stub: moto imports none."""
+        at = datetime(2030, 6, 1, 12, tzinfo=UTC)
+        arn = "arn:aws:kms:eu-central-1:123456789012:key/2"
+        told = {"KeyId": arn, "Arn": arn, "ValidTo": at, "ExpirationModel": "KEY_MATERIAL_EXPIRES"}
+        with Stubber(self.kms) as stub:
+            stub.add_response("describe_key", {"KeyMetadata": told}, {"KeyId": "alias/a"})
+            (end,) = KmsKeyService(self.kms, "alias/a").ends()
+        assert (end.at, end.is_loss) == (at.timestamp(), False)
+        assert "imported material" in end.what and "2030-06-01" in end.why
 
-    TOKEN: ClassVar[str] = "s.test-token-secret"
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _TransitHandler)
-        self.rings: dict[str, list[bytes]] = {}
-        self.derived: dict[str, bool] = {}
-        self.status = 0
-        """Answered to everything, if any."""
-        self.busy = 0
-        """Requests that are answered with 503 before it is ready."""
-        self.asked: list[str] = []
-        self.lock = threading.Lock()
-
-    @property
-    def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def create(self, name: str, derived: bool) -> None:
-        self.rings[name], self.derived[name] = [os.urandom(32)], derived
-
-    def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        parts = re.fullmatch(r"/v1/transit/(keys|encrypt|decrypt|rewrap)/([^/]+)", path)
-        if not parts:
-            return 404, {"errors": ["no handler for route"]}
-        verb, name = parts.groups()
-        if name not in self.rings:
-            known = {"errors": ["encryption key not found"]}
-            return (404, {"errors": []}) if verb == "keys" else (400, known)
-        if verb == "keys":
-            ring = {"latest_version": len(self.rings[name]), "derived": self.derived[name]}
-            return 200, {"data": ring}
-        try:
-            return 200, {"data": self.done(verb, name, body)}
-        except (InvalidTag, ValueError, KeyError, IndexError) as exc:
-            return 400, {"errors": [str(exc) or "cipher: message authentication failed"]}
-
-    def done(self, verb: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
-        if verb == "encrypt":
-            plain = base64.b64decode(body["plaintext"], validate=True)
-            return self.sealed(name, body, plain, body.get("associated_data", ""))
-        bound = body.get("associated_data", "") if verb == "decrypt" else ""
-        plain = self.opened(name, body, bound)
-        if verb == "decrypt":
-            return {"plaintext": base64.b64encode(plain).decode()}
-        return self.sealed(name, body, plain, "")
-
-    def cipher(self, name: str, version: int, body: dict[str, Any]) -> AESGCM:
-        key = self.rings[name][version - 1]
-        if self.derived[name]:
-            if not body.get("context"):
-                raise ValueError("missing 'context' for key derivation")
-            key = sha256(key + base64.b64decode(body["context"])).digest()
-        return AESGCM(key)
-
-    def sealed(self, name: str, body: dict[str, Any], plain: bytes, bound: str) -> dict[str, Any]:
-        version, nonce = int(body.get("key_version") or len(self.rings[name])), os.urandom(12)
-        sealed = self.cipher(name, version, body).encrypt(nonce, plain, base64.b64decode(bound))
-        text = base64.b64encode(nonce + sealed).decode()
-        return {"ciphertext": f"vault:v{version}:{text}", "key_version": version}
-
-    def opened(self, name: str, body: dict[str, Any], bound: str) -> bytes:
-        found = re.fullmatch(r"vault:v([1-9][0-9]*):(.*)", body["ciphertext"])
-        if not found:
-            raise ValueError("invalid ciphertext: no prefix")
-        data = base64.b64decode(found[2], validate=True)
-        cipher = self.cipher(name, int(found[1]), body)
-        return cipher.decrypt(data[:12], data[12:], base64.b64decode(bound))
-
-
-class _TransitHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Transit
-
-    def do_GET(self) -> None:
-        self.do_POST()
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
-        status, answer = self.server.status, {"errors": ["Vault is sealed"]}
-        if self.headers.get("X-Vault-Token") != Transit.TOKEN:
-            status, answer = 403, {"errors": ["permission denied"]}
-        elif self.server.busy:
-            self.server.busy -= 1
-            status = 503
-        elif not status:
-            with self.server.lock:
-                self.server.asked.append(self.path)
-                status, answer = self.server.answer(self.command, self.path, body)
-        data = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Prints nothing."""
-
-
-class VaultContract(KeyServiceContract):
-    derived: ClassVar[bool]
-
-    @pytest.fixture(autouse=True)
-    def server(self) -> Iterator[None]:
-        with Transit() as self.transit:
-            thread = threading.Thread(target=self.transit.serve_forever, args=(0.01,))
-            thread.start()
-            yield
-            self.transit.shutdown()
-            thread.join()
-
-    def open(self, key: str, token: str = Transit.TOKEN) -> VaultKeyService:
-        settings = KeySettings(key, self.transit.endpoint, timeout=10, secrets={"token": token})
-        return VaultKeyService.open(settings)
-
-    def make(self, folder: Path) -> KeyService:
-        self.transit.create("freehold", self.derived)
-        return self.open("freehold")
-
-    def rotated(self, folder: Path) -> KeyService:
-        self.transit.rings["freehold"].append(os.urandom(32))
-        return self.open("transit/freehold")
-
-    def stranger(self, folder: Path) -> KeyService:
-        self.transit.rings.pop("freehold")
-        return self.open("freehold")
-
-
-class TestVaultKeyService(VaultContract):
-    derived = False
-
-    def test_the_id_says_mount_name_and_version(self, service: KeyService, folder: Path) -> None:
-        assert service.key_id == "transit/freehold:v1"
-        newer = self.rotated(folder)
-        assert newer.key_id == "transit/freehold:v2"
-        assert newer.wrap(b"k" * 32, CONTEXT).startswith(b"vault:v2:")
-
-    def test_a_token_that_may_not(self, service: KeyService) -> None:
-        wrapped = service.wrap(b"k" * 32, CONTEXT)
-        service = self.open("freehold", token="another-secret")
-        for use in (
-            lambda: service.wrap(b"k" * 32, CONTEXT),
-            lambda: service.unwrap(wrapped, "transit/freehold:v1", CONTEXT),
-        ):
-            with pytest.raises(Refused) as caught:
-                use()
-            assert caught.value.code == "keys.denied"
-            assert "secret" not in repr(caught.value.as_json())
-
-    def test_a_key_that_is_not_there(self) -> None:
-        assert code_of(lambda: self.open("none").key_id, Refused) == "keys.missing"
-        assert code_of(lambda: self.open("other/none").wrap(b"k", {}), Refused) == "keys.missing"
-
-    @pytest.mark.parametrize("status", [429, 500, 502, 503])
-    def test_a_sealed_or_busy_vault(self, service: KeyService, status: int) -> None:
-        wrapped = service.wrap(b"k" * 32, CONTEXT)
-        self.transit.status = status
-        for use in (
-            lambda: service.wrap(b"k" * 32, CONTEXT),
-            lambda: service.unwrap(wrapped, service.key_id, CONTEXT),
-        ):
-            assert code_of(use, Unreachable) == "keys.unreachable"
-
-    def test_a_vault_that_was_busy_for_a_moment(self, service: KeyService) -> None:
-        self.transit.busy = 2
-        wrapped = service.wrap(b"k" * 32, CONTEXT)
-        self.transit.busy = 2
-        assert service.unwrap(wrapped, service.key_id, CONTEXT) == b"k" * 32
-
-    def test_nobody_answers(self) -> None:
-        service = VaultKeyService.open(KeySettings("a", NOBODY, timeout=1, secrets={"token": "t"}))
-        assert code_of(lambda: service.wrap(b"k", {}), Unreachable) == "keys.unreachable"
-
-    @pytest.mark.parametrize("key", ["", "/", "a/", "../sys", "a/../b", "a b", "a?b", "."])
-    def test_what_is_no_name_of_a_key(self, key: str) -> None:
-        assert code_of(lambda: self.open(key), WrongUsage) == "usage"
-
-    def test_an_id_cannot_lead_elsewhere(self, service: KeyService) -> None:
-        wrapped, before = service.wrap(b"k" * 32, CONTEXT), len(self.transit.asked)
-        for key_id in (
-            "transit/../../sys/seal:v1",
-            "transit/a?b:v1",
-            "freehold:v1",
-            "transit/a:v0",
-        ):
-            assert code_of(lambda k=key_id: service.unwrap(wrapped, k, CONTEXT), IntegrityError)  # type: ignore[misc]
-        assert len(self.transit.asked) == before
-
-
-class TestDerivedVaultKeyService(VaultContract):
-    derived = True
-
-    def test_a_rotation_leaves_the_data_key_in_the_vault(
-        self, service: KeyService, folder: Path
-    ) -> None:
-        old, wrapped = service.key_id, service.wrap(b"k" * 32, CONTEXT)
-        newer = self.rotated(folder)
-        self.transit.asked.clear()
-        assert newer.rewrap(wrapped, old, CONTEXT).startswith(b"vault:v2:")
-        assert not [path for path in self.transit.asked if "decrypt" in path]
+    def test_who_may_not_ask_for_an_end(self) -> None:
+        with Stubber(self.kms) as stub:
+            stub.add_client_error("describe_key", "AccessDeniedException", "of 123456789012", 400)
+            service = KmsKeyService(self.kms, "alias/a")
+            assert code_of(service.ends, Refused) == "keys.denied"

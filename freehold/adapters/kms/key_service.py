@@ -23,7 +23,7 @@ from freehold.domain.errors import (
     Unreachable,
     WrongUsage,
 )
-from freehold.ports.key_service import KeyService, KeySettings, wrong_key
+from freehold.ports.key_service import End, KeyService, KeySettings, TellsEnds, wrong_key
 
 _ATTEMPTS = 3
 _MISSING = ("NotFoundException", "InvalidArnException", "ValidationException")
@@ -49,7 +49,7 @@ _NO_IDENTITY = (
 )
 
 
-class KmsKeyService(KeyService):
+class KmsKeyService(KeyService, TellsEnds):
     def __init__(self, client: Any, key: str) -> None:
         self._client, self._key = client, key
         self._lock = threading.Lock()
@@ -121,6 +121,33 @@ class KmsKeyService(KeyService):
                     DestinationEncryptionContext=dict(context),
                 )["CiphertextBlob"]
             )
+
+    def ends(self) -> tuple[End, ...]:
+        """Of the key: one that waits for its deletion, or whose imported material expires."""
+        with _boundary(self._key):
+            told = self._client.describe_key(KeyId=self._key)["KeyMetadata"]
+        ends = []
+        if "DeletionDate" in told:
+            ends.append(
+                End(
+                    f"the key {told['Arn']}",
+                    told["DeletionDate"].timestamp(),
+                    why=f"it waits for its deletion: DeletionDate={told['DeletionDate']}",
+                    hint="keep it: `aws kms cancel-key-deletion`, then `aws kms enable-key`; and"
+                    " rotate this store to another key before you let it go",
+                    is_loss=True,
+                )
+            )
+        if "ValidTo" in told:
+            ends.append(
+                End(
+                    f"the imported material of the key {told['Arn']}",
+                    told["ValidTo"].timestamp(),
+                    why=f"whoever imported it said so: ValidTo={told['ValidTo']}",
+                    hint="import the same material again, with a later end or with none",
+                )
+            )
+        return tuple(ends)
 
 
 def _region(key: str) -> str | None:

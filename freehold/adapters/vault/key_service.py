@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import hvac
@@ -29,7 +30,7 @@ from freehold.domain.errors import (
     Unreachable,
     WrongUsage,
 )
-from freehold.ports.key_service import KeyService, KeySettings, wrong_key
+from freehold.ports.key_service import End, KeyService, KeySettings, TellsEnds, wrong_key
 
 _PART = r"(?!\.{1,2}(?:/|:|\Z))[A-Za-z0-9_.-]+"
 _NAMED = re.compile(rf"(?:({_PART}(?:/{_PART})*)/)?({_PART})")
@@ -63,7 +64,7 @@ class _Key:
     derived: bool
 
 
-class VaultKeyService(KeyService):
+class VaultKeyService(KeyService, TellsEnds):
     """The version that wraps is the newest when it was first asked for."""
 
     def __init__(self, client: Any, mount: str, name: str) -> None:
@@ -132,6 +133,30 @@ class VaultKeyService(KeyService):
                 **_bound(key, context),
             )
             return str(answer["data"]["ciphertext"]).encode()
+
+    def ends(self) -> tuple[End, ...]:
+        """Of the token: a transit key has no end. The policy `default` lets a token ask."""
+        with _boundary(self._name):
+            try:
+                token = self._client.auth.token.lookup_self()["data"]
+            except _DENIED:
+                raise Refused(
+                    "the vault does not tell when the token ends",
+                    code="keys.denied",
+                    hint="renew the token; let it read auth/token/lookup-self, as `default` does",
+                ) from None
+            if token["expire_time"] is None:
+                return ()
+            at = datetime.fromisoformat(token["expire_time"]).timestamp()
+        again = "renew it, or " if token["renewable"] else ""
+        return (
+            End(
+                f"the token for the transit key {self._name}",
+                at,
+                why=f"expire_time={token['expire_time']}; nothing here renews it",
+                hint=f"{again}make a new one and give it to this site",
+            ),
+        )
 
     def _key(self, mount: str, name: str, key_id: str = "") -> _Key:
         with self._lock:

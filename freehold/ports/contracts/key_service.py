@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from freehold.domain.errors import IntegrityError
-from freehold.ports.key_service import KEY_ID, KeyService
+from freehold.ports.key_service import KEY_ID, KeyService, TellsEnds
 
 _CONTEXT = {"purpose": "contract", "site": "here"}
 
@@ -140,3 +140,24 @@ class KeyServiceContract(ABC):
 
     def test_its_secrets_are_not_shown(self, service: KeyService) -> None:
         assert "secret" not in repr(service).lower()
+
+    def test_what_it_can_do_has_its_suite(self, service: KeyService) -> None:
+        assert isinstance(service, TellsEnds) == isinstance(self, TellsEndsContract)
+
+
+class TellsEndsContract(ABC):
+    """Beside KeyServiceContract, of a service that has this ability. Override `ending`."""
+
+    @abstractmethod
+    def ending(self, folder: Path) -> tuple[TellsEnds, float, float]:
+        """A service of which one thing ends, and the seconds since 1970 UTC between which it
+        does."""
+
+    def test_of_what_lasts_there_is_no_end(self, service: TellsEnds) -> None:
+        assert service.ends() == ()
+
+    def test_an_end_is_told_with_its_cause_and_what_to_do(self, folder: Path) -> None:
+        service, earliest, latest = self.ending(folder)
+        (end,) = service.ends()
+        assert earliest <= end.at <= latest
+        assert end.what and end.why and end.hint

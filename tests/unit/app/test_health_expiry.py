@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 
 from freehold.app.site.health.disk import Room, examine_disk
-from freehold.app.site.health.expiry import examine_key, examine_tokens
+from freehold.app.site.health.expiry import (
+    examine_key,
+    examine_key_tokens,
+    examine_tokens,
+    of_end,
+)
 from freehold.app.site.health.finding import Finding, counted, duration, of_error, size, worst
 from freehold.domain.errors import IntegrityError, Unreachable
+from freehold.ports.key_service import End
 
 NOW = datetime(2030, 6, 1, 12, tzinfo=UTC)
 DAY = 86_400
@@ -68,9 +74,36 @@ def test_of_a_temporary_token_the_end_is_not_known_and_that_is_said() -> None:
 
 
 def test_the_token_of_a_key_service_ends_too() -> None:
-    (found,) = tokens({"FREEHOLD_AZURE_KEY_TOKEN": "t0ken-bytes"})
+    environment = {"FREEHOLD_AZURE_KEY_TOKEN": "t0ken-bytes"}
+    (found,) = examine_key_tokens("azure", environment)
     assert found.why == "FREEHOLD_AZURE_KEY_TOKEN is set"
     assert "key service" in found.what
+    assert tokens(environment) == []
+
+
+def test_of_a_token_whose_service_was_asked_nothing_more_is_said() -> None:
+    names = {f"FREEHOLD_AZURE_KEY_{name}": "t0ken-bytes" for name in ("TOKEN", "SESSION_TOKEN")}
+    (found,) = examine_key_tokens("azure", names, is_told=True)
+    assert found.why == "FREEHOLD_AZURE_KEY_SESSION_TOKEN is set"
+
+
+@pytest.mark.parametrize(
+    ("days", "is_loss", "standing", "words"),
+    [
+        (30, False, "good", "the token ends in 30 days"),
+        (3, False, "warning", "the token ends in 3 days"),
+        (-3, False, "bad", "the token ended 3 days ago"),
+        (30, True, "bad", "the token ends in 30 days, and then nobody can ever read what"),
+        (-3, True, "bad", "the token ended 3 days ago, and nobody can ever read what"),
+    ],
+)
+def test_what_of_a_key_service_ends(days: int, is_loss: bool, standing: str, words: str) -> None:
+    end = End("the token", NOW.timestamp() + days * DAY, "it is so", "renew it", is_loss)
+    found = of_end("azure", end, NOW.timestamp())
+    assert (found.check, found.standing, found.about) == ("expiry", standing, "azure")
+    assert found.what.startswith(words)
+    assert (found.why, found.hint) == (("", "") if standing == "good" else ("it is so", "renew it"))
+    assert found.figures == {"left_seconds": days * DAY}
 
 
 def test_who_has_no_token_has_nothing_that_ends() -> None:

@@ -1,4 +1,4 @@
-"""What ends by itself: tokens that open stores, and the site's own key."""
+"""What ends by itself: what opens stores and key services, and the site's own key."""
 
 import stat
 from collections.abc import Iterator, Mapping
@@ -6,27 +6,53 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from freehold.app.site.health.finding import Finding, duration
+from freehold.app.site.health.finding import Finding, Standing, duration
 from freehold.app.site.stores import KEY_SECRETS, secrets_of
+from freehold.ports.key_service import End
 from freehold.ports.object_store import STORE_SECRETS
 
 SOON = 7 * 86_400
 """Seconds before the end of a token at which it is told."""
 OLD_KEY = 365 * 86_400
+_TOKENS = ("session_token", "token")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def examine_tokens(site: str, environment: Mapping[str, str], now: float) -> Iterator[Finding]:
-    """Those by which a site's store and its keys are opened. `now`: seconds since 1970 UTC."""
+    """Those by which a site's store is opened. `now`: seconds since 1970 UTC."""
     found = secrets_of(site, STORE_SECRETS, environment)
-    of_keys = secrets_of(f"{site}-key", KEY_SECRETS, environment)
     if "sas_token" in found:
         yield _of_sas(site, found["sas_token"], now)
-    for name in ("session_token", "token"):
+    for name in _TOKENS:
         if name in found:
             yield _of_token(site, "its store", variable(site, name))
-        if name in of_keys:
+
+
+def examine_key_tokens(
+    site: str, environment: Mapping[str, str], is_told: bool = False
+) -> Iterator[Finding]:
+    """Those by which a site's key service is opened, as far as their end cannot be told. `is_told`:
+    the service has been asked for that of its own."""
+    found = secrets_of(f"{site}-key", KEY_SECRETS, environment)
+    for name in _TOKENS:
+        if name in found and not (is_told and name == "token"):
             yield _of_token(site, "its key service", variable(f"{site}-key", name))
+
+
+def of_end(site: str, end: End, now: float) -> Finding:
+    """Of a site's key service. `now`: seconds since 1970 UTC."""
+    left = end.at - now
+    lost = "nobody can ever read what it encrypted"
+    standing: Standing = "bad"
+    if left <= 0:
+        what = f"{end.what} ended {duration(left)} ago" + (f", and {lost}" if end.is_loss else "")
+    elif end.is_loss:
+        what = f"{end.what} ends in {duration(left)}, and then {lost}"
+    else:
+        what = f"{end.what} ends in {duration(left)}"
+        standing = "warning" if left < SOON else "good"
+    why, hint = (end.why, end.hint) if standing != "good" else ("", "")
+    return Finding("expiry", standing, what, why, hint, site, figures={"left_seconds": left})
 
 
 def variable(site: str, name: str) -> str:

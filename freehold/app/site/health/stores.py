@@ -2,19 +2,25 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from freehold.app.project.reading import OpenProject
 from freehold.app.site.abilities import StoreAbilities, probe
 from freehold.app.site.health.endpoints import examine_endpoint, knock
-from freehold.app.site.health.expiry import examine_tokens, variable
+from freehold.app.site.health.expiry import (
+    examine_key_tokens,
+    examine_tokens,
+    of_end,
+    variable,
+)
 from freehold.app.site.health.finding import Finding, duration, of_error
 from freehold.app.site.health.waiting import Patience, together, within
 from freehold.app.site.stores import open_keys, open_store
 from freehold.domain.errors import FreeholdError
 from freehold.domain.project import StoreSpec
 from freehold.ports.clock import Clock
+from freehold.ports.key_service import KeyService, TellsEnds
 from freehold.ports.object_store import ObjectStore
 
 NEEDED = ("put", "get", "ranges", "list", "delete")
@@ -52,7 +58,7 @@ def examine_store(
             lambda: _contents(site, spec, patience, environment),
             lambda: Examined(_endpoint(site, spec.endpoint, clock, patience)),
             lambda: Examined(_key_endpoint(site, spec, clock, patience, environment)),
-            lambda: Examined(_encryption(site, spec, patience, environment)),
+            lambda: Examined(_encryption(site, spec, clock, patience, environment)),
             lambda: Examined([*examine_tokens(site, environment, clock() / 1e6)]),
         ]
     )
@@ -161,28 +167,57 @@ def _rights(broken: Sequence[str]) -> str:
 
 
 def _encryption(
-    site: str, spec: StoreSpec, patience: Patience, environment: Mapping[str, str]
+    site: str,
+    spec: StoreSpec,
+    clock: Clock,
+    patience: Patience,
+    environment: Mapping[str, str],
 ) -> list[Finding]:
-    """Whether the key service wraps, and unwraps what it wrapped."""
+    """Whether the key service wraps, and what of it ends by itself."""
     if not spec.encryption:
         return []
     try:
         keys = open_keys(spec, site, environment)
-        data = bytes(32)
-
-        def turn() -> bool:
-            return keys.unwrap(keys.wrap(data, _CONTEXT), keys.key_id, _CONTEXT) == data
-
-        ask: Callable[[], bool] = turn
-        start = time.perf_counter()
-        same = within(patience.first, f"the key service of {site}", ask)
     except FreeholdError as error:
-        hint = "without this key the store cannot be read: bring it to this machine"
-        return [of_error("encryption", site, error, hint)]
-    if not same:
+        return [_no_key(site, error), *examine_key_tokens(site, environment)]
+    wraps = _wraps(site, keys, patience)
+    if wraps.unreachable or not isinstance(keys, TellsEnds):
+        return [wraps, *examine_key_tokens(site, environment)]
+    ends = _ends(site, keys, clock, patience)
+    return [wraps, *ends, *examine_key_tokens(site, environment, is_told=True)]
+
+
+def _wraps(site: str, keys: KeyService, patience: Patience) -> Finding:
+    """Whether it unwraps what it wrapped."""
+    data = bytes(32)
+    try:
+        start = time.perf_counter()
+        back = within(
+            patience.first,
+            f"the key service of {site}",
+            lambda: keys.unwrap(keys.wrap(data, _CONTEXT), keys.key_id, _CONTEXT),
+        )
+        took = duration(time.perf_counter() - start)
+    except FreeholdError as error:
+        return _no_key(site, error)
+    if back != data:
         what = "what its key service wrapped is not what it unwraps"
         hint = "let nothing be written to this store, and restore the key service from a backup"
-        return [Finding("encryption", "bad", what, why=keys.key_id, hint=hint, about=site)]
-    took = duration(time.perf_counter() - start)
+        return Finding("encryption", "bad", what, why=keys.key_id, hint=hint, about=site)
     what = f"the key {keys.key_id} wraps and unwraps, in {took}"
-    return [Finding("encryption", "good", what, about=site)]
+    return Finding("encryption", "good", what, about=site)
+
+
+def _no_key(site: str, error: FreeholdError) -> Finding:
+    hint = "without this key the store cannot be read: bring it to this machine"
+    return of_error("encryption", site, error, hint)
+
+
+def _ends(site: str, keys: TellsEnds, clock: Clock, patience: Patience) -> list[Finding]:
+    try:
+        ends = within(patience.first, f"the key service of {site}", keys.ends)
+    except FreeholdError as error:
+        what = "when its key, or the right to use it, ends is not known"
+        why = f"{error.what}: {error.why}" if error.why else error.what
+        return [Finding("expiry", "warning", what, why=why, hint=error.hint, about=site)]
+    return [of_end(site, end, clock() / 1e6) for end in ends]
