@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from freehold.app.drill.offline.account import OfflineReport
+from freehold.app.drill.offline.account import OfflineReport, SiteAccount
 from freehold.app.drill.offline.drill import offline_drill
 from freehold.app.drill.offline.hands import Hands
 from freehold.app.drill.offline.orders import Orders, open_twin
@@ -76,9 +76,11 @@ def show(report: OfflineReport) -> None:
         click.echo(f"production had nothing to serve: {report.began} was made first, for the drill")
     for met in report.probes:
         click.echo(f"  cut off: {met}")
-    for one in report.sites.values():
-        if one.trained:
-            _show_work(one.trained, one.released, one.site, one.predictions)
+    for one in report.not_probed:
+        click.echo(f"  not tried: {one}")
+    for site in report.sites.values():
+        if site.trained:
+            _show_work(site)
     sites = list(report.sites.values())
     rows = [
         (s.site, s.pid, s.endpoint or "", *(f"{s.entries[w]:,}" for w in s.entries), s.predictions)
@@ -99,17 +101,16 @@ def show(report: OfflineReport) -> None:
     _show_proofs(report)
 
 
-def _show_work(
-    trained: dict[str, object], released: dict[str, object], site: str, answered: int
-) -> None:
+def _show_work(site: SiteAccount) -> None:
+    trained, released = site.trained, site.released
     snapshots = trained["snapshots"]
-    assert isinstance(snapshots, dict)
     local = sum(1 for how in snapshots.values() if how == "local")
     approved = f"approved as {released['approved']}, " if released["approved"] else ""
+    verdict = "allowed" if trained["allowed"] else "did not allow"
     click.echo(
-        f"{site}: version {trained['version']} from {local} of {len(snapshots)} snapshots that were"
-        f" local, {trained['computed']} steps computed; policy allowed it; {approved}released"
-        f" at once as {released['release']}; {answered} predictions answered"
+        f"{site.site}: version {trained['version']} from {local} of {len(snapshots)} snapshots that"
+        f" were local, {trained['computed']} steps computed; policy {verdict} it; {approved}"
+        f"released at once as {released['release']}; {site.predictions} predictions answered"
     )
 
 

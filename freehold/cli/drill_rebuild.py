@@ -13,6 +13,9 @@ from freehold.app.project.reading import find_root, read_project
 from freehold.cli import drawing, output
 from freehold.domain.errors import FreeholdError
 
+SHOWN = 5
+"""Files that are not of the commit; the others are counted."""
+
 
 @click.command("rebuild")
 @click.option("--at", required=True, metavar="SITE", help="Where it is run anew.")
@@ -104,6 +107,12 @@ def show(report: RebuildReport) -> None:
     click.echo(
         f"no file of the project changed: {report.files:,} files, {report.tree[:23]}{commit}"
     )
+    if report.uncommitted:
+        shown = ", ".join(report.uncommitted[:SHOWN])
+        more = ", …" if len(report.uncommitted) > SHOWN else ""
+        click.echo(f"{len(report.uncommitted):,} files are not those of the commit: {shown}{more}")
+    elif report.commit:
+        click.echo("no file of the project is uncommitted")
     if not report.same_environment:
         click.echo("other packages are installed than when the first run was made")
     if report.stores[0] == report.stores[1]:

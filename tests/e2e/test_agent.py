@@ -16,6 +16,7 @@ import pytest
 
 from freehold.app.site.opening import open_site
 from freehold.app.site.trusting import rekey
+from freehold.replication.leases import all_work
 from freehold.serving.inference_messages import HEALTH_SERVICE, HealthCheckResponse
 
 SITES = """\
@@ -169,6 +170,54 @@ def test_what_an_agent_that_was_killed_had_begun_another_machine_ends(
     assert event(other, "work.completed")["accepted"]
     assert ended(second, other).code == 0
     assert row(first, name)["standing"] == "finished"
+
+
+WORKS = 6
+
+
+def test_two_agents_of_a_site_that_run_at_once_complete_each_work_once(
+    checkouts: tuple[Any, Any], started: Any
+) -> None:
+    """Both are inside a step before either may go on, and both live until all is done."""
+    first, second = checkouts
+    agents = {one.folder: started(one) for one in (first, second)}
+    asked = {ask(first) for _ in range(WORKS)}
+    eventually(lambda: all((folder / "begun").exists() for folder in agents))
+    for folder in agents:
+        (folder / "go").touch()
+    places = ((first, "onprem"), (first, "aws"), (second, "aws"))
+    eventually(lambda: first.freehold("sync").code == 0 and all_over(places))
+    assert [agent.poll() for agent in agents.values()] == [None, None]
+    done = []
+    for one in (first, second):
+        said = ended(one, agents[one.folder])
+        assert (said.code, "Traceback" in said.err) == (0, False), said.err
+        events = [json.loads(line) for line in said.out.splitlines()]
+        done.append({(e["work"], e["run"]) for e in events if e["event"] == "work.completed"})
+    for one, site in (*places, *places):
+        assert one.freehold("sync", "--site", site).code == 0
+    onprem, *others = (completions(one, site) for one, site in places)
+    assert onprem.keys() == asked
+    assert all(other == onprem for other in others)
+    assert {status for status, _, _ in onprem.values()} == {"finished"}
+    assert len({fact for _, fact, _ in onprem.values()}) == WORKS
+    assert all(done), "each of the two was inside one"
+    # Of a work that both had claimed before they met, two runs were made, and one counts.
+    assert {(work, run) for work, (_, _, run) in onprem.items()} <= done[0] | done[1]
+
+
+def completions(checkout: Any, site: str) -> dict[str, tuple[str, str, str]]:
+    """By work, as this site has it: the status, the fact and the run of the one that holds."""
+    with open_site(checkout.folder, site=site) as opened:
+        return {
+            one.name: (end.status, end.fact, end.run) if (end := one.completion) else ("", "", "")
+            for one in all_work(opened.state)
+        }
+
+
+def all_over(places: tuple[tuple[Any, str], ...]) -> bool:
+    standing = [completions(*place) for place in places]
+    return all(len(one) == WORKS and all(e[0] for e in one.values()) for one in standing)
 
 
 def test_an_agent_that_is_stopped_gives_its_work_back(

@@ -117,6 +117,19 @@ def test_a_site_that_answers_by_tls(
     assert (said.code, "Traceback" in said.err) == (0, False)
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_beyond_loopback_it_does_not_listen(serving: Any, host: str) -> None:
+    """It asks nobody for a token and speaks no TLS, and no option makes it do so."""
+    file = (serving.folder / "freehold.yaml").read_text()
+    serving.write("freehold.yaml", file + SITES.format(url="http://127.0.0.1:1"))
+    before = serving.standing()
+    said = serving.freehold("gateway", "--host", host, "--port", "0")
+    assert (said.code, said.out) == (1, "")
+    assert f"error[endpoint.not-loopback]: the endpoint does not listen on {host}\n" in said.err
+    assert "without authentication and TLS" in said.err and "hint:" in said.err
+    assert serving.standing() == before
+
+
 def test_a_certificate_that_nobody_trusts_is_no_site(serving: Any, front: TlsFront) -> None:
     """Nothing of a request reaches whoever shows it."""
     process, url = gateway(serving)

@@ -8,78 +8,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import pytest
-from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+
+from freehold.app.drill.offline.peers import PORT
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "three-sites"
 sys.path.insert(0, str(EXAMPLE))
 
-from signatures import Signatures  # noqa: E402
+from places import NamespacePlaces  # noqa: E402
 from world import SITES, STORE_OF, World, standing  # noqa: E402
-
-URL = "https://10.0.0.1:9443/bucket/a%2Bb/c?list-type=2&prefix=x%2Fy"
-SECRET = "a-secret-of-the-test"
-
-
-def signed(secret: str = SECRET, method: str = "PUT", body: bytes = b"hello") -> AWSRequest:
-    headers = {"host": "10.0.0.1:9443", "x-amz-meta-a": "1"}
-    request = AWSRequest(method, URL, data=body, headers=headers)
-    S3SigV4Auth(Credentials("WHO", secret), "s3", "us-east-1").add_auth(request)
-    return request
-
-
-def refusal(
-    request: AWSRequest, body: bytes = b"hello", late: timedelta = timedelta(), **other: str
-) -> str:
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    target = str(request.url).removeprefix("https://10.0.0.1:9443")
-    headers |= {name.replace("_", "-"): value for name, value in other.items()}
-    now = datetime.now(UTC) + late
-    return Signatures("WHO", SECRET).refusal(request.method, target, headers, body, now)
-
-
-def test_what_was_signed_passes_and_nothing_else_does() -> None:
-    assert refusal(signed()) == ""
-    assert "not signed" in refusal(AWSRequest("PUT", URL, headers={"host": "10.0.0.1:9443"}))
-    assert "not by a key" in refusal(signed("another"))
-    assert "body" in refusal(signed(), body=b"hullo")
-    assert "now" in refusal(signed(), late=timedelta(minutes=16))
-    assert "now" in refusal(signed(), late=-timedelta(minutes=16))
-    assert "every x-amz header" in refusal(signed(), x_amz_copy_source="/bucket/other")
-    assert "not by a key" in refusal(signed(), x_amz_meta_a="2")
-    assert "AWS4" in refusal(signed(), authorization="Bearer a")
-    for change in ("prefix=x%2Fz", "prefix=x%2Fy&max-keys=1"):
-        request = signed()
-        request.url = URL.replace("prefix=x%2Fy", change)
-        assert "not by a key" in refusal(request)
-    request = signed()
-    request.method = "DELETE"
-    assert "not by a key" in refusal(request)
-
-
-def test_more_escapes_than_were_signed_are_the_same_address() -> None:
-    request = signed()
-    request.url = URL.replace("list-type", "list%2Dtype").replace("prefix=x", "prefix=%78")
-    assert refusal(request) == ""
-
-
-def test_a_url_that_was_lent_holds_for_as_long_as_it_says() -> None:
-    request = AWSRequest("GET", URL, headers={"host": "10.0.0.1:9443"})
-    S3SigV4QueryAuth(Credentials("WHO", SECRET), "s3", "us-east-1", expires=60).add_auth(request)
-    assert refusal(request) == ""
-    assert "now" in refusal(request, late=timedelta(seconds=90))
-    request.url = str(request.url).replace("X-Amz-Expires=60", "X-Amz-Expires=600")
-    assert "not by a key" in refusal(request)
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +137,40 @@ def test_what_one_site_does_the_others_know(world: World) -> None:
     for site in SITES:
         told = at(world, site, "freehold", "audit", "verify").stdout
         assert all(f"{other}-" in told for other in SITES)
+
+
+CONNECT = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).close()
+    print("connected")
+except OSError as error:
+    print(repr(error))
+"""
+LISTENED = 9555
+
+
+@pytest.mark.servers
+def test_a_site_that_is_cut_reaches_no_peer_and_no_peer_reaches_it(world: World) -> None:
+    """By listeners of this test, at addresses where nothing of the product ever listens."""
+    network, places = world.network, NamespacePlaces(world)
+    assert network is not None
+
+    def connects(site: str, peer: str) -> bool:
+        command = [sys.executable, "-c", CONNECT, network.address(peer), str(LISTENED)]
+        return at(world, site, *command).stdout == "connected\n"
+
+    ways = [("onprem", "aws"), ("aws", "onprem"), ("onprem", "azure")]
+    with ExitStack() as listening:
+        for site in SITES:
+            listening.enter_context(network.listen(site, LISTENED))
+        assert [connects(*way) for way in ways] == [True, True, True]
+        places.cut("aws")
+        try:
+            assert [connects(*way) for way in ways] == [False, False, True]
+        finally:
+            places.heal("aws")
+        assert [connects(*way) for way in ways] == [True, True, True]
 
 
 @pytest.mark.servers
@@ -373,7 +351,13 @@ def test_the_offline_drill_with_links_that_go_down(drills: dict[str, Any]) -> No
         "azure → store of aws",
         "aws → store of aws",
         "aws → store of azure",
+        # And nobody at the site: each by its own address.
+        "onprem → aws",
+        "azure → aws",
+        "aws → onprem",
+        "aws → azure",
     }
+    assert said["not_probed"] == []
     agents = drills["example"]["agents"]
     assert drills["example"]["network"] is True
     for site in SITES:
@@ -402,8 +386,12 @@ def test_sites_and_their_agents_speak_to_the_fronts_of_stores_and_to_nobody_else
     assert len(fronts) == len(STORE_OF)
     for site in SITES:
         ours = [one for one in drills["sockets"] if one.place == site]
-        spoken = {one.peer for one in ours if not one.local.startswith("127.0.0.1:")}
-        assert spoken == fronts
+        beyond = {one for one in ours if not one.local.startswith("127.0.0.1:")}
+        # The drill tries its sites' addresses, where nobody listens.
+        tried = {one for one in beyond if one.peer.endswith(f":{PORT}")}
+        assert {one.state for one in tried} <= {"SYN-SENT"}
+        assert all("drill at-site" in one.command for one in tried)
+        assert {one.peer for one in beyond - tried} == fronts
         assert {one.peer for one in ours if "freehold agent" in one.command} >= fronts
 
 
@@ -438,6 +426,7 @@ def test_without_namespaces_the_drill_cuts_by_proxies(tmp_path: Path) -> None:
     check_left(said["exit"])
     example = said["example"]
     assert example["network"] is False
+    assert len(said["offline"]["not_probed"]) == 4, "all sites are one machine"
     for site in SITES:
         assert any("reached again" in line for line in example["agents"][site]) == (
             site == "onprem"

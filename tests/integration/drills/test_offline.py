@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from subprocess import Popen
+from typing import Any
 
 import pytest
 
@@ -15,9 +18,27 @@ from freehold.app.drill.offline.places import Places, spawn
 from freehold.app.drill.offline.stage import Stage
 from freehold.app.drill.production import standing
 from freehold.app.project.reading import OpenProject
+from freehold.cli import drill_offline
 from freehold.domain.errors import Failed, NotFound
 
 Check = Callable[[OpenProject], None]
+CLOSED = """\
+package freehold.closed
+
+import rego.v1
+
+rules := {"closed"}
+
+requires := {"input.model": "string"}
+
+cleared contains "closed" if {
+	count(input.model) == 0
+}
+
+deny contains {"rule": "closed", "message": "nothing is let in today"} if {
+	not "closed" in cleared
+}
+"""
 
 
 class Neighbours(Places):
@@ -37,7 +58,10 @@ class Neighbours(Places):
 
 
 def test_a_site_is_cut_off_works_alone_and_returns(
-    shop: OpenProject, nothing_left: Check, told: Callable[[str], None]
+    shop: OpenProject,
+    nothing_left: Check,
+    told: Callable[[str], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = standing(shop)
     report = offline_drill(shop, "aws", tell=told)
@@ -49,6 +73,7 @@ def test_a_site_is_cut_off_works_alone_and_returns(
     for one in (aws, onprem):
         assert one.trained["snapshots"] == {"baskets": "local"}
         assert one.trained["computed"] == 4
+        assert one.trained["allowed"] is True
         assert one.released["strategy"] == "immediate"
         assert one.released["approved"].endswith(one.site)
         assert one.predictions > 100
@@ -58,6 +83,9 @@ def test_a_site_is_cut_off_works_alone_and_returns(
     assert 38 < report.spanned < 50
     _check_conflict(report)
     _check_logs(report)
+    _check_probes(report)
+    drill_offline.show(report)
+    _check_shown(report, capsys.readouterr().out)
 
 
 def _check_conflict(report: OfflineReport) -> None:
@@ -79,12 +107,95 @@ def _check_logs(report: OfflineReport) -> None:
         assert log.before < log.at_return[site] <= log.after
 
 
+def _check_probes(report: OfflineReport) -> None:
+    """Of stores; both sites are this machine, so that of peers nothing is claimed."""
+    assert {one.partition(":")[0] for one in report.probes} == {
+        "aws → store of aws",
+        "onprem → store of aws",
+    }
+    assert sorted(report.not_probed) == [
+        "aws → onprem: onprem has no network address of its own here",
+        "onprem → aws: aws has no network address of its own here",
+    ]
+    assert report.as_json()["not_probed"] == report.not_probed
+
+
+def _check_shown(report: OfflineReport, shown: str) -> None:
+    """What a person reads is what the report has, figure by figure."""
+    lines = shown.splitlines()
+    assert lines[0] == "aws was cut off for 48 hours of its clock, and came back"
+    assert [line for line in lines if line.startswith("  cut off: ")] == [
+        f"  cut off: {one}" for one in report.probes
+    ]
+    assert [line for line in lines if line.startswith("  not tried: ")] == [
+        f"  not tried: {one}" for one in report.not_probed
+    ]
+    tables = [line.split() for line in lines]
+    assert ["site", "process", "endpoint", "before", "at", "return", "after", "predictions"] in (
+        tables
+    )
+    for one in report.sites.values():
+        held = (one.entries[when] for when in ("before", "at_return", "after"))
+        figures = (one.pid, one.endpoint, *held, one.predictions)
+        assert [one.site, *(str(figure) for figure in figures)] in tables
+        (worked,) = [line for line in lines if line.startswith(f"{one.site}: version ")]
+        assert f"version {one.trained['version']} from 1 of 1 snapshots that were local" in worked
+        assert "; policy allowed it; " in worked
+        assert f"approved as {one.released['approved']}, " in worked
+        assert f"released at once as {one.released['release']}" in worked
+        assert worked.endswith(f"; {one.predictions} predictions answered")
+    for log in report.logs:
+        held_at = ", ".join(f"{site} {size}" for site, size in log.at_return.items())
+        assert [log.writer, str(log.before), *held_at.split(), str(log.after)] in tables
+    conflict = report.conflict
+    assert f"conflict {conflict['conflict']} about abandon/champion: " in shown
+    assert f"; {conflict['holds']} holds until a person settles it\n" in shown
+    assert f"entries of aws span {report.spanned:.1f} hours\n" in shown
+    assert f"{report.kept} entries that a site had acknowledged are held by every site\n" in shown
+    assert f"one state everywhere; {report.verified} logs verify, at all sites together\n" in shown
+    standing_still = f"{report.production_entries} entries, {report.production_files} files"
+    assert f"production is as it was: {standing_still}; {report.removed} objects" in shown
+
+
+def test_a_version_that_policy_denies_ends_the_drill(
+    shop: OpenProject, nothing_left: Check, told: Any
+) -> None:
+    """What was trained during the cut is let in nowhere, and nothing says that it was."""
+    (shop.root / "policies" / "closed.rego").write_text(CLOSED)
+    before = standing(shop)
+    with pytest.raises(Failed) as caught:
+        offline_drill(shop, "aws", tell=told)
+    assert caught.value.code == "policy.denied"
+    assert "at aws: policy does not allow abandon@2 into traffic" in caught.value.what
+    assert "closed" in caught.value.why
+    assert "aws is cut off" in "\n".join(told.lines), "it came that far"
+    assert not [line for line in told.lines if "allowed" in line]
+    assert standing(shop) == before
+    nothing_left(shop)
+
+
 def test_a_project_that_never_ran_makes_a_first_model_for_the_drill(
     new_shop: OpenProject, nothing_left: Check
 ) -> None:
-    report = offline_drill(new_shop, "onprem", hours=6)
-    assert report.began == "abandon@2", "aws is the second site, and numbers so"
-    assert report.production_entries == 0
+    """As it is typed, for a person to read."""
+    typed = ("drill", "offline", "--cut", "onprem", "--hours", "6")
+    said = subprocess.run(
+        [sys.executable, "-m", "freehold.cli.main", *typed],
+        cwd=new_shop.root,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr
+    first, second, *_ = said.stdout.splitlines()
+    assert first == "onprem was cut off for 6 hours of its clock, and came back"
+    assert second == "production had nothing to serve: abandon@2 was made first, for the drill", (
+        "aws is the second site, and numbers so"
+    )
+    assert "production is as it was: 0 entries, " in said.stdout
+    assert "next: freehold drill rebuild --at SITE" in said.stderr
     assert not (new_shop.root / ".freehold").exists()
     nothing_left(new_shop)
 

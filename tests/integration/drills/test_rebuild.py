@@ -1,8 +1,10 @@
 """The rebuild drill on folders: same bytes, other bytes within and beyond tolerance, other code."""
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from subprocess import Popen
 
 import pytest
@@ -11,6 +13,7 @@ from freehold.app.drill.offline.places import Places, spawn
 from freehold.app.drill.production import standing
 from freehold.app.drill.rebuild.drill import rebuild_drill, require_rebuilt
 from freehold.app.project.reading import OpenProject
+from freehold.cli import drill_rebuild
 from freehold.domain.errors import Failed, NotFound
 
 Check = Callable[[OpenProject], None]
@@ -32,6 +35,56 @@ def test_the_latest_run_is_rebuilt_bit_by_bit(shop: OpenProject, nothing_left: C
     assert report.removed >= 6
     assert standing(shop) == before
     nothing_left(shop)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+    command = ["git", *who, "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_the_commit_is_told_and_what_is_not_of_it(
+    shop: OpenProject, nothing_left: Check, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git(shop.root, "init", "--quiet")
+    git(shop.root, "add", "--all")
+    git(shop.root, "commit", "--quiet", "--message", "the shop")
+    head = git(shop.root, "rev-parse", "HEAD")
+
+    report = rebuild_drill(shop, "aws")
+    assert (report.commit, report.uncommitted) == (head, ())
+    assert report.comparison.identical
+    drill_rebuild.show(report)
+    shown = capsys.readouterr().out
+    assert f"run {report.reference} at onprem on file, rebuilt at aws on file" in shown
+    assert len([line for line in shown.splitlines() if line.endswith("same")]) == 7
+    assert "1,000 rows scored by both models: largest difference 0, tolerance 0.005" in shown
+    assert "every artifact is the same, bit by bit" in shown
+    assert f"{report.files} files, {report.tree[:23]}, commit {head[:12]}\n" in shown
+    assert "no file of the project is uncommitted" in shown
+    assert f"production is as it was; {report.removed} objects of the drill removed" in shown
+
+    (shop.root / "README.md").unlink()
+    with (shop.root / "freehold.yaml").open("a") as file:
+        file.write("# changed\n")
+    (shop.root / "new file.txt").write_text("never added")
+    dirty = rebuild_drill(shop, "aws")
+    assert dirty.commit == head
+    assert sorted(dirty.as_json()["uncommitted"]) == ["README.md", "freehold.yaml", "new file.txt"]
+    drill_rebuild.show(dirty)
+    shown = capsys.readouterr().out
+    assert "3 files are not those of the commit: " in shown and "new file.txt" in shown
+    assert "no file of the project is uncommitted" not in shown
+    nothing_left(shop)
+
+
+def test_without_version_control_no_commit_is_claimed(
+    shop: OpenProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = rebuild_drill(shop, "aws")
+    assert (report.commit, report.uncommitted) == ("", ())
+    drill_rebuild.show(report)
+    assert "commit" not in capsys.readouterr().out
 
 
 def test_other_bytes_are_held_against_figures_and_scores(

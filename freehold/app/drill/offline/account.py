@@ -14,7 +14,8 @@ class SiteAccount:
     entries: dict[str, int] = field(default_factory=dict)
     """`before`, `at_return`, `after`: entries of all logs that the site held then."""
     trained: dict[str, Any] = field(default_factory=dict)
-    """run, version, package, snapshots, computed, headline; empty where nothing was trained."""
+    """run, version, package, snapshots, computed, headline, allowed (what the policies said of it);
+    empty where nothing was trained."""
     released: dict[str, Any] = field(default_factory=dict)
     """release, strategy, approved, version."""
     predictions: int = 0
@@ -48,7 +49,9 @@ class OfflineReport:
     began: str = ""
     """The version that was trained and released first where production had none."""
     probes: list[str] = field(default_factory=list)
-    """What each probe met during the cut."""
+    """What each probe of a store and of a peer met during the cut."""
+    not_probed: list[str] = field(default_factory=list)
+    """Ways to and from peers of which the drill proves nothing, and why."""
     spanned: float = 0.0
     """Hours between the cut site's first and last entry during the cut."""
     conflict: dict[str, Any] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from freehold.app.drill.offline import proofs
 from freehold.app.drill.offline.account import LogAccount, OfflineReport, SiteAccount
 from freehold.app.drill.offline.asked import Asked
 from freehold.app.drill.offline.crew import Crew
+from freehold.app.drill.offline.peers import PeerWays, addresses_of
 from freehold.app.drill.offline.places import Places
 from freehold.app.drill.offline.proofs import Answers, Head
 from freehold.app.drill.offline.proxy_places import ProxyPlaces
@@ -76,6 +77,8 @@ class _Drill:
         self._stage = stage
         self._sites = stage.sites
         self._heads: list[Head] = []
+        self._addresses: dict[str, str] = {}
+        self._peers = PeerWays(frozenset(), ())
         accounts = {site: SiteAccount(site) for site in stage.sites}
         self._report = OfflineReport(asked.cut, asked.hours, drill, accounts)
 
@@ -112,6 +115,8 @@ class _Drill:
                 proofs.require_reach({site: self._crew[site].ask("probe", stores=[site])})
         ways = proofs.require_reach(self._crew.ask("probe"))
         self._tell(f"{len(self._sites)} sites reach {ways} stores, each from its own process")
+        self._addresses = addresses_of(self._crew.ask("address"))
+        self._peers = PeerWays.of(self._asked.cut, self._ask_peers())
         if not begun_sites(self._asked.project) or not self._serving():
             self._first_model()
         for site in (self._asked.cut, self._asked.other):
@@ -134,11 +139,18 @@ class _Drill:
     def _cut_off(self) -> None:
         cut = self._asked.cut
         self._stage.cut()
-        self._tell(f"{cut} is cut off; every store is probed from every site")
+        self._tell(f"{cut} is cut off; every store and every peer's address is probed")
         probed = self._crew.ask("probe")
         self._report.probes = proofs.require_cut(cut, probed)
+        self._report.probes += self._peers.require_cut(cut, self._ask_peers())
+        self._report.not_probed = list(self._peers.not_probed)
         for met in self._report.probes:
             self._tell(f"  {met}")
+        for one in self._report.not_probed:
+            self._tell(f"  not tried: {one}")
+
+    def _ask_peers(self) -> Answers:
+        return self._crew.ask("peers", addresses=self._addresses)
 
     def _heal(self) -> None:
         self._stage.heal()
@@ -162,8 +174,10 @@ class _Drill:
     def _work(self, site: str) -> None:
         done = self._crew[site].ask("work", values=self._asked.values)
         account = self._report.sites[site]
-        trained = ("run", "version", "package", "snapshots", "computed", "headline")
+        trained = ("run", "version", "package", "snapshots", "computed", "headline", "allowed")
         account.trained = {name: done[name] for name in trained}
+        if done["allowed"] is not True:
+            raise proofs.failed(f"{site} released what no policy had allowed")
         released = ("release", "strategy", "approved", "version")
         account.released = {name: done[name] for name in released}
         account.endpoint = done["endpoint"]

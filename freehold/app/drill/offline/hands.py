@@ -19,6 +19,7 @@ import polars as pl
 from freehold.app.audit.verify import audit
 from freehold.app.conflict.conflicts import conflicts
 from freehold.app.drill.corner import ALL_AT_ONCE, empty_corner
+from freehold.app.drill.offline.peers import own_address, try_peers
 from freehold.app.drill.offline.work import ask, end_canary, take_snapshots, work
 from freehold.app.loop.replay import await_routing
 from freehold.app.release.serving_folder import publish
@@ -61,6 +62,7 @@ class Hands:
         self._endpoint: RunningEndpoint | None = None
         self._rows: pl.DataFrame | None = None
         self._verbs: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+            "address": self._address,
             "audit": self._audit,
             "champion": self._champion,
             "clean": self._clean,
@@ -69,6 +71,7 @@ class Hands:
             "head": lambda _: self._head(),
             "logs": self._logs,
             "note": self._note,
+            "peers": self._peers,
             "predict": self._predict,
             "prefix": self._prefix,
             "probe": self._probe,
@@ -119,6 +122,16 @@ class Hands:
         except FreeholdError as error:
             return f"{error.code}: {error.what}"
         return "" if found == data else "storage.altered: it gave other bytes than were put"
+
+    def _address(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """Where others would find this process, as it speaks to the stores."""
+        sites = self._site.project.spec.sites.values()
+        return {"address": own_address(one.store.endpoint for one in sites)}
+
+    def _peers(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """`addresses`: by site; all others than this one are tried."""
+        others = {k: v for k, v in order["addresses"].items() if k != self._site.name}
+        return {"peers": try_peers(others)}
 
     def _store(self, name: str) -> ObjectStore:
         return open_store(self._site.project.spec.sites[name].store, name, os.environ)

@@ -90,7 +90,7 @@ def work(site: Site, model: str, values: Mapping[str, Any]) -> Worked:
         run=finished.outcome.run,
         snapshots=_snapshots(planned, finished),
         computed=sum(1 for one in finished.outcome.steps.values() if not one.cached),
-        version=version,
+        version=plan.version,
         proposal=proposal.name if proposal else "",
         release=begun,
         rows=_rows(site, finished),

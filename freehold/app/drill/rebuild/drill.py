@@ -19,7 +19,7 @@ from freehold.app.drill.offline.orders import drill_location
 from freehold.app.drill.offline.places import Places
 from freehold.app.drill.place import DrillPlace, drill_folder, sweep
 from freehold.app.drill.production import differences, files_of, standing
-from freehold.app.drill.project_copy import copy_project
+from freehold.app.drill.project_copy import NOT_COPIED, copy_project
 from freehold.app.drill.rebuild.anew import RebuildOrders
 from freehold.app.drill.rebuild.comparison import Comparison, compare
 from freehold.app.drill.rebuild.made import Made
@@ -50,6 +50,9 @@ class RebuildReport:
     """Kinds of the two working stores, by their addresses: `file`, `s3`, `az`, `gs`."""
     commit: str
     """Of version control; empty without."""
+    uncommitted: tuple[str, ...]
+    """Files that were run as they lie here and are not those of the commit: changed, gone or never
+    added. What version control is told to ignore is not among them."""
     tree: str
     """Digest over all files of the project, before and after."""
     files: int
@@ -106,21 +109,14 @@ def rebuild_drill(
     folder = drill_folder(project, drill)
     location = drill_location(project.spec.sites[at].store, drill, at)
     before, tree, commit = standing(project), _tree(project.root), _commit(project.root)
+    uncommitted = _uncommitted(project.root) if commit else ()
     place = DrillPlace.claim(folder, {at: location})
     doors = Doors(folder / "doors", {at: location})
     try:
         reference = reference_of(project, run, folder, places, tell)
         _require_allowed(project.spec.sites, at, reference)
         tell(f"run {reference.made.run} of {reference.made.pipeline} is rebuilt at {at}")
-        orders = RebuildOrders(
-            root=str(folder / "rebuilt"),
-            site=at,
-            pipeline=reference.made.pipeline,
-            parameters=reference.parameters,
-            store=location,
-            codes={name: step.code for name, step in reference.made.steps.items()},
-            table=str(reference.table) if reference.table else "",
-        )
+        orders = _orders(folder / "rebuilt", at, location, reference)
         copy_project(project.root, Path(orders.root))
         said = run_anew(orders, folder / "rebuilt.json", places)
         if _tree(Path(orders.root)) != tree:
@@ -145,6 +141,7 @@ def rebuild_drill(
         parameters=reference.parameters,
         stores=("file", location.partition(":")[0]),
         commit=commit,
+        uncommitted=uncommitted,
         tree=tree,
         files=sum(1 for _ in files_of(project.root, _NOT_PROJECT)),
         same_environment=_environments(reference.made) == _environments(after),
@@ -152,6 +149,18 @@ def rebuild_drill(
         removed=said["removed"],
         production_unchanged=True,
         seconds=time.monotonic() - began,
+    )
+
+
+def _orders(root: Path, at: str, location: str, reference: Reference) -> RebuildOrders:
+    return RebuildOrders(
+        root=str(root),
+        site=at,
+        pipeline=reference.made.pipeline,
+        parameters=reference.parameters,
+        store=location,
+        codes={name: step.code for name, step in reference.made.steps.items()},
+        table=str(reference.table) if reference.table else "",
     )
 
 
@@ -196,13 +205,26 @@ def _tree(root: Path) -> str:
 
 def _commit(root: Path) -> str:
     """Of the repository that the project lies in; empty where there is none, or no git."""
-    git = shutil.which("git")
-    if git is None:
+    if shutil.which("git") is None:
         return ""
-    done = subprocess.run(
-        [git, "-C", str(root), "rev-parse", "HEAD"], check=False, capture_output=True, text=True
-    )
+    done = _git(root, "rev-parse", "HEAD")
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _uncommitted(root: Path) -> tuple[str, ...]:
+    """Paths below the repository. Raises Failed where git does not tell."""
+    elsewhere = [f":(exclude,glob)**/{name}/**" for name in NOT_COPIED]
+    asked = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all")
+    done = _git(root, *asked, "--", ".", *elsewhere)
+    if done.returncode:
+        raise _failed("git does not say what is uncommitted", done.stderr.strip())
+    return tuple(line[len("XY ") :] for line in done.stdout.split("\0") if line)
+
+
+def _git(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Without the index's lock, so that whoever works in the checkout is not disturbed."""
+    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
 
 
 def _failed(what: str, why: str = "", hint: str = "") -> Failed:
