@@ -1,10 +1,11 @@
-"""Artifacts through a folder in a process of its own, so that its peak is its own."""
+"""Artifacts through a folder in a process of its own, so that its peak is its own: the digests are
+read from a file while they are taken in, and no list of them is counted."""
 
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,21 +37,26 @@ def measured(objects: DiskObjectStore, digests: Sequence[str], folder: Path) -> 
     return Passage(**json.loads(done.stdout))
 
 
-def passed(root: Path, digests: Sequence[str], folder: Path) -> Passage:
+def passed(root: Path, asked: Path, folder: Path) -> Passage:
     store = DiskObjectStore(folder / "store")
     begun = time.perf_counter()
-    sent = publish_artifacts(digests, DiskObjectStore(root), store)
+    sent = publish_artifacts(_lines(asked), DiskObjectStore(root), store)
     there = time.perf_counter()
-    found = fetch_artifacts(digests, {"store": store}, DiskObjectStore(folder / "back"))
+    found = fetch_artifacts(_lines(asked), {"store": store}, DiskObjectStore(folder / "back"))
     back = time.perf_counter()
-    if sent.artifacts != len(digests) or len(found.got) != len(digests):
+    count = sum(1 for _ in _lines(asked))
+    if sent.artifacts != count or len(found.got) != count:
         raise RuntimeError(f"not all went there and back: {found.faults}")
     return Passage(there - begun, back - there, peak_bytes() / 2**20)
 
 
+def _lines(asked: Path) -> Iterator[str]:
+    with asked.open() as file:
+        yield from map(str.rstrip, file)
+
+
 def main(root: str, asked: str, folder: str) -> None:
-    digests = Path(asked).read_text().split()
-    print(json.dumps(asdict(passed(Path(root), digests, Path(folder)))))
+    print(json.dumps(asdict(passed(Path(root), Path(asked), Path(folder)))))
 
 
 if __name__ == "__main__":

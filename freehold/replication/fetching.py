@@ -6,15 +6,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-import polars as pl
+import numpy as np
 
 from freehold.domain.artifact import object_key
 from freehold.domain.errors import StorageFailed, Unreachable
 from freehold.ports.object_store import Moved, MovesFiles, ObjectStore, PutsTogether
-from freehold.replication.holdings import ArtifactFault, Holdings, hexadecimal, what_store_has
+from freehold.replication.digests import Digests, Mask, hexadecimals
+from freehold.replication.holdings import ArtifactFault, Holdings, Part, what_store_has
 from freehold.replication.layout import pack_key
 
 Answer = TypeVar("Answer")
@@ -27,6 +29,8 @@ _TASK = 64
 """Artifacts that one thread verifies and puts in one go, at most."""
 _TASK_BYTES = 1024 * 1024
 """Bytes of artifacts from which on such a task is full."""
+_ALONE = 1024
+"""Artifacts by themselves that are asked for before the next ones are."""
 _GAP = 64 * 1024
 """Bytes that are rather read than skipped by another request."""
 _LARGE = 8 * 1024 * 1024
@@ -37,7 +41,7 @@ _LARGE = 8 * 1024 * 1024
 class Fetched:
     """Digests `sha256:…`, sorted."""
 
-    got: tuple[str, ...]
+    got: Digests
     missing: tuple[str, ...]
     """That no store has, or gave."""
     corrupt: tuple[str, ...]
@@ -66,12 +70,11 @@ def fetch_artifacts(
     ValueError for what is no digest, and what the own store raises; what is wrong with the others
     is among the faults.
     """
-    wanted = {hexadecimal(digest) for digest in digests}
+    wanted = Digests.of(digests)
     fetching = _Fetching(wanted, objects, scratch, moved, read)
-    asked = set(fetching.wanted)
     with ThreadPoolExecutor(_PARALLEL) as pool:
         for name, store in stores.items():
-            if not fetching.wanted:
+            if fetching.here.all():
                 break
             known = (holdings or {}).get(name) or fetching.ask(
                 name, partial(what_store_has, store, name=name)
@@ -80,13 +83,18 @@ def fetch_artifacts(
                 fetching.faults.update(dict.fromkeys(known.faults))
                 fetching.from_packs(name, store, known, pool)
                 fetching.alone(name, store, known, pool)
+    left = wanted.only(~fetching.here)
     return Fetched(
-        _named(asked - fetching.wanted),
-        _named(fetching.wanted - fetching.spoiled),
-        _named(fetching.wanted & fetching.spoiled),
+        wanted.only(fetching.here),
+        tuple(one for one in left if one not in fetching.spoiled),
+        tuple(one for one in left if one in fetching.spoiled),
         fetching.bytes,
         tuple(fetching.faults),
     )
+
+
+Member = tuple[int, str, int, int]
+"""Position among what is wanted, hexadecimal digest, offset in the pack, size."""
 
 
 @dataclass(frozen=True)
@@ -96,19 +104,20 @@ class _Range:
     pack: str
     start: int
     stop: int
-    members: list[tuple[str, int, int]]
-    """Hexadecimal digest, offset in the pack, size."""
+    members: list[Member]
 
 
 class _Fetching:
     def __init__(
-        self, wanted: set[str], objects: ObjectStore, scratch: Path | None, moved: Moved, read: Read
+        self, wanted: Digests, objects: ObjectStore, scratch: Path | None, moved: Moved, read: Read
     ) -> None:
-        self.wanted = wanted
-        """Hexadecimal digests that are not here yet."""
+        self._wanted = wanted
+        self.here = np.zeros(len(wanted), bool)
+        """Which of them are."""
         self._objects, self._scratch, self._moved = objects, scratch, moved
         self._told = read
         self.spoiled: set[str] = set()
+        """`sha256:…`."""
         self.faults: dict[ArtifactFault, None] = {}
         self.bytes = 0
 
@@ -117,24 +126,32 @@ class _Fetching:
     ) -> None:
         """What lies in several packs is taken from the first that has it whole. Places are looked
         up for some packs at a time: of hundreds of thousands, no other list is in memory."""
-        for rows in known.places_by_copy():
-            rows = rows.filter(pl.Series([one in self.wanted for one in rows["digest"]]))
+        for parts in known.parts_by_copy(self._wanted):
             under_way: deque[tuple[_Range, Future[bytes | None]]] = deque()
-            for part in _ranges(rows, known.packed):
+            for part in chain.from_iterable(map(self._ranges, parts)):
                 under_way.append((part, pool.submit(self._read, name, store, part)))
                 if len(under_way) > _RANGES_AHEAD:
                     self._keep(name, *under_way.popleft(), pool)
             while under_way:
                 self._keep(name, *under_way.popleft(), pool)
 
+    def _ranges(self, part: Part) -> Iterator[_Range]:
+        return _ranges(part, ~self.here[part.wanted])
+
     def alone(
         self, name: str, store: ObjectStore, known: Holdings, pool: ThreadPoolExecutor
     ) -> None:
-        there = sorted(self.wanted & known.alone)
-        for digest, size in pool.map(lambda one: (one, self._one(name, store, one)), there):
-            if size is not None:
-                self.wanted.discard(digest)
-                self.bytes += size
+        found = self._wanted.find(known.alone.rows)
+        there = found[found >= 0]
+        there = there[~self.here[there]]
+        for start in range(0, len(there), _ALONE):
+            positions = there[start : start + _ALONE]
+            digests = hexadecimals(self._wanted.rows[positions])
+            sizes = pool.map(partial(self._one, name, store), digests)
+            for position, size in zip(positions, sizes, strict=True):
+                if size is not None:
+                    self.here[position] = True
+                    self.bytes += size
 
     def ask(self, name: str, question: Callable[[], Answer], digest: str = "") -> Answer | None:
         """A store that fails is a fault of its own, and the others go on."""
@@ -168,24 +185,26 @@ class _Fetching:
         ]
         for task in tasks:
             kept, size = task.result()
-            self.wanted.difference_update(kept)
+            self.here[kept] = True
             self.bytes += size
 
     def _check(
-        self, name: str, part: _Range, members: Sequence[tuple[str, int, int]], data: bytes
-    ) -> tuple[list[str], int]:
-        kept: list[tuple[str, bytes]] = []
-        for digest, offset, size in members:
+        self, name: str, part: _Range, members: Sequence[Member], data: bytes
+    ) -> tuple[list[int], int]:
+        kept: list[int] = []
+        objects: list[tuple[str, bytes]] = []
+        for position, digest, offset, size in members:
             start = offset - part.start
             content = data[start : start + size]
             if sha256(content).hexdigest() == digest:
-                kept.append((digest, content))
+                kept.append(position)
+                objects.append((_key(digest), content))
             else:
                 self._spoil(name, digest, f"not what the pack {part.pack} should hold")
-        self._put([(_key(digest), content) for digest, content in kept])
-        moved = sum(len(content) for _, content in kept)
+        self._put(objects)
+        moved = sum(len(content) for _, content in objects)
         self._moved(moved)
-        return [digest for digest, _ in kept], moved
+        return kept, moved
 
     def _put(self, objects: Sequence[tuple[str, bytes]]) -> None:
         if isinstance(self._objects, PutsTogether):
@@ -243,40 +262,41 @@ class _Fetching:
             path.unlink(missing_ok=True)
 
     def _spoil(self, name: str, digest: str, what: str) -> None:
-        self.spoiled.add(digest)
+        self.spoiled.add(f"sha256:{digest}")
         self._fault(name, "artifact.corrupt", what, digest)
 
 
-def _ranges(rows: pl.DataFrame, packed: pl.DataFrame) -> Iterator[_Range]:
-    """Requests that read these rows: what lies close together by one; a pack of which most is
+def _ranges(part: Part, absent: Mask) -> Iterator[_Range]:
+    """Requests that read the absent ones: what lies close together by one; a pack of which most is
     wanted by one, too."""
-    if rows.is_empty():
-        return
-    whole = packed.join(rows.select("pack").unique(), on="pack", how="semi")
-    sizes = dict(whole.group_by("pack").agg(pl.col("size").sum()).iter_rows())
-    for (pack,), part in rows.sort("pack", "offset").group_by("pack", maintain_order=True):
-        gap = sizes[pack] if 2 * part["size"].sum() >= sizes[pack] else 0
-        gap = max(gap, _GAP)
-        members: list[tuple[str, int, int]] = []
-        start = stop = 0
-        for digest, offset, size in part.select("digest", "offset", "size").iter_rows():
-            if members and offset - stop > gap:
-                yield _Range(str(pack), start, stop, members)
-                members = []
-            if not members:
-                start = stop = offset
-            members.append((digest, offset, size))
-            stop = max(stop, offset + size)
-        yield _Range(str(pack), start, stop, members)
+    places, positions = part.places[absent], part.wanted[absent]
+    order = np.argsort(places["offset"], kind="stable")
+    places, positions = places[order], positions[order]
+    gap = part.size if 2 * int(places["size"].sum()) >= part.size else 0
+    gap = max(gap, _GAP)
+    digests, offsets, sizes = hexadecimals(places["digest"]), places["offset"], places["size"]
+    members: list[Member] = []
+    start = stop = 0
+    for member in zip(positions.tolist(), digests, offsets.tolist(), sizes.tolist(), strict=True):
+        _, _, offset, size = member
+        if members and offset - stop > gap:
+            yield _Range(part.pack, start, stop, members)
+            members = []
+        if not members:
+            start = stop = offset
+        members.append(member)
+        stop = max(stop, offset + size)
+    if members:
+        yield _Range(part.pack, start, stop, members)
 
 
-def _tasks(members: Iterable[tuple[str, int, int]]) -> Iterator[list[tuple[str, int, int]]]:
+def _tasks(members: Iterable[Member]) -> Iterator[list[Member]]:
     """What lies side by side: digests in order, which share a folder."""
-    task: list[tuple[str, int, int]] = []
+    task: list[Member] = []
     gathered = 0
     for member in members:
         task.append(member)
-        gathered += member[2]
+        gathered += member[-1]
         if len(task) == _TASK or gathered >= _TASK_BYTES:
             yield task
             task, gathered = [], 0
@@ -291,10 +311,6 @@ def _digest_of_file(path: Path) -> tuple[str, int]:
             digest.update(chunk)
             size += len(chunk)
     return digest.hexdigest(), size
-
-
-def _named(digests: Iterable[str]) -> tuple[str, ...]:
-    return tuple(f"sha256:{digest}" for digest in sorted(digests))
 
 
 def _key(digest: str) -> str:

@@ -1,24 +1,25 @@
 """Which artifacts a meeting store has, and where: by themselves or in packs."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
-import polars as pl
+import numpy as np
+import numpy.typing as npt
 
 from freehold.ports.object_store import ObjectStore
+from freehold.replication.digests import Digests, Positions, hexadecimals
 from freehold.replication.fault import NotBelieved
 from freehold.replication.layout import ARTIFACTS, PACKS, pack_key, pack_of
-from freehold.replication.pack import SCHEMA, TAIL, decode_directory, directory_range
+from freehold.replication.pack import TAIL, Places, decode_directory, directory_range
 
-_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _ALONE = re.compile(re.escape(ARTIFACTS) + r"([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _PARALLEL = 16
 _ROWS = 20_000
 """Places that are looked up at a time, and what a pack has more."""
-_PLACES = {**SCHEMA, "pack": pl.String}
 
 
 @dataclass(frozen=True)
@@ -35,53 +36,74 @@ class ArtifactFault:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Of a pack, some places, and where their digests are among those that are wanted."""
+
+    pack: str
+    """Hexadecimal digest."""
+    size: int
+    """Bytes of all artifacts in the pack."""
+    places: Places
+    wanted: Positions
+
+
+@dataclass(frozen=True)
 class Holdings:
     """Of one store at one time, as its names and directories claim: not verified."""
 
-    packed: pl.DataFrame
-    """`digest` (hexadecimal), `offset`, `size`, `pack` (hexadecimal); some in several packs."""
-    alone: frozenset[str]
-    """Hexadecimal digests."""
+    packed: Mapping[str, Places]
+    """What lies in each pack, by its hexadecimal digest; some of it in several."""
+    alone: Digests
     packs: frozenset[str]
+    """Hexadecimal digests, also of those whose directory is corrupt."""
     faults: tuple[ArtifactFault, ...] = ()
 
     @property
     def digests(self) -> frozenset[str]:
         """`sha256:…` of all."""
-        return frozenset(f"sha256:{one}" for one in self.alone.union(self.packed["digest"]))
+        packed = (hexadecimals(places["digest"]) for places in self.packed.values())
+        return frozenset(self.alone) | {f"sha256:{one}" for one in chain.from_iterable(packed)}
 
-    def lacking(self, digests: Sequence[str]) -> list[str]:
-        """Hexadecimal digests of those given that are not there, in their order."""
-        wanted = pl.DataFrame({"digest": digests}, schema={"digest": pl.String})
-        absent = wanted.join(self.packed, on="digest", how="anti", maintain_order="left")
-        return [digest for digest in absent["digest"] if digest not in self.alone]
+    def lacking(self, digests: Digests) -> Digests:
+        """Those of the given ones that are not there."""
+        return digests.only((self.packed_sizes(digests) < 0) & (self.alone.find(digests.rows) < 0))
 
-    def places(self, digests: Iterable[str]) -> pl.DataFrame:
-        """The rows of `packed` for hexadecimal digests."""
-        wanted = pl.DataFrame({"digest": list(digests)}, schema={"digest": pl.String})
-        return self.packed.join(wanted, on="digest", how="semi")
+    def packed_sizes(self, digests: Digests) -> npt.NDArray[np.int64]:
+        """Bytes of each that lies in a pack; -1 for the others."""
+        sizes = np.full(len(digests), -1)
+        for places in self.packed.values():
+            found = digests.find(places["digest"])
+            sizes[found[found >= 0]] = places["size"][found >= 0]
+        return sizes
 
-    def places_by_copy(self) -> Iterator[pl.DataFrame]:
-        """The rows of `packed`, of whole packs at a time: first one place of every digest, then a
-        second of those that have one, and so on."""
-        left = self.packed
-        while not left.is_empty():
-            is_first = left["digest"].is_first_distinct()
-            now, left = left.filter(is_first), left.filter(~is_first)
-            for start, length in _whole_packs(now["pack"]):
-                yield now.slice(start, length)
-
-
-def _whole_packs(packs: pl.Series) -> Iterator[tuple[int, int]]:
-    """Start and length of stretches of rows that end where a pack does."""
-    start = length = 0
-    for run in packs.rle().struct.field("len"):
-        length += run
-        if length >= _ROWS:
-            yield start, length
-            start, length = start + length, 0
-    if length:
-        yield start, length
+    def parts_by_copy(self, digests: Digests) -> Iterator[list[Part]]:
+        """Where those that lie in packs do, some packs at a time: first one place of every digest,
+        then a second of those that have one, and so on."""
+        left: Collection[tuple[str, Places]] = self.packed.items()
+        while left:
+            seen = np.zeros(len(digests), bool)
+            now: list[Part] = []
+            rows = 0
+            later: list[tuple[str, Places]] = []
+            for pack, places in left:
+                found = digests.find(places["digest"])
+                places, found = places[found >= 0], found[found >= 0]
+                is_first = np.zeros(len(found), bool)
+                is_first[np.unique(found, return_index=True)[1]] = True
+                is_first &= ~seen[found]
+                seen[found] = True
+                if is_first.any():
+                    size = int(self.packed[pack]["size"].sum())
+                    now.append(Part(pack, size, places[is_first], found[is_first]))
+                    rows += len(now[-1].places)
+                if not is_first.all():
+                    later.append((pack, places[~is_first]))
+                if rows >= _ROWS:
+                    yield now
+                    now, rows = [], 0
+            if now:
+                yield now
+            left = later
 
 
 def what_store_has(
@@ -93,43 +115,34 @@ def what_store_has(
     """
     packs = frozenset(filter(None, map(pack_of, store.keys(PACKS))))
     matches = (_ALONE.fullmatch(key) for key in store.keys(ARTIFACTS))
-    alone = frozenset(found[2] for found in matches if found is not None)
+    alone = Digests.of(f"sha256:{found[2]}" for found in matches if found is not None)
     if known is not None and known.packs == packs:
         return Holdings(known.packed, alone, packs, known.faults)
-    frames = [pl.DataFrame(schema=_PLACES)]
+    packed: dict[str, Places] = {}
     faults: list[ArtifactFault] = []
     if known is not None:
-        frames.append(known.packed.filter(pl.col("pack").is_in(list(packs))))
+        packed |= {pack: places for pack, places in known.packed.items() if pack in packs}
         faults += [one for one in known.faults if one.digest.partition(":")[2] in packs]
     new = sorted(packs - known.packs if known is not None else packs)
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        for read in pool.map(partial(_places, store, name), new):
+        for pack, read in zip(new, pool.map(partial(_places, store, name), new), strict=True):
             if isinstance(read, ArtifactFault):
                 faults.append(read)
             else:
-                frames.append(read)
-    return Holdings(pl.concat(frames), alone, packs, tuple(faults))
+                packed[pack] = read
+    return Holdings(packed, alone, packs, tuple(faults))
 
 
-def hexadecimal(digest: str) -> str:
-    """Of `sha256:…`. Raises ValueError if it is no such digest."""
-    found = _DIGEST.fullmatch(digest)
-    if found is None:
-        raise ValueError(f"not a digest of an artifact: {digest!r}")
-    return found[1]
-
-
-def _places(store: ObjectStore, name: str, pack: str) -> pl.DataFrame | ArtifactFault:
+def _places(store: ObjectStore, name: str, pack: str) -> Places | ArtifactFault:
     try:
-        frame = _read_directory(store, pack_key(pack))
+        return _read_directory(store, pack_key(pack))
     except NotBelieved as exc:
         return ArtifactFault(name, exc.kind, exc.what, f"sha256:{pack}")
     except KeyError:
         return ArtifactFault(name, "pack.missing", "it is gone", f"sha256:{pack}")
-    return frame.with_columns(pack=pl.lit(pack))
 
 
-def _read_directory(store: ObjectStore, key: str) -> pl.DataFrame:
+def _read_directory(store: ObjectStore, key: str) -> Places:
     size = store.size(key)
     if size is None:
         raise KeyError(key)

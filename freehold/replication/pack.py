@@ -18,8 +18,10 @@ from hashlib import sha256
 from io import BytesIO
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from freehold.replication.digests import ROW
 from freehold.replication.fault import NotBelieved
 
 ARTIFACT_LIMIT = 1024 * 1024
@@ -68,8 +70,11 @@ _SAME = {
     "disk": 0,
 }
 """What they all have, whoever wrote them."""
-_HEXADECIMAL = np.frombuffer(b"0123456789abcdef", np.uint8)
-SCHEMA = {"digest": pl.String, "offset": pl.Int64, "size": pl.Int64}
+_SCHEMA = {"digest": pl.String, "offset": pl.Int64, "size": pl.Int64}
+PLACE = np.dtype([("digest", ROW), ("offset", "<u4"), ("size", "<u4")])
+"""Where an artifact lies in its pack: bytes from its start, and bytes."""
+Places = npt.NDArray[np.void]
+"""Of `PLACE`."""
 
 
 def encode_pack(members: Iterable[tuple[str, bytes]]) -> tuple[str, bytes, bytes]:
@@ -100,7 +105,7 @@ def encode_pack(members: Iterable[tuple[str, bytes]]) -> tuple[str, bytes, bytes
     end = _END.pack(0x06054B50, 0, 0, len(entries), len(entries), entries.nbytes, at, 0)
     archive = b"".join((*parts, entries.tobytes(), end))
     index = BytesIO()
-    frame = pl.DataFrame({"digest": digests, "offset": offsets, "size": sizes}, schema=SCHEMA)
+    frame = pl.DataFrame({"digest": digests, "offset": offsets, "size": sizes}, schema=_SCHEMA)
     frame.write_parquet(index, compression="zstd", compression_level=1)
     return sha256(archive).hexdigest(), archive, index.getvalue()
 
@@ -119,22 +124,24 @@ def directory_range(tail: bytes, size: int) -> tuple[int, int]:
     return start, start + length
 
 
-def decode_directory(directory: bytes, start: int) -> pl.DataFrame:
-    """`digest` (hexadecimal), `offset` and `size` in bytes, a row per artifact, of the directory
-    that begins at `start` of its pack. Raises NotBelieved unless all of them lie before it."""
+def decode_directory(directory: bytes, start: int) -> Places:
+    """A row per artifact of the directory that begins at `start` of its pack.
+    Raises NotBelieved unless all of them lie before it."""
     if len(directory) % _ENTRY.itemsize:
         raise NotBelieved("pack.corrupt", "its directory is cut off")
     entries = np.frombuffer(directory, _ENTRY)
     if any((entries[field] != value).any() for field, value in _SAME.items()):
         raise NotBelieved("pack.corrupt", "its directory is none of a pack")
-    digests = np.ascontiguousarray(entries["name"])
-    if not np.isin(digests.view(np.uint8), _HEXADECIMAL).all():
+    names = entries["name"].tobytes()
+    if names.translate(None, b"0123456789abcdef"):
         raise NotBelieved("pack.corrupt", "it holds what is no artifact")
-    offset = entries["header"].astype(np.int64) + _LOCAL.size + digests.itemsize
+    offset = entries["header"].astype(np.int64) + _LOCAL.size + _ENTRY["name"].itemsize
     size = entries["size"].astype(np.int64)
     if (size != entries["packed"]).any() or (offset + size > start).any():
         raise NotBelieved("pack.corrupt", "its directory leads outside of it")
     if (size > ARTIFACT_LIMIT).any():
         raise NotBelieved("pack.corrupt", "it holds what would travel by itself")
-    found = {"digest": digests.astype(str), "offset": offset, "size": size}
-    return pl.DataFrame(found, schema=SCHEMA)
+    places = np.empty(len(entries), PLACE)
+    places["digest"] = np.frombuffer(bytes.fromhex(names.decode()), ROW)
+    places["offset"], places["size"] = offset, size
+    return places

@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from freehold.domain.artifact import object_key
 from freehold.ports.object_store import LocalPaths, Moved, MovesFiles, ObjectStore
-from freehold.replication.holdings import Holdings, hexadecimal, what_store_has
+from freehold.replication.digests import Digests
+from freehold.replication.holdings import Holdings, what_store_has
 from freehold.replication.layout import pack_index_key, pack_key
 from freehold.replication.pack import ARTIFACT_LIMIT, MEMBERS_LIMIT, PACK_TARGET, encode_pack
 
@@ -55,7 +56,7 @@ def publish_artifacts(
     it goes on where it was, by packs. Raises ValueError for what is no digest, and what the stores
     raise.
     """
-    wanted = sorted({hexadecimal(digest) for digest in digests})
+    wanted = Digests.of(digests)
     if not anew:
         wanted = (holdings or what_store_has(store)).lacking(wanted)
     with ThreadPoolExecutor(_PARALLEL) as pool, ThreadPoolExecutor(_PARALLEL_LARGE) as large:
@@ -88,12 +89,12 @@ class _Sending:
         self.corrupt: list[str] = []
 
     def read(
-        self, digests: Sequence[str], pool: ThreadPoolExecutor
+        self, digests: Digests, pool: ThreadPoolExecutor
     ) -> Iterator[list[tuple[str, bytes | None]]]:
         """Digests and the first bytes that have them, or None, a few tasks ahead."""
         tasks: deque[Future[list[tuple[str, bytes | None]]]] = deque()
-        for start in range(0, len(digests), _TASK):
-            tasks.append(pool.submit(self._read, digests[start : start + _TASK]))
+        for part in digests.parts(_TASK):
+            tasks.append(pool.submit(self._read, part))
             if len(tasks) > _READ_AHEAD:
                 yield tasks.popleft().result()
         while tasks:
@@ -150,13 +151,14 @@ class _Sending:
             self.artifacts += artifacts
             self.bytes += size
 
-    def _put_pack(self, members: Sequence[Member]) -> tuple[int, int]:
+    def _put_pack(self, members: list[Member]) -> tuple[int, int]:
+        count, size = len(members), sum(len(data) for _, data in members)
         digest, archive, index = encode_pack(members)
+        members.clear()  # or they stay in memory until a slow store has the pack
         self._store.put(pack_index_key(digest), index)
         self._store.put(pack_key(digest), archive)  # last: a pack counts once it is there
-        size = sum(len(data) for _, data in members)
         self._moved(size)
-        return len(members), size
+        return count, size
 
     def _put_alone(self, members: Sequence[Member]) -> tuple[int, int]:
         for digest, data in members:

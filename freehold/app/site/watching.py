@@ -2,16 +2,21 @@
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain
 from typing import Literal, Protocol
 
 from freehold.domain.artifact import object_key
 from freehold.domain.errors import StorageFailed, Unreachable
 from freehold.ports.object_store import ObjectStore
-from freehold.replication.holdings import Holdings, hexadecimal, what_store_has
+from freehold.replication.digests import Digests
+from freehold.replication.holdings import Holdings, what_store_has
 
 Kind = Literal["history", "artifacts"]
 """`history`: segments of logs, of which nobody knows the bytes before they are read or made."""
 _PARALLEL = 16
+_AT_ONCE = 1024
+"""Artifacts that are asked for before the next ones are."""
 
 
 class Watch(Protocol):
@@ -45,7 +50,7 @@ def size_to_fetch(
 ) -> tuple[int, dict[str, Holdings]]:
     """Bytes of those (`sha256:…`) that some store has, and what was found out about the stores.
     One that fails is left out: whoever then fetches finds that too, and tells it."""
-    left = {hexadecimal(digest) for digest in digests}
+    left = Digests.of(digests)
     holdings: dict[str, Holdings] = {}
     size = 0
     for name, store in stores.items():
@@ -53,24 +58,28 @@ def size_to_fetch(
             break
         try:
             found = what_store_has(store, name=name)
-            packed = found.places(left).unique("digest")
-            alone = sorted(left & found.alone - set(packed["digest"]))
-            size += int(packed["size"].sum()) + _sizes(alone, store)
+            sizes = found.packed_sizes(left)
+            unpacked = left.only(sizes < 0)
+            is_alone = found.alone.find(unpacked.rows) >= 0
+            size += int(sizes[sizes >= 0].sum()) + _sizes(unpacked.only(is_alone), store)
         except (Unreachable, StorageFailed):
             continue
         holdings[name] = found
-        left -= {*packed["digest"], *alone}
+        left = unpacked.only(~is_alone)
     return size, holdings
 
 
 def size_to_leave(digests: Iterable[str], objects: ObjectStore, holdings: Holdings) -> int:
     """Bytes of those (`sha256:…`) that a store lacks and `objects` has."""
-    lacking = holdings.lacking(sorted({hexadecimal(digest) for digest in digests}))
-    return _sizes(lacking, objects)
+    return _sizes(holdings.lacking(Digests.of(digests)), objects)
 
 
-def _sizes(digests: Iterable[str], store: ObjectStore) -> int:
-    """`digests`: hexadecimal."""
+def _sizes(digests: Digests, store: ObjectStore) -> int:
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        found = pool.map(lambda digest: store.size(object_key(f"sha256:{digest}")), digests)
-        return sum(size or 0 for size in found)
+        found = (pool.map(partial(_size, store), part) for part in digests.parts(_AT_ONCE))
+        return sum(chain.from_iterable(found))
+
+
+def _size(store: ObjectStore, digest: str) -> int:
+    """`digest`: hexadecimal."""
+    return store.size(object_key(f"sha256:{digest}")) or 0
