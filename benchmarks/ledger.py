@@ -55,9 +55,10 @@ def by_hand(encoded: Sequence[bytes], group: int, folder: Path) -> float:
     """Seconds to hash, sign and insert bytes that are there already."""
     signer, frontier = FileSigner(folder / "site.key"), Frontier()
     with closing(sqlite3.connect(folder / "raw.db", isolation_level=None)) as database:
+        database.execute("PRAGMA page_size = 16384")
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
-        database.execute("PRAGMA wal_autocheckpoint = 4000")
+        database.execute("PRAGMA wal_autocheckpoint = 1000")
         database.execute("CREATE TABLE entries (sequence INTEGER PRIMARY KEY, data, leaf)")
         database.execute("CREATE TABLE roots (size INTEGER PRIMARY KEY, root, signature)")
         start = time.perf_counter()

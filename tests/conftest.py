@@ -1,6 +1,7 @@
 """Fixtures of every test: real servers on loopback, one of each for the whole session.
 
-`.bucket()` of each makes a new bucket or container and gives the StoreSettings that open it.
+`.bucket()` of one of a store makes a new bucket or container and gives the StoreSettings that open
+it.
 """
 
 import sys

@@ -106,10 +106,9 @@ def _show_work(site: SiteAccount) -> None:
     snapshots = trained["snapshots"]
     local = sum(1 for how in snapshots.values() if how == "local")
     approved = f"approved as {released['approved']}, " if released["approved"] else ""
-    verdict = "allowed" if trained["allowed"] else "did not allow"
     click.echo(
         f"{site.site}: version {trained['version']} from {local} of {len(snapshots)} snapshots that"
-        f" were local, {trained['computed']} steps computed; policy {verdict} it; {approved}"
+        f" were local, {trained['computed']} steps computed; policy allowed it; {approved}"
         f"released at once as {released['release']}; {site.predictions} predictions answered"
     )
 

@@ -112,7 +112,7 @@ def show(report: RebuildReport) -> None:
         more = ", …" if len(report.uncommitted) > SHOWN else ""
         click.echo(f"{len(report.uncommitted):,} files are not those of the commit: {shown}{more}")
     elif report.commit:
-        click.echo("no file of the project is uncommitted")
+        click.echo("no file of the project is uncommitted, those aside that git ignores")
     if not report.same_environment:
         click.echo("other packages are installed than when the first run was made")
     if report.stores[0] == report.stores[1]:

@@ -39,6 +39,9 @@ class Digests(Collection[str]):
         again = rows[1:] == rows[:-1]
         return cls(rows[np.append(True, ~again)] if again.any() else rows)
 
+    def __repr__(self) -> str:
+        return f"<{len(self):,} digests>"
+
     def __len__(self) -> int:
         return len(self.rows)
 

@@ -1,8 +1,7 @@
 """Taking artifacts out of meeting stores. What does not have its digest is not kept."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -15,6 +14,7 @@ import numpy as np
 from freehold.domain.artifact import object_key
 from freehold.domain.errors import StorageFailed, Unreachable
 from freehold.ports.object_store import Moved, MovesFiles, ObjectStore, PutsTogether
+from freehold.replication.ahead import ahead
 from freehold.replication.digests import Digests, Mask, hexadecimals
 from freehold.replication.holdings import ArtifactFault, Holdings, Part, what_store_has
 from freehold.replication.layout import pack_key
@@ -30,14 +30,14 @@ _TASK = 64
 _TASK_BYTES = 1024 * 1024
 """Bytes of artifacts from which on such a task is full."""
 _ALONE = 1024
-"""Artifacts by themselves that are asked for before the next ones are."""
+"""Artifacts by themselves that are asked for before the first of them has come."""
 _GAP = 64 * 1024
 """Bytes that are rather read than skipped by another request."""
 _LARGE = 8 * 1024 * 1024
 """Bytes from which on an artifact moves as a file, where both stores can."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fetched:
     """Digests `sha256:…`, sorted."""
 
@@ -127,31 +127,24 @@ class _Fetching:
         """What lies in several packs is taken from the first that has it whole. Places are looked
         up for some packs at a time: of hundreds of thousands, no other list is in memory."""
         for parts in known.parts_by_copy(self._wanted):
-            under_way: deque[tuple[_Range, Future[bytes | None]]] = deque()
-            for part in chain.from_iterable(map(self._ranges, parts)):
-                under_way.append((part, pool.submit(self._read, name, store, part)))
-                if len(under_way) > _RANGES_AHEAD:
-                    self._keep(name, *under_way.popleft(), pool)
-            while under_way:
-                self._keep(name, *under_way.popleft(), pool)
+            ranges = chain.from_iterable(map(self._absent_ranges, parts))
+            read = partial(self._read, name, store)
+            for wanted, data in ahead(pool, read, ranges, _RANGES_AHEAD):
+                self._keep(name, wanted, data, pool)
 
-    def _ranges(self, part: Part) -> Iterator[_Range]:
+    def _absent_ranges(self, part: Part) -> Iterator[_Range]:
         return _ranges(part, ~self.here[part.wanted])
 
     def alone(
         self, name: str, store: ObjectStore, known: Holdings, pool: ThreadPoolExecutor
     ) -> None:
-        found = self._wanted.find(known.alone.rows)
-        there = found[found >= 0]
-        there = there[~self.here[there]]
-        for start in range(0, len(there), _ALONE):
-            positions = there[start : start + _ALONE]
-            digests = hexadecimals(self._wanted.rows[positions])
-            sizes = pool.map(partial(self._one, name, store), digests)
-            for position, size in zip(positions, sizes, strict=True):
-                if size is not None:
-                    self.here[position] = True
-                    self.bytes += size
+        there = (known.alone.find(self._wanted.rows) >= 0) & ~self.here
+        digests = chain.from_iterable(self._wanted.only(there).parts(_ALONE))
+        sizes = ahead(pool, partial(self._one, name, store), digests, _ALONE)
+        for position, size in zip(np.flatnonzero(there), sizes, strict=True):
+            if size is not None:
+                self.here[position] = True
+                self.bytes += size
 
     def ask(self, name: str, question: Callable[[], Answer], digest: str = "") -> Answer | None:
         """A store that fails is a fault of its own, and the others go on."""
@@ -167,21 +160,21 @@ class _Fetching:
         named = digest and f"sha256:{digest}"
         self.faults[ArtifactFault(name, kind, what, named)] = None
 
-    def _read(self, name: str, store: ObjectStore, part: _Range) -> bytes | None:
+    def _read(self, name: str, store: ObjectStore, wanted: _Range) -> tuple[_Range, bytes | None]:
         data = self.ask(
-            name, lambda: store.get(pack_key(part.pack), part.start, part.stop), part.pack
+            name, lambda: store.get(pack_key(wanted.pack), wanted.start, wanted.stop), wanted.pack
         )
         self._told(name, len(data or b""))
-        return data
+        return wanted, data
 
     def _keep(
-        self, name: str, part: _Range, read: Future[bytes | None], pool: ThreadPoolExecutor
+        self, name: str, wanted: _Range, data: bytes | None, pool: ThreadPoolExecutor
     ) -> None:
-        data = read.result()
         if data is None:
             return
         tasks = [
-            pool.submit(self._check, name, part, members, data) for members in _tasks(part.members)
+            pool.submit(self._check, name, wanted, members, data)
+            for members in _tasks(wanted.members)
         ]
         for task in tasks:
             kept, size = task.result()
@@ -189,18 +182,18 @@ class _Fetching:
             self.bytes += size
 
     def _check(
-        self, name: str, part: _Range, members: Sequence[Member], data: bytes
+        self, name: str, wanted: _Range, members: Sequence[Member], data: bytes
     ) -> tuple[list[int], int]:
         kept: list[int] = []
         objects: list[tuple[str, bytes]] = []
         for position, digest, offset, size in members:
-            start = offset - part.start
+            start = offset - wanted.start
             content = data[start : start + size]
             if sha256(content).hexdigest() == digest:
                 kept.append(position)
                 objects.append((_key(digest), content))
             else:
-                self._spoil(name, digest, f"not what the pack {part.pack} should hold")
+                self._spoil(name, digest, f"not what the pack {wanted.pack} should hold")
         self._put(objects)
         moved = sum(len(content) for _, content in objects)
         self._moved(moved)

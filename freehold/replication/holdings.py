@@ -14,7 +14,7 @@ from freehold.ports.object_store import ObjectStore
 from freehold.replication.digests import Digests, Positions, hexadecimals
 from freehold.replication.fault import NotBelieved
 from freehold.replication.layout import ARTIFACTS, PACKS, pack_key, pack_of
-from freehold.replication.pack import TAIL, Places, decode_directory, directory_range
+from freehold.replication.pack import TAIL, PackPlaces, decode_directory, directory_range
 
 _ALONE = re.compile(re.escape(ARTIFACTS) + r"([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _PARALLEL = 16
@@ -43,7 +43,7 @@ class Part:
     """Hexadecimal digest."""
     size: int
     """Bytes of all artifacts in the pack."""
-    places: Places
+    places: PackPlaces
     wanted: Positions
 
 
@@ -51,7 +51,7 @@ class Part:
 class Holdings:
     """Of one store at one time, as its names and directories claim: not verified."""
 
-    packed: Mapping[str, Places]
+    packed: Mapping[str, PackPlaces]
     """What lies in each pack, by its hexadecimal digest; some of it in several."""
     alone: Digests
     packs: frozenset[str]
@@ -79,12 +79,12 @@ class Holdings:
     def parts_by_copy(self, digests: Digests) -> Iterator[list[Part]]:
         """Where those that lie in packs do, some packs at a time: first one place of every digest,
         then a second of those that have one, and so on."""
-        left: Collection[tuple[str, Places]] = self.packed.items()
+        left: Collection[tuple[str, PackPlaces]] = self.packed.items()
         while left:
             seen = np.zeros(len(digests), bool)
             now: list[Part] = []
             rows = 0
-            later: list[tuple[str, Places]] = []
+            later: list[tuple[str, PackPlaces]] = []
             for pack, places in left:
                 found = digests.find(places["digest"])
                 places, found = places[found >= 0], found[found >= 0]
@@ -118,7 +118,7 @@ def what_store_has(
     alone = Digests.of(f"sha256:{found[2]}" for found in matches if found is not None)
     if known is not None and known.packs == packs:
         return Holdings(known.packed, alone, packs, known.faults)
-    packed: dict[str, Places] = {}
+    packed: dict[str, PackPlaces] = {}
     faults: list[ArtifactFault] = []
     if known is not None:
         packed |= {pack: places for pack, places in known.packed.items() if pack in packs}
@@ -133,7 +133,7 @@ def what_store_has(
     return Holdings(packed, alone, packs, tuple(faults))
 
 
-def _places(store: ObjectStore, name: str, pack: str) -> Places | ArtifactFault:
+def _places(store: ObjectStore, name: str, pack: str) -> PackPlaces | ArtifactFault:
     try:
         return _read_directory(store, pack_key(pack))
     except NotBelieved as exc:
@@ -142,7 +142,7 @@ def _places(store: ObjectStore, name: str, pack: str) -> Places | ArtifactFault:
         return ArtifactFault(name, "pack.missing", "it is gone", f"sha256:{pack}")
 
 
-def _read_directory(store: ObjectStore, key: str) -> Places:
+def _read_directory(store: ObjectStore, key: str) -> PackPlaces:
     size = store.size(key)
     if size is None:
         raise KeyError(key)

@@ -73,7 +73,7 @@ _SAME = {
 _SCHEMA = {"digest": pl.String, "offset": pl.Int64, "size": pl.Int64}
 PLACE = np.dtype([("digest", ROW), ("offset", "<u4"), ("size", "<u4")])
 """Where an artifact lies in its pack: bytes from its start, and bytes."""
-Places = npt.NDArray[np.void]
+PackPlaces = npt.NDArray[np.void]
 """Of `PLACE`."""
 
 
@@ -124,7 +124,7 @@ def directory_range(tail: bytes, size: int) -> tuple[int, int]:
     return start, start + length
 
 
-def decode_directory(directory: bytes, start: int) -> Places:
+def decode_directory(directory: bytes, start: int) -> PackPlaces:
     """A row per artifact of the directory that begins at `start` of its pack.
     Raises NotBelieved unless all of them lie before it."""
     if len(directory) % _ENTRY.itemsize:

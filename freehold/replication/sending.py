@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from freehold.domain.artifact import object_key
 from freehold.ports.object_store import LocalPaths, Moved, MovesFiles, ObjectStore
+from freehold.replication.ahead import ahead
 from freehold.replication.digests import Digests
 from freehold.replication.holdings import Holdings, what_store_has
 from freehold.replication.layout import pack_index_key, pack_key
@@ -92,13 +93,7 @@ class _Sending:
         self, digests: Digests, pool: ThreadPoolExecutor
     ) -> Iterator[list[tuple[str, bytes | None]]]:
         """Digests and the first bytes that have them, or None, a few tasks ahead."""
-        tasks: deque[Future[list[tuple[str, bytes | None]]]] = deque()
-        for part in digests.parts(_TASK):
-            tasks.append(pool.submit(self._read, part))
-            if len(tasks) > _READ_AHEAD:
-                yield tasks.popleft().result()
-        while tasks:
-            yield tasks.popleft().result()
+        return ahead(pool, self._read, digests.parts(_TASK), _READ_AHEAD)
 
     def gather(self, found: Iterable[tuple[str, bytes | None]], pool: ThreadPoolExecutor) -> None:
         for digest, data in found:

@@ -3,7 +3,6 @@
 import json
 import os
 import resource
-import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from servers.azure import Azurite
 from servers.gcs import GcsDouble, GcsEmulator, GcsServer
 from servers.s3 import MotoServer
+from traced import traced
 
 from freehold.adapters.disk.object_store import DiskObjectStore
 from freehold.adapters.encryption import data_keys, rotation
@@ -719,10 +719,8 @@ def test_a_large_file_moves_in_flat_memory(tmp_path: Path, service: FileKeyServi
     assert isinstance(store, MovesFiles)
     with (tmp_path / "source").open("wb") as file:
         file.truncate(2**30)
-    tracemalloc.start()
-    store.upload("a", tmp_path / "source")
-    store.download("a", tmp_path / "target")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 32 * 2**20
+    with traced() as peak:
+        store.upload("a", tmp_path / "source")
+        store.download("a", tmp_path / "target")
+        assert peak() < 32 * 2**20
     assert store.size("a") == (tmp_path / "target").stat().st_size == 2**30

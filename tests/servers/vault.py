@@ -39,18 +39,26 @@ class BaoServer(Server):
     def start(self) -> Self:
         """It answers before it is unsealed."""
         super().start()
-        self.client = hvac.Client(url=self.endpoint, token=self.token)
+        try:
+            self.client = hvac.Client(url=self.endpoint, token=self.token)
+            self._enable_transit()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _enable_transit(self) -> None:
         until = time.monotonic() + SECONDS_TO_START
-        why = ""
-        while time.monotonic() < until:
+        while True:
             try:
                 self.client.sys.enable_secrets_engine("transit")
-                return self
+                return
             except (VaultError, RequestException) as exc:
-                why = str(exc)
+                process = self._process
+                if time.monotonic() > until or process is None or not process.running:
+                    said = process.log() if process else ""
+                    raise ServerFailed(f"bao does not become ready: {exc}\n{said}") from exc
                 time.sleep(0.02)
-        self.stop()
-        raise ServerFailed(f"bao does not become ready: {why}")
 
     def stop(self) -> None:
         if self.client is not None:

@@ -11,19 +11,23 @@ from freehold.domain.errors import FreeholdError, IntegrityError, StorageFailed
 
 _PRIMARY_CODE = 0xFF
 _ATTEMPTS_AT_WAL = 50
+_PAGE, _LOG = 16 * 1024, 16 * 1024 * 1024
+"""Bytes: of a page of a new file, older ones keep theirs; of the log at which it is taken into the
+main file."""
 
 
 def connect(path: Path, *, wait: float, reading: bool = False) -> sqlite3.Connection:
     """A durable connection that waits up to `wait` seconds for another writer."""
     connection = sqlite3.connect(path, timeout=wait, isolation_level=None, check_same_thread=False)
     try:
-        # Of a new file. Rows are some hundred bytes, and come sorted: with pages of 4 KiB a merge
-        # takes a tenth longer, and appending too.
-        connection.execute("PRAGMA page_size = 16384")
+        # Rows are some hundred bytes, and come sorted: with pages of 4 KiB a merge takes a tenth
+        # longer.
+        connection.execute(f"PRAGMA page_size = {_PAGE}")
         _enter_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
-        # Syncing the main file is the dear part of a checkpoint: 1,000 pages are 16 MB of log.
-        connection.execute("PRAGMA wal_autocheckpoint = 1000")
+        # Syncing the main file is the dear part of a checkpoint.
+        (page,) = connection.execute("PRAGMA page_size").fetchone()
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG // page}")
         if reading:
             connection.execute("PRAGMA query_only = ON")
     except BaseException:

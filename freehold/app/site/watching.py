@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from freehold.domain.artifact import object_key
 from freehold.domain.errors import StorageFailed, Unreachable
 from freehold.ports.object_store import ObjectStore
+from freehold.replication.ahead import ahead
 from freehold.replication.digests import Digests
 from freehold.replication.holdings import Holdings, what_store_has
 
@@ -16,7 +17,7 @@ Kind = Literal["history", "artifacts"]
 """`history`: segments of logs, of which nobody knows the bytes before they are read or made."""
 _PARALLEL = 16
 _AT_ONCE = 1024
-"""Artifacts that are asked for before the next ones are."""
+"""Artifacts that are asked for before the first answer is taken."""
 
 
 class Watch(Protocol):
@@ -76,8 +77,8 @@ def size_to_leave(digests: Iterable[str], objects: ObjectStore, holdings: Holdin
 
 def _sizes(digests: Digests, store: ObjectStore) -> int:
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        found = (pool.map(partial(_size, store), part) for part in digests.parts(_AT_ONCE))
-        return sum(chain.from_iterable(found))
+        each = chain.from_iterable(digests.parts(_AT_ONCE))
+        return sum(ahead(pool, partial(_size, store), each, _AT_ONCE))
 
 
 def _size(store: ObjectStore, digest: str) -> int:

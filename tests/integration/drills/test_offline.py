@@ -114,8 +114,8 @@ def _check_probes(report: OfflineReport) -> None:
         "onprem → store of aws",
     }
     assert sorted(report.not_probed) == [
-        "aws → onprem: onprem has no network address of its own here",
-        "onprem → aws: aws has no network address of its own here",
+        "aws → onprem: onprem has no network address of its own that is known here",
+        "onprem → aws: aws has no network address of its own that is known here",
     ]
     assert report.as_json()["not_probed"] == report.not_probed
 

@@ -50,8 +50,16 @@ def test_a_machine_that_refuses_has_answered_and_silence_is_no_answer(
     assert met.startswith(f"no answer from {NOWHERE}: ")
 
 
-def test_an_address_of_its_own_is_the_one_that_a_site_speaks_from() -> None:
+def test_an_address_of_its_own_is_the_one_that_a_site_speaks_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(peers, "ELSEWHERE", "127.0.0.1")
     assert peers.own_address(["", "not a URL", "http://127.0.0.1:9000"]) == ""
+    ways = {"store.example": "10.0.0.1", "anywhere.example": "10.0.0.9"}
+    monkeypatch.setattr(peers, "ELSEWHERE", "anywhere.example")
+    monkeypatch.setattr(peers, "_source", lambda host, _: ways.get(host, ""))
+    assert peers.own_address(["", "https://store.example:9443"]) == "10.0.0.1"
+    assert peers.own_address(["", ""]) == "10.0.0.9", "a vendor's own store has no endpoint"
     said = {"a": "10.0.0.1", "b": "10.0.0.2", "c": "10.0.0.2", "d": ""}
     found = peers.addresses_of({site: {"address": one} for site, one in said.items()})
     assert found == {"a": "10.0.0.1"}, "of what two share nobody knows whose it is"
@@ -89,7 +97,7 @@ def test_a_peer_that_still_answers_fails_the_drill() -> None:
 def test_without_addresses_it_is_said_that_nothing_is_known() -> None:
     ways = peers.PeerWays.of("a", probed(a={}, b={}))
     assert ways.not_probed == (
-        "a → b: b has no network address of its own here",
-        "b → a: a has no network address of its own here",
+        "a → b: b has no network address of its own that is known here",
+        "b → a: a has no network address of its own that is known here",
     )
     assert ways.require_cut("a", probed(a={}, b={})) == []

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import threading
-import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,6 +17,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from traced import traced
 
 from freehold.domain.errors import FreeholdError
 from freehold.endpoint.adapters import grpc_server
@@ -284,12 +284,10 @@ def test_a_million_rows_are_too_many(caller: Caller) -> None:
     raw.inputs.add(name="distance", datatype="UINT8", shape=[1_000_000])
     for asked in (listed, raw):
         body = asked.SerializeToString()
-        tracemalloc.start()
-        found = refusal(lambda body=body: caller.infer(body))
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
+        with traced() as peak:
+            found = refusal(lambda body=body: caller.infer(body))
+            assert peak() < 25 * len(body)
         assert found[:2] == ("INVALID_ARGUMENT", "request.too-many-rows")
-        assert most < 25 * len(body)
     assert len(scores(caller.infer(sent(1.0)))) == 1
 
 

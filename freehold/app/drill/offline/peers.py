@@ -1,7 +1,9 @@
 """Ways from site to site that lead through no store, tried before a cut and during it.
 
-Nobody need listen at the other end. A TCP connection that is refused was answered by the machine
-there (RFC 9293, section 3.10.7.1), as one that is accepted was; silence, or no route, is no answer.
+Nobody need listen at the other end. A TCP connection that is refused counts as answered by the
+machine there (RFC 9293, section 3.10.7.1), as one that is accepted does; silence, or no route, is
+no answer. So whoever cuts has to drop what is sent: a firewall that rejects it sounds like that
+machine.
 """
 
 import socket
@@ -17,6 +19,8 @@ PORT = 9
 """Discard (RFC 863): nothing is hoped for there but the machine's refusal."""
 PATIENCE = 5.0
 """Seconds."""
+ELSEWHERE = "192.0.2.1"
+"""Nobody's (RFC 5737): the way there is the way to everybody who is not near."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class PeerWays:
                 if met == "":
                     answered.add((site, peer))
                 elif met is None:
-                    why = f"{peer} has no network address of its own here"
+                    why = f"{peer} has no network address of its own that is known here"
                     not_probed.append(f"{site} → {peer}: {why}")
                 else:
                     not_probed.append(f"{site} → {peer}: no answer before the cut, either: {met}")
@@ -54,7 +58,10 @@ class PeerWays:
         met = {way: during[way[0]]["peers"][way[1]] for way in sorted(self.answered)}
         still = [f"{site} still reaches {peer}" for (site, peer), why in met.items() if not why]
         if still:
-            hint = "nothing of production was touched; look at what joins the sites besides stores"
+            hint = (
+                "nothing of production was touched; look at what joins the sites besides stores,"
+                " and whether what cuts them drops packets: who rejects them sounds like the peer"
+            )
             raise failed(f"{cut} is not cut off", "; ".join(still), hint)
         return [f"{site} → {peer}: {why}" for (site, peer), why in met.items()]
 
@@ -62,13 +69,14 @@ class PeerWays:
 def own_address(endpoints: Iterable[str]) -> str:
     """The address from which this process would speak to a store; nothing is sent.
 
-    `endpoints`: URLs of stores. Empty where none of them leads beyond the machine.
+    `endpoints`: URLs of stores; of a vendor's own store it is empty, and the way is that to
+    anywhere. Empty where none of them leads beyond the machine.
     """
     for url in endpoints:
         host, port = urlsplit(url).hostname, urlsplit(url).port
         if host and (address := _source(host, port or 443)):
             return address
-    return ""
+    return _source(ELSEWHERE, PORT)
 
 
 def addresses_of(said: Answers) -> dict[str, str]:

@@ -25,7 +25,8 @@ class Places(ABC):
         """
 
     @abstractmethod
-    def cut(self, site: str) -> None: ...
+    def cut(self, site: str) -> None:
+        """What is sent to it or by it is dropped: a rejection would sound like the peer's own."""
 
     @abstractmethod
     def heal(self, site: str) -> None:

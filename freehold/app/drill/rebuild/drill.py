@@ -213,11 +213,12 @@ def _commit(root: Path) -> str:
 
 def _uncommitted(root: Path) -> tuple[str, ...]:
     """Paths below the repository. Raises Failed where git does not tell."""
-    elsewhere = [f":(exclude,glob)**/{name}/**" for name in NOT_COPIED]
+    elsewhere = [f":(exclude,glob)**/{name}{below}" for name in NOT_COPIED for below in ("", "/**")]
     asked = ("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all")
     done = _git(root, *asked, "--", ".", *elsewhere)
     if done.returncode:
-        raise _failed("git does not say what is uncommitted", done.stderr.strip())
+        hint = "nothing was made; see what `git status` says in the project's folder"
+        raise _failed("git does not say what is uncommitted", done.stderr.strip(), hint)
     return tuple(line[len("XY ") :] for line in done.stdout.split("\0") if line)
 
 
