@@ -36,7 +36,10 @@ from freehold.ports.remote_store import PART
 
 IGNORED = "not upstream: the emulator ignores generations; the service honours them"
 ONE_PAGE = "not upstream: the emulator answers a listing by one page, whatever is asked for"
-UNREAD = "not upstream: the server ignores generations where it reads; the service honours them"
+UNREAD = (
+    "not upstream: fake-gcs-server ignores if_generation_match of a read, so that parts of two"
+    " versions come; the service honours it, and so does the double (TestDouble)"
+)
 UNSIGNED = (
     "not upstream: the tests' token signs nothing; a service account's key does (TestSignature)"
 )

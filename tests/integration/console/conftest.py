@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from time import sleep
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from waiting import until
 
 from freehold.app.release.release import plan_release, release
 from freehold.app.site.exchange import exchange
@@ -250,15 +250,6 @@ def facts(site: Site, *types: str) -> list[dict[str, Any]]:
 def count(site: Site) -> Counter[str]:
     """Facts of the own log, by type."""
     return Counter(json.loads(line)["type"] for _, line in site.ledger.lines())
-
-
-def until(look: Callable[[], bool]) -> None:
-    """Looks again and again, for as long as what is waited for may take on a slow machine."""
-    for _ in range(6000):
-        if look():
-            return
-        sleep(0.02)
-    raise AssertionError("what was waited for did not come")
 
 
 @contextmanager

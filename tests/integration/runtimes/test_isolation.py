@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import until
 
 from freehold.adapters.isolation.runtime import IsolatedRuntime, PyfuncRuntime
 from freehold.adapters.isolation.settings import ProcessSettings, read_settings
@@ -20,15 +19,6 @@ from freehold.domain.errors import Failed, FreeholdError, IntegrityError, Refuse
 from freehold.ports.model_runtime import Elsewhere
 
 GIBIBYTE = 2**30
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Waits for what happens in another process; fails when it never does."""
-    for _ in range(600):
-        if holds():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not happen within a minute")
 
 
 def alive(pid: int) -> bool:
