@@ -10,6 +10,8 @@ WORKERS ?= $(shell $(PYTHON) -c "import os; n = os.cpu_count() or 1; print(n + n
 # In the order of the folders, so that the long files of `e2e` do not run alone at the end.
 # What crashes is named and ends the run: a worker that is started again is never told to end.
 PARALLEL ?= -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart=0
+# With these set, pytest shows any difference whole: for megabytes, that takes it hours.
+PYTEST = env -u CI -u BUILD_NUMBER $(BIN)/pytest
 CEPH ?=
 
 .PHONY: help clients readers torch demo demo-short demo-sites test test-servers test-all check lint types imports format lock prices clean
@@ -74,19 +76,19 @@ demo-sites: .venv/dev ## three sites on S3, Azure and a folder; one is cut off (
 	@$(BIN)/python examples/three-sites/run.py drill $(DEMO_ARGS)
 
 test: .venv/dev .environments/clients/made .environments/readers/made .environments/torch/made .environments/prices/made ## all tests that need no more than PyPI, with reduced counts
-	@$(BIN)/pytest -q $(PARALLEL) -m "not long and not servers and not ceph" $(PYTEST_ARGS)
+	@$(PYTEST) -q $(PARALLEL) -m "not long and not servers and not ceph" $(PYTEST_ARGS)
 
 test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ceph
 	@tests/servers/install azurite
 	@tests/servers/install prometheus
 	@test -z "$(CEPH)" || tests/servers/install ceph
-	@$(BIN)/pytest -q -m "(servers$(if $(CEPH), or ceph)) and not long" $(PYTEST_ARGS)
+	@$(PYTEST) -q -m "(servers$(if $(CEPH), or ceph)) and not long" $(PYTEST_ARGS)
 
 test-all: .venv/dev .environments/clients/made .environments/readers/made .environments/torch/made .environments/prices/made ## all tests, with full counts, on Ceph too
 	@tests/servers/install azurite
 	@tests/servers/install prometheus
 	@tests/servers/install ceph
-	@$(BIN)/pytest -q $(PARALLEL) $(PYTEST_ARGS)
+	@$(PYTEST) -q $(PARALLEL) $(PYTEST_ARGS)
 
 check: .venv/dev lint types imports test ## format, lint, types, import contracts, budgets, tests
 
