@@ -1,5 +1,6 @@
 """The gateway's HTTP face: what endpoints answer, it answers by asking one of them."""
 
+import asyncio
 import math
 from collections.abc import Awaitable, Iterator
 from time import monotonic
@@ -15,13 +16,14 @@ from freehold.domain.errors import FreeholdError
 from freehold.endpoint.gateway.relay import Relay, labels_of
 from freehold.endpoint.message import JSON, Answer, Asking
 from freehold.endpoint.refusal import answer_of, as_error
-from freehold.serving.admission import DEADLINE, seconds_left, sent_away
+from freehold.serving.admission import CALLER, DEADLINE, seconds_left, sent_away
 
 STATE = "/freehold/gateway"
+_CALLER = CALLER.encode()
 _PASSED = (
     b"content-encoding",
     b"content-type",
-    b"freehold-caller",
+    _CALLER,
     b"freehold-priority",
     b"inference-header-content-length",
     b"traceparent",
@@ -55,11 +57,20 @@ class Gateway:
             return _json({"error": "there is nothing here", "code": "request.not-found"}, 404)
         if self._under_way >= self._most:
             return self.refusal(sent_away(self._under_way), path)
-        return self._relayed(asking)
+        # Counted before it begins: many may come in one round of the loop.
+        self._under_way += 1
+        relayed = asyncio.ensure_future(self._relayed(asking))
+        relayed.add_done_callback(self._ended)
+        return relayed
+
+    def _ended(self, _: "asyncio.Future[Answer]") -> None:
+        self._under_way -= 1
 
     async def _relayed(self, asking: Asking) -> Answer:
         headers = {name: asking.headers[name] for name in _PASSED if name in asking.headers}
-        self._under_way += 1
+        # Who says no name is known by an address, which for the site would be the gateway's.
+        if asking.peer:
+            headers.setdefault(_CALLER, asking.peer.encode())
         try:
             told, site = await self._relay.ask(
                 asking.method,
@@ -71,8 +82,6 @@ class Gateway:
             )
         except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
             return self.refusal(as_error(exc), asking.path)
-        finally:
-            self._under_way -= 1
         length = told.headers.get(b"inference-header-content-length")
         return Answer(
             told.status,

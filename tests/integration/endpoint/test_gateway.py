@@ -26,6 +26,7 @@ from freehold.endpoint.gateway.relay import Relay, RelaySettings
 from freehold.endpoint.message import Asking
 from freehold.endpoint.process import EndpointThread, wall_clock
 from freehold.endpoint.settings import EndpointSettings
+from freehold.serving.admission import AdmissionSettings
 from freehold.serving.upstreams import UpstreamSettings
 from tests.asked_endpoint import INFER, ask_until
 from tests.far_endpoints import Distant, Hanging
@@ -271,7 +272,32 @@ def test_a_client_does_without_a_gateway(endpoints: list[EndpointThread], reques
     assert told.value.code == "gateway.barred"
 
 
+def test_callers_have_their_shares_behind_a_gateway_too(site: Any, request_of: Any) -> None:
+    """Known by what they say, else by their own address: not by the gateway's."""
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    settings = EndpointSettings(site.folder, port=0, admission=AdmissionSettings(per_caller=0.001))
+    body = json.dumps(request_of(1))
+
+    def ask(source: str, **headers: str) -> int:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection = http.client.HTTPConnection(at, timeout=60, source_address=(source, 0))
+        with closing(connection):
+            connection.request("POST", INFER, body, given)
+            return connection.getresponse().status
+
+    endpoint = EndpointThread(settings, site.runtime, site.signing, wall_clock)
+    with GatewayThread(Relay({"a": site_at(endpoint.url)}, QUICK)) as gateway:
+        at = urlsplit(gateway.url).netloc
+        assert [ask("127.0.0.1"), ask("127.0.0.1"), ask("127.0.0.2")] == [200, 429, 200]
+        named = [ask("127.0.0.1", freehold_caller=name) for name in "aab"]
+        assert named == [200, 429, 200]
+    endpoint.stop()
+
+
 def test_who_comes_when_too_many_are_under_way_is_sent_away() -> None:
+    """However many come in one round of the loop."""
+
     async def play(hanging: Hanging) -> None:
         gateway = Gateway(Relay({"a": site_at(hanging.url)}, QUICK), under_way=2)
         asking = Asking("POST", INFER, {}, b"{}", "")
@@ -280,13 +306,16 @@ def test_who_comes_when_too_many_are_under_way_is_sent_away() -> None:
             return gateway.answer(asking)
 
         hanging.may.clear()
-        waiting = [asyncio.ensure_future(ask()) for _ in range(2)]
-        await asyncio.sleep(0)
+        waiting = [ask() for _ in range(2)]
         refused = ask()
         assert (refused.status, json.loads(refused.body)["code"]) == (429, "endpoint.overloaded")
         assert refused.retry_after == "1"
         hanging.may.set()
         assert [(await one).status for one in waiting] == [200, 200]
+        given_up = [ask(), ask()]
+        for one in given_up:
+            one.cancel()
+        await asyncio.wait(given_up)
         assert (await ask()).status == 200
         gateway._relay.close()
 
