@@ -83,11 +83,6 @@ class WaitingRoom:
         self.on_entered: Callable[[], None] = lambda: None
         """Told of each request that comes."""
 
-    @property
-    def counts_callers(self) -> bool:
-        """Whether it asks who a caller is."""
-        return self._allowances is not None
-
     def open(self) -> None:
         """On the loop that answers."""
         loop = asyncio.get_running_loop()
@@ -98,7 +93,7 @@ class WaitingRoom:
         """It is answered, or sent away, when it is its turn; both may happen before this returns.
 
         `headers`: by lower-case name; of a call by gRPC, its metadata. `peer`: address of who asks,
-        for the limit per caller; looked at if it `counts_callers`.
+        for the limit per caller.
         """
         self.on_entered()
         priority = NORMAL

@@ -167,8 +167,7 @@ class InferenceService:
         metadata = {name.encode(): _bytes(value) for name, value in context.invocation_metadata()}
         trace = trace_of(metadata.get(b"traceparent"))
         call = _Call(lambda: self._begun(envelope, trace), context.time_remaining)
-        peer = _address(context.peer()) if self._room.counts_callers else ""
-        self._room.enter(call, metadata, peer)
+        self._room.enter(call, metadata, _address(context.peer()))
         self._waiting += 1
         try:
             return await call.answered
