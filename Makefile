@@ -82,7 +82,7 @@ test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ce
 	@tests/servers/install azurite
 	@tests/servers/install prometheus
 	@test -z "$(CEPH)" || tests/servers/install ceph
-	@$(PYTEST) -q $(PARALLEL) -m "(servers$(if $(CEPH), or ceph)) and not long" $(PYTEST_ARGS)
+	@$(PYTEST) -q -m "(servers$(if $(CEPH), or ceph)) and not long" $(PYTEST_ARGS)
 
 test-all: .venv/dev .environments/clients/made .environments/readers/made .environments/torch/made .environments/prices/made ## all tests, with full counts, on Ceph too
 	@tests/servers/install azurite
