@@ -41,8 +41,12 @@ def site_at(url: str, **more: Any) -> SiteSpec:
     return SiteSpec(store=StoreSpec(at="file:///nowhere"), endpoint=url, **more)
 
 
-def call(url: str, body: Any, path: str = INFER, **headers: str) -> tuple[int, dict[str, str], Any]:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+def call(
+    url: str, body: Any, path: str = INFER, source: str = "127.0.0.1", **headers: str
+) -> tuple[int, dict[str, str], Any]:
+    """`source`: address of the caller."""
+    at = urlsplit(url).netloc
+    connection = http.client.HTTPConnection(at, timeout=60, source_address=(source, 0))
     try:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         method = "GET" if body is None else "POST"
@@ -277,22 +281,16 @@ def test_callers_have_their_shares_behind_a_gateway_too(site: Any, request_of: A
     site.model(1)
     site.route((1, 100.0, "champion"))
     settings = EndpointSettings(site.folder, port=0, admission=AdmissionSettings(per_caller=0.001))
-    body = json.dumps(request_of(1))
+    with (
+        EndpointThread(settings, site.runtime, site.signing, wall_clock) as endpoint,
+        GatewayThread(Relay({"a": site_at(endpoint.url)}, QUICK)) as gateway,
+    ):
 
-    def ask(source: str, **headers: str) -> int:
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection(at, timeout=60, source_address=(source, 0))
-        with closing(connection):
-            connection.request("POST", INFER, body, given)
-            return connection.getresponse().status
+        def ask(**said: str) -> int:
+            return call(gateway.url, request_of(1), **said)[0]
 
-    endpoint = EndpointThread(settings, site.runtime, site.signing, wall_clock)
-    with GatewayThread(Relay({"a": site_at(endpoint.url)}, QUICK)) as gateway:
-        at = urlsplit(gateway.url).netloc
-        assert [ask("127.0.0.1"), ask("127.0.0.1"), ask("127.0.0.2")] == [200, 429, 200]
-        named = [ask("127.0.0.1", freehold_caller=name) for name in "aab"]
-        assert named == [200, 429, 200]
-    endpoint.stop()
+        assert [ask(), ask(), ask(source="127.0.0.2")] == [200, 429, 200]
+        assert [ask(freehold_caller=name) for name in "aab"] == [200, 429, 200]
 
 
 def test_who_comes_when_too_many_are_under_way_is_sent_away() -> None:
