@@ -1,7 +1,9 @@
 """S3: one server that honours conditions, one that checks signatures, in PyPI's packages."""
 
+import sys
 import uuid
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import boto3
 from botocore.config import Config
@@ -39,12 +41,14 @@ class S3Server(Server):
 
 
 class MotoServer(S3Server):
-    """S3, KMS and more. Honours If-Match and If-None-Match; accepts any signature."""
+    """S3, KMS and more. Honours If-Match and If-None-Match, of writers at once by a lock that
+    `moto_process.py` adds; accepts any signature."""
 
     name = "moto"
 
     def command(self) -> Sequence[str]:
-        return [executable("moto_server", FROM_PYPI), "-H", "127.0.0.1", "-p", str(self.port)]
+        process = Path(__file__).with_name("moto_process.py")
+        return [sys.executable, str(process), "127.0.0.1", str(self.port)]
 
 
 class RcloneServer(S3Server):
