@@ -27,7 +27,7 @@ from freehold.domain.projection import Change, Projection, State
 LOGS = "logs"
 """By site, model, day of the last asking, and file."""
 ANSWERED = "logs_answered"
-"""The same files by site, model, day of the last answer, and file."""
+"""Those of them that were answered on another day, by site, model, that day, and file."""
 ASKED = "asked_days"
 """Rows that were asked, and those of them that failed, by site, model and day of the last answer of
 their file."""
@@ -70,6 +70,8 @@ class LabelFile:
     first: int
     """Earliest `labelled_at`."""
     last: int
+    added: int
+    """When the fact was recorded."""
 
 
 def place_of(site: str, edge: str = "") -> str:
@@ -87,12 +89,15 @@ def log_files(
     newest = state.get(NEWEST, f"{site}/{model}")
     if newest is None:
         return
-    if answered_since > since:
-        table, first, last = ANSWERED, answered_since, newest["answered"]
-    else:
-        table, first, last = LOGS, max(since, newest["earliest"]), newest["latest"]
-    for day in range(max(first, newest["earliest"]) // DAY, last // DAY + 1):
-        for _, row in state.scan(table, f"{site}/{model}/{day:06d}/"):
+    by_answer = answered_since > since
+    first, last = (answered_since, "answered") if by_answer else (since, "latest")
+    for day in range(max(first, newest["earliest"]) // DAY, newest[last] // DAY + 1):
+        prefix = f"{site}/{model}/{day:06d}/"
+        found = list(state.scan(LOGS, prefix))
+        if by_answer:
+            found = [one for one in found if one[1]["answered"] // DAY == day]
+            found = sorted([*found, *state.scan(ANSWERED, prefix)])
+        for _, row in found:
             if row["last"] >= since and row["answered"] >= answered_since:
                 yield LogFile(**row)
 
@@ -121,7 +126,13 @@ def label_files(state: State, site: str, model: str, since: int = 0) -> Iterator
             yield LabelFile(**row)
 
 
+def every_label_file(state: State) -> Iterator[LabelFile]:
+    """Of all sites and models."""
+    return (LabelFile(**row) for _, row in state.scan(LABELS))
+
+
 _FILE = tuple(one.name for one in fields(LogFile))
+_LABEL_FILE = tuple(one.name for one in fields(LabelFile))
 
 
 def _fold(fact: Fact, state: State) -> Iterable[Change]:
@@ -129,7 +140,8 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
     log = f"{place_of(site_of(fact.writer), body.get('edge', ''))}/{body['model']}"
     if fact.type == "labels.added":
         key = f"{log}/{fact.time.wall:020d}/{fact.writer}/{fact.sequence:012d}"
-        return [Change(LABELS, key, body)]
+        body["added"] = fact.time.wall
+        return [Change(LABELS, key, {name: body[name] for name in _LABEL_FILE})]
     failed = sum(one["failed"] for one in body.get("variants", ()))
     body = {name: body.get(name, 0) for name in _FILE}
     before = state.get(NEWEST, log) or {}
@@ -146,10 +158,11 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
             "rows": counted["rows"] + body["rows"] + body["sampled_out"],
             "failed": counted["failed"] + failed,
         }
+    asked = f"{log}/{body['last'] // DAY:06d}"
     return [
         Change(ASKED, day, counted),
-        Change(LOGS, f"{log}/{body['last'] // DAY:06d}/{body['file']}", body),
-        Change(ANSWERED, f"{day}/{body['file']}", body),
+        Change(LOGS, f"{asked}/{body['file']}", body),
+        *([] if asked == day else [Change(ANSWERED, f"{day}/{body['file']}", body)]),
         Change(FILES, f"{log}/{body['file']}", {"fact": fact.name}),
         Change(NEWEST, log, newest),
     ]
@@ -157,7 +170,7 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
 
 projection = Projection(
     name="traffic",
-    version=8,
+    version=9,
     types=frozenset({"log.recorded", "labels.added"}),
     fold=_fold,
 )

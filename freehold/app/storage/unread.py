@@ -1,13 +1,14 @@
 """Facts of which the projections say nothing, and what they name.
 
-Deny by default: a fact of a type that retention was not taught, and one that waits to be folded,
-keeps every digest in it.
+Deny by default: every digest stays that is named in a fact of a type that retention was not taught,
+in one that waits to be folded, or in one of which a projection can make nothing.
 """
 
 import re
 from collections.abc import Iterator
 
 from freehold.app.site.opening import Site
+from freehold.domain.projection import UNREADABLE
 
 _DIGEST = re.compile(rb'"(sha256:[0-9a-f]{64})"')
 _TYPE = b'"type":"'
@@ -84,9 +85,14 @@ def unread(site: Site) -> dict[str, str]:
 
 
 def _unread_lines(site: Site) -> Iterator[tuple[str, int, bytes]]:
+    unreadable = {fact for fact, _ in site.state.scan(UNREADABLE)}
     for log in site.ledger.logs():
         for sequence, encoded in site.ledger.log_lines(log.writer):
-            if sequence >= log.folded or _type_of(encoded) not in JUDGED:
+            if (
+                sequence >= log.folded
+                or _type_of(encoded) not in JUDGED
+                or (unreadable and f"{log.writer}/{sequence}" in unreadable)
+            ):
                 yield log.writer, sequence, encoded
 
 

@@ -10,8 +10,8 @@ Tables
 - `retained_packages`, by `model/version/fact`: model, version, run, package. Two sites that were
   apart may have given one number twice: both are there.
 - `retained_documents`, by `digest/fact`: kind (`attestation`, `contract report`, `monitoring
-  report`, `labels`, `bill`), about (a version, a model, a provider and period, or the digest of the
-  data that a contract was held against), last (the latest time in labels), wall.
+  report`, `bill`), about (a version, a provider and period, or the digest of the data that a
+  contract was held against), wall. Files of labels stand in `catalog/traffic.py`.
 - `collected`, by site: body, wall and name of its latest storage.collected.
 """
 
@@ -126,9 +126,6 @@ def _documents(kind: str, body: Mapping[str, Any]) -> Iterator[tuple[str, dict[s
     elif kind == "monitoring.assessed":
         about = f"{body['model']}@{body['version']}"
         yield body["report"], {"kind": "monitoring report", "about": about}
-    elif kind == "labels.added":
-        row = {"kind": "labels", "about": body["model"], "last": body["last"]}
-        yield body["artifact"], row
     elif kind == "bill.imported":
         about = f"{body['provider']} {body['period']}"
         yield body["artifact"], {"kind": "bill", "about": about}
@@ -136,7 +133,7 @@ def _documents(kind: str, body: Mapping[str, Any]) -> Iterator[tuple[str, dict[s
 
 projection = Projection(
     name="retention",
-    version=2,
+    version=3,
     types=frozenset(
         {
             "bill.imported",
@@ -147,7 +144,6 @@ projection = Projection(
             "model.judged",
             "contract.checked",
             "monitoring.assessed",
-            "labels.added",
         }
     ),
     fold=_fold,

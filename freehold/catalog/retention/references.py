@@ -9,6 +9,7 @@ from freehold.catalog.retention.models import kept_versions, registrations
 from freehold.catalog.retention.runs import open_runs, recent_runs
 from freehold.catalog.retention.traffic import looked_back
 from freehold.catalog.spending import bills, usage_parts
+from freehold.catalog.traffic import every_label_file
 from freehold.domain.projection import State
 
 Reference = tuple[str, Standing]
@@ -113,12 +114,11 @@ def _outputs(row: dict[str, Any]) -> list[str]:
 
 def _of_labels(state: State, asked: Circumstances) -> Iterator[Reference]:
     days, since = asked.settings.logs_days, looked_back(state, asked)
-    for key, row in state.scan(DOCUMENTS):
-        if row["kind"] == "labels":
-            young = not days or row["wall"] >= asked.now - days * DAY
-            kept = young or row["last"] >= since.get(row["about"], 0)
-            reason: Reason | None = "within its days" if kept else None
-            yield key.partition("/")[0], Standing("labels", reason, row["about"])
+    for file in every_label_file(state):
+        young = not days or file.added >= asked.now - days * DAY
+        kept = young or file.last >= since.get(file.model, 0)
+        reason: Reason | None = "within its days" if kept else None
+        yield file.artifact, Standing("labels", reason, file.model)
 
 
 def _of_spending(state: State, asked: Circumstances) -> Iterator[Reference]:
@@ -141,7 +141,7 @@ def _reports(state: State, asked: Circumstances, found: dict[str, Standing]) -> 
     held = {hold.name for hold in holds_of(state) if hold.kind == "version"}
     for key, row in state.scan(DOCUMENTS):
         digest, kind, about = key.partition("/")[0], row["kind"], row["about"]
-        if kind in ("labels", "bill"):
+        if kind == "bill":
             continue
         if kind == "attestation":
             yield digest, Standing(kind, "hold" if about in held else "evidence", about)

@@ -3,32 +3,23 @@
 from itertools import count
 from typing import Any
 
-from freehold.adapters.sqlite.ledger import SqliteLedger
 from freehold.app.site.health.examination import Surroundings, examine
 from freehold.app.site.health.finding import Finding
 from freehold.delivery.releases import aliases_of
 from freehold.domain.fact import Draft
-from freehold.domain.projection import UNREADABLE, Projection
+from freehold.domain.projection import UNREADABLE
 from freehold.replication.claims import conflicts_of
+from tests.later_release import append_later
 
 START = 1_700_000_000_000_000
 AROUND = Surroundings(clock=lambda: START + 60_000_000, environment={})
 
 
 def by_a_later_release(world: Any, name: str, *drafts: Draft) -> list[str]:
-    """Its tables are others, and so are the bodies of its facts."""
     with world.site(name) as site:
         signer, writer = site.signer, site.ledger.writer
-    ledger = SqliteLedger(
-        world.state(name) / "ledger.db",
-        writer=writer,
-        signer=signer,
-        clock=count(START + 1_000_000, 1000).__next__,
-        projections=[Projection("later", 1, frozenset(), lambda fact, state: ())],
-    )
-    entries = ledger.append(drafts)
-    ledger.close()
-    return [entry.fact.name for entry in entries]
+    clock = count(START + 1_000_000, 1000).__next__
+    return append_later(world.state(name) / "ledger.db", writer, signer, clock, *drafts)
 
 
 def moved(version: int) -> Draft:

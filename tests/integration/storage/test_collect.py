@@ -7,6 +7,7 @@ import pytest
 
 from freehold.app.costs.meter import meter
 from freehold.app.history.facts import facts_of
+from freehold.app.site.opening import LEDGER
 from freehold.app.storage import gc, hold
 from freehold.app.storage.inspection import explain
 from freehold.app.storage.notes import FILE
@@ -14,6 +15,7 @@ from freehold.app.storage.survey import survey
 from freehold.domain.errors import Conflict, ProjectInvalid, StorageFailed
 from freehold.domain.fact import Draft
 from tests.collected import collected_once
+from tests.later_release import append_later
 
 
 def made_by(finished: Any) -> set[str]:
@@ -138,6 +140,22 @@ def test_what_a_fact_of_an_unknown_type_names_stays(place: Any, stray: str) -> N
     with place.open() as site:
         site.objects.put(stray, b"x")
         site.ledger.append([Draft("moon.landed", {"flags": [{"at": "sha256:" + "ab" * 32}]})])
+        for _ in range(3):
+            place.collect(site)
+            place.pass_days(40)
+        assert explain(site, "sha256:abababab").reason == "unread fact"
+
+
+def test_what_a_fact_names_of_which_this_release_can_make_nothing_stays(
+    place: Any, stray: str
+) -> None:
+    """Labels as a later release may tell them: their type is known, their times are elsewhere."""
+    with place.open() as site:
+        site.objects.put(stray, b"x")
+        ledger, writer, signer = site.project.state / LEDGER, site.ledger.writer, site.signer
+    told = {"model": "m", "artifact": "sha256:" + "ab" * 32, "times": [1, 2]}
+    append_later(ledger, writer, signer, place.clock, Draft("labels.added", told, version=2))
+    with place.open() as site:
         for _ in range(3):
             place.collect(site)
             place.pass_days(40)

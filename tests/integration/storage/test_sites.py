@@ -221,5 +221,7 @@ def test_what_waits_to_be_folded_keeps_what_it_names() -> None:
         "a": [line("step.finished", 1), line("moon.landed", 2)],
         "b": [line("step.finished", 3), line("step.finished", 4)],
     }
-    site: Any = SimpleNamespace(ledger=TwoLogs(lines, {"a": 2, "b": 1}))
+    ledger = TwoLogs(lines, {"a": 2, "b": 1})
+    nothing: Any = SimpleNamespace(scan=lambda table: ())
+    site: Any = SimpleNamespace(ledger=ledger, state=nothing)
     assert unread(site) == {digest(2): "a/1", digest(4): "b/1"}

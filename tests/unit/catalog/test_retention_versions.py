@@ -283,6 +283,7 @@ def traffic(*logs: tuple[str, Any], releases: list[Any] | None = None) -> Rows:
     answered = {
         key.replace(f"/{row['last'] // DAY:06d}/", f"/{row['answered'] // DAY:06d}/"): row
         for key, row in logs
+        if row["last"] // DAY != row["answered"] // DAY
     }
     begun = {f"delay/{one['order']:08d}": one for one in releases or []}
     return Rows(
