@@ -228,8 +228,13 @@ class Connection(asyncio.Protocol):
         """To the request that has waited for its turn; what is returned ends when it is known."""
         return None if self.ended else self._reply(self._server.answer(self._next[0][0]))
 
+    def let_go(self) -> None:
+        """Of what was asked: it will be sent away."""
+        if not self.ended:
+            self._next[0][0].body = b""
+
     def send_away(self, error: FreeholdError) -> None:
-        """The same, without answering it."""
+        """That the request which has waited is not answered."""
         if not self.ended:
             self._reply(self._server.refusal(error, self._next[0][0].path))
 

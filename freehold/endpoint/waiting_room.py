@@ -11,11 +11,13 @@ from time import monotonic
 from typing import Any, Protocol
 
 from freehold.domain.errors import FreeholdError
+from freehold.endpoint.refusals import Refusals, SentAway
 from freehold.serving.admission import (
     CALLER,
     DEADLINE,
     NORMAL,
     PRIORITY,
+    SENT_AWAY,
     AdmissionSettings,
     Allowances,
     Turns,
@@ -36,7 +38,7 @@ for a higher class not to wait long behind them."""
 _PRIORITY, _DEADLINE, _CALLER = (name.encode() for name in (PRIORITY, DEADLINE, CALLER))
 
 
-class Waiting(Protocol):
+class Waiting(SentAway, Protocol):
     """A whole request."""
 
     until: float
@@ -45,9 +47,6 @@ class Waiting(Protocol):
 
     def answer(self) -> Awaitable[object] | None:
         """Now is its turn. What is returned ends when a model elsewhere has answered."""
-
-    def send_away(self, error: FreeholdError) -> None:
-        """The same, without answering it."""
 
 
 class Leisure(Protocol):
@@ -78,6 +77,7 @@ class WaitingRoom:
         """Requests, since the last slice began."""
         self._turns: Turns[Waiting] = Turns(settings.waiting)
         self._allowances = Allowances(settings.per_caller) if settings.per_caller else None
+        self._refusals = Refusals()
         self._elsewhere: set[asyncio.Future[Any]] = set()
         self._is_at_work = self._is_resting = self._rests_elsewhere = False
         self.on_entered: Callable[[], None] = lambda: None
@@ -90,7 +90,7 @@ class WaitingRoom:
             self._leisure.on_waiting = lambda: call(loop, self._rest_soon)
 
     def enter(self, one: Waiting, headers: Mapping[bytes, bytes], peer: str) -> None:
-        """It is answered, or sent away, when it is its turn; both may happen before this returns.
+        """It is answered when it is its turn, or sent away; both may happen before this returns.
 
         `headers`: by lower-case name; of a call by gRPC, its metadata. `peer`: address of who asks,
         for the limit per caller.
@@ -107,12 +107,15 @@ class WaitingRoom:
             else:
                 one.until = 0.0
         except FreeholdError as exc:
-            one.send_away(exc)
+            if exc.code in SENT_AWAY:
+                self._refusals.tell(one, exc)
+            else:
+                one.send_away(exc)
             return
         self._came += 1
         gone = self._turns.enter(one, priority)
         if gone is not None:
-            gone.send_away(sent_away(len(self._turns)))
+            self._refusals.tell(gone, sent_away(len(self._turns)))
         self._work_soon()
 
     def _allow(self, caller: bytes) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from freehold.serving.binary_tensor import values_of
 from freehold.serving.inference_messages import InferInputTensor, InferRequestedOutputTensor
 from freehold.serving.request import ID, OUTPUTS
-from freehold.serving.tensor import DATATYPES, NumberMatrix, Tensor
+from freehold.serving.tensor import DATATYPES, NumberMatrix, Tensor, fit_float32
 
 CONTENTS: Mapping[str, str] = {
     "BOOL": "bool_contents",
@@ -129,7 +129,7 @@ def _matrix(
     flat = np.frombuffer(b"".join(parts), layout.floats)
     if layout.floats != np.float64:
         flat = flat.astype(np.float64)
-    if not np.isfinite(flat).all():
+    if not fit_float32(flat) and not np.isfinite(flat).all():
         return None
     datatype = layout.datatypes[group.places[0]]
     if not layout.width:

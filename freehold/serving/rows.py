@@ -10,9 +10,8 @@ from freehold.domain.columns import Columns, Matrix
 from freehold.domain.errors import Fault
 from freehold.serving.prediction_log import Inputs, Kinds
 from freehold.serving.request import InferenceRequest, invalid, raise_any
-from freehold.serving.tensor import NumberMatrix
+from freehold.serving.tensor import NumberMatrix, fit_float32
 
-_LARGEST = float(np.finfo(np.float32).max)
 COLUMN_MISSING = "request.column-missing"
 
 
@@ -95,9 +94,7 @@ def matrix_of(request: InferenceRequest, columns: Columns, rows: Sequence[int] |
     tensors = request.tensors
     if type(tensors) is NumberMatrix and are_all(tensors, columns):
         numbers = tensors.numbers if rows is None else tensors.numbers[rows]
-        flat = numbers.ravel()
-        # Then none is missing, nor too large: the quickest way to ask about all at once.
-        if np.maximum.reduce(flat) <= _LARGEST and np.minimum.reduce(flat) >= -_LARGEST:
+        if fit_float32(numbers.ravel()):
             return numbers.astype(np.float32)
         with np.errstate(over="ignore"):
             matrix = numbers.astype(np.float32)

@@ -6,7 +6,7 @@ A tensor of the shape [n, k] is k columns, without their names. The data may be 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import isnan
+from math import isfinite, isnan
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -16,6 +16,9 @@ from freehold.domain.errors import Fault
 from freehold.serving.binary_tensor import NotFinite, values_of
 
 NOT_FINITE = "request.not-finite"
+_LARGEST = float(np.finfo(np.float32).max)
+_FEW = 64
+"""Of so many numbers a list is looked through before an array's function has begun."""
 _NONE = type(None)
 _NUMBERS: frozenset[type] = frozenset({int, float, _NONE})
 _INTEGERS: frozenset[type] = frozenset({int, _NONE})
@@ -51,6 +54,15 @@ class MatrixTensor(NamedTuple):
     values: list[Any]
     """[n * width], row by row."""
     width: int
+
+
+def fit_float32(flat: NDArray[np.float64]) -> bool:
+    """Whether none of these numbers, [n], is missing, infinite or beyond what FP32 holds."""
+    if len(flat) <= _FEW:
+        values = flat.tolist()
+        # The sum tells of NaN, with which a comparison means nothing.
+        return isfinite(sum(values)) and max(values) <= _LARGEST and min(values) >= -_LARGEST
+    return bool(np.maximum.reduce(flat) <= _LARGEST and np.minimum.reduce(flat) >= -_LARGEST)
 
 
 class NumberMatrix(Mapping[str, Tensor]):

@@ -248,7 +248,8 @@ class _Call:
         begin: Callable[[], bytes | Awaitable[bytes]],
         time_remaining: Callable[[], float | None],
     ) -> None:
-        self._begin, self._time_remaining = begin, time_remaining
+        self._begin: Callable[[], bytes | Awaitable[bytes]] | None = begin
+        self._time_remaining = time_remaining
         self.until = 0.0
         self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -260,6 +261,7 @@ class _Call:
             what = "the caller's deadline has passed"
             self.send_away(RequestInvalid(what, code="request.deadline"))
             return None
+        assert self._begin is not None  # it was not let go
         try:
             found = self._begin()
         except Exception as exc:  # noqa: BLE001 (who awaits it tells what it was)
@@ -279,6 +281,9 @@ class _Call:
             return
         if not self.answered.done():
             self.answered.set_result(answer)
+
+    def let_go(self) -> None:
+        self._begin = None
 
     def send_away(self, error: FreeholdError) -> None:
         if not self.answered.done():

@@ -22,6 +22,9 @@ class One:
         self.told.append(self.name)
         return None if self._elsewhere is None else self._elsewhere.wait()
 
+    def let_go(self) -> None:
+        self.told.append(f"{self.name} waits for a word")
+
     def send_away(self, error: FreeholdError) -> None:
         self.told.append(f"{self.name}: {error.code}")
 
