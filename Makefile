@@ -13,6 +13,7 @@ PARALLEL ?= -n $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-re
 # With these set, pytest shows any difference whole: for megabytes, that takes it hours.
 PYTEST = env -u CI -u BUILD_NUMBER $(BIN)/pytest
 CEPH ?=
+SERVERS ?=
 
 .PHONY: help clients readers torch demo demo-short demo-sites test test-servers test-all check lint types imports format lock prices clean
 
@@ -75,8 +76,10 @@ demo-sites: .venv/dev ## three sites on S3, Azure and a folder; one is cut off (
 	@tests/servers/install azurite
 	@$(BIN)/python examples/three-sites/run.py drill $(DEMO_ARGS)
 
-test: .venv/dev .environments/clients/made .environments/readers/made .environments/torch/made .environments/prices/made ## all tests that need no more than PyPI, with reduced counts
-	@$(PYTEST) -q $(PARALLEL) -m "not long and not servers and not ceph" $(PYTEST_ARGS)
+test: .venv/dev .environments/clients/made .environments/readers/made .environments/torch/made .environments/prices/made ## all tests that need no more than PyPI, with reduced counts; SERVERS=1 adds test-servers
+	@test -z "$(SERVERS)" || tests/servers/install azurite
+	@test -z "$(SERVERS)" || tests/servers/install prometheus
+	@$(PYTEST) -q $(PARALLEL) -m "not long and not ceph$(if $(SERVERS),, and not servers)" $(PYTEST_ARGS)
 
 test-servers: .venv/dev ## the others, as root with npm; CEPH=1 adds Debian's Ceph
 	@tests/servers/install azurite

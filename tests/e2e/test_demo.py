@@ -84,6 +84,7 @@ def test_the_cheat_shone_before_it_was_caught(
     assert (honest["alias"], cheat["alias"]) == ("champion", "")
 
 
+@pytest.mark.long
 def test_typing_the_printed_commands_gives_the_same(
     played: tuple[dict[str, Any], list[str], Path], tmp_path: Path
 ) -> None:

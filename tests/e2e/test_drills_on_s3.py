@@ -59,6 +59,7 @@ def checked(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
     return answer
 
 
+@pytest.mark.long
 def test_the_site_on_s3_is_cut_off(shop: Path) -> None:
     for arguments in (("run", "train", "--yes"), ("release", "abandon@1", "--yes")):
         assert freehold(shop, *arguments).returncode == 0
