@@ -72,6 +72,7 @@ class Connection(asyncio.Protocol):
         "_size",
         "_transport",
         "_url",
+        "came",
         "ended",
         "held",
         "is_fresh",
@@ -103,6 +104,8 @@ class Connection(asyncio.Protocol):
         """When the phase began, in seconds of the monotonic clock, as the server last looked."""
         self.held = 0
         """Bytes of a body that is not whole, as the server counts them."""
+        self.came = 0.0
+        """When what waits entered the room, in seconds of the monotonic clock."""
         self.until = 0.0
         """When the answer to what waits is no longer wanted, in seconds of the monotonic clock."""
         self.ended = False
@@ -228,10 +231,11 @@ class Connection(asyncio.Protocol):
         """To the request that has waited for its turn; what is returned ends when it is known."""
         return None if self.ended else self._reply(self._server.answer(self._next[0][0]))
 
-    def let_go(self) -> None:
-        """Of what was asked: it will be sent away."""
+    def let_go(self) -> bool:
+        """Of what was asked: it will be sent away, and may wait for that."""
         if not self.ended:
             self._next[0][0].body = b""
+        return True
 
     def send_away(self, error: FreeholdError) -> None:
         """That the request which has waited is not answered."""

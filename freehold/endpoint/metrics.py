@@ -33,8 +33,10 @@ class Metrics:
         self._requests = self._counter("requests", "Requests answered.", "status")
         self._by_status: dict[int, Counter] = {}
         self.errors = self._counter("request_errors", "Requests refused or failed.", "code")
-        self.seconds = Seconds()
+        self.seconds = Seconds("inference", "From a request's turn to its answer.")
+        self.waited = Seconds("waiting", "From the whole request's arrival to its turn.")
         self._registry.register(self.seconds)
+        self._registry.register(self.waited)
         self._rows = self._counter("rows", "Rows answered.", "model", "version")
         self._row_errors = self._counter("row_errors", "Rows not answered.", "model", "version")
         self._by_variant: dict[tuple[str, int, bool], Counter] = {}
@@ -99,7 +101,9 @@ class Metrics:
 class Seconds(Collector):
     """A histogram that costs an answer a tenth of what the library's own does."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, text: str) -> None:
+        """`name`: of what takes these seconds."""
+        self._name, self._text = name, text
         self._lock = Lock()
         self._counts = [0] * (len(BUCKETS) + 1)
         self._sum = 0.0
@@ -113,8 +117,8 @@ class Seconds(Collector):
         bounds = [*map(str, map(float, BUCKETS)), "+Inf"]
         reached = accumulate(self._counts)
         yield HistogramMetricFamily(
-            f"{NAMESPACE}_inference_seconds",
-            "From the whole body's arrival to the answer.",
+            f"{NAMESPACE}_{self._name}_seconds",
+            self._text,
             buckets=list(zip(bounds, map(float, reached), strict=True)),
             sum_value=self._sum,
         )

@@ -190,6 +190,7 @@ def server_of(endpoint: Endpoint, grpc_listener: socket.socket | None = None) ->
     has_grpc = settings.grpc_port is not None
     rounds = GRPC_ROUNDS if has_grpc else 1
     room = WaitingRoom(settings.admission, application.leisure, rounds=rounds)
+    room.on_turn = endpoint.metrics.waited.observe
     beside = None
     if has_grpc:
         host = str(loopback(settings.host))

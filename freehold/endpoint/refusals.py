@@ -24,8 +24,9 @@ _STEP = 0.005
 class SentAway(Protocol):
     """A whole request that will not be answered."""
 
-    def let_go(self) -> None:
-        """It will be sent away later: what it asked is no longer needed."""
+    def let_go(self) -> bool:
+        """It may be sent away later: what it asked is no longer needed. False where it must not
+        wait."""
 
     def send_away(self, error: FreeholdError) -> None:
         """It is told so, which ends it."""
@@ -42,10 +43,9 @@ class Refusals:
 
     def tell(self, one: SentAway, error: FreeholdError) -> None:
         """Now, or when it may be told; in the order of these calls."""
-        if not self._waiting and self._may():
+        if (not self._waiting and self._may()) or not one.let_go():
             one.send_away(error)
             return
-        one.let_go()
         self._waiting.append((one, error))
         if len(self._waiting) == 1:
             self._look_soon()

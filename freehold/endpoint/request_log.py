@@ -57,7 +57,7 @@ HASTE = 0.05
 class LogSettings:
     window: float = 2.0
     """Seconds."""
-    part_rows: int = 50_000
+    part_rows: int = 32_768
     """Waiting rows at which a part is written at once."""
     capacity: int = 200_000
 

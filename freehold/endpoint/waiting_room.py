@@ -41,6 +41,8 @@ _PRIORITY, _DEADLINE, _CALLER = (name.encode() for name in (PRIORITY, DEADLINE, 
 class Waiting(SentAway, Protocol):
     """A whole request."""
 
+    came: float
+    """When it entered, in seconds of the monotonic clock."""
     until: float
     """When its answer is no longer wanted, in seconds of the monotonic clock; 0: whenever it comes.
     """
@@ -82,6 +84,8 @@ class WaitingRoom:
         self._is_at_work = self._is_resting = self._rests_elsewhere = False
         self.on_entered: Callable[[], None] = lambda: None
         """Told of each request that comes."""
+        self.on_turn: Callable[[float], None] = lambda _: None
+        """Told how many seconds each has waited whose turn it is."""
 
     def open(self) -> None:
         """On the loop that answers."""
@@ -113,6 +117,7 @@ class WaitingRoom:
                 one.send_away(exc)
             return
         self._came += 1
+        one.came = monotonic()
         gone = self._turns.enter(one, priority)
         if gone is not None:
             self._refusals.tell(gone, sent_away(len(self._turns)))
@@ -133,15 +138,18 @@ class WaitingRoom:
     def _work(self) -> None:
         """Answers those whose turn it is, and goes back to the loop before long: who is of a higher
         class and has just come need not wait for all that were here."""
-        until = monotonic() + SLICE
+        now = monotonic()
+        until = now + SLICE
         while len(self._elsewhere) < self._at_once and (one := self._turns.next()) is not None:
-            if one.until and monotonic() > one.until:
+            if one.until and now > one.until:
                 one.send_away(expired())
             else:
+                self.on_turn(now - one.came)
                 found = one.answer()
                 if found is not None:
                     self._await(found)
-            if monotonic() > until:
+            now = monotonic()
+            if now > until:
                 break
         if len(self._turns) and len(self._elsewhere) < self._at_once:
             self._came = 0

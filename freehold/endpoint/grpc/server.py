@@ -12,18 +12,17 @@ from freehold.domain.errors import Refused
 from freehold.endpoint.endpoint import Endpoint
 from freehold.endpoint.grpc.health import HealthService
 from freehold.endpoint.grpc.relay import Relay
-from freehold.endpoint.grpc.service import InferenceService
+from freehold.endpoint.grpc.service import CONCURRENT, InferenceService
 from freehold.endpoint.grpc.warming import warm_messages
 from freehold.endpoint.listening import address_of
 from freehold.endpoint.waiting_room import WaitingRoom
 from freehold.serving.inference_messages import HEALTH_SERVICE, SERVICE
 
-CONCURRENT = 512
-"""Calls at a time, over all connections; one more is told RESOURCE_EXHAUSTED."""
 STREAMS = 128
 """Calls at a time of one connection; its client keeps the others waiting."""
-KEEP_ALIVE = 60_000
-"""Milliseconds after which a silent connection is asked whether it still is there."""
+KEEP_ALIVE, LOST = 60_000, 20_000
+"""Milliseconds after which a silent connection is asked whether it still is there, and after which
+one that does not say so ends."""
 SWEEP = 1.0
 """Seconds between two looks for calls that do not arrive."""
 QUIET = 0.25
@@ -80,6 +79,7 @@ class GrpcServer:
             ("grpc.max_send_message_length", -1),
             ("grpc.max_concurrent_streams", STREAMS),
             ("grpc.keepalive_time_ms", KEEP_ALIVE),
+            ("grpc.keepalive_timeout_ms", LOST),
             ("grpc.keepalive_permit_without_calls", 1),
         ]
         server = grpc.aio.server(options=options, maximum_concurrent_rpcs=CONCURRENT)

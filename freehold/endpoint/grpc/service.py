@@ -7,6 +7,7 @@ a thread where the model is elsewhere.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from time import monotonic, perf_counter
 from typing import Any, NoReturn
@@ -42,6 +43,10 @@ from freehold.serving.message_response import (
 from freehold.serving.request import invalid
 
 EXTENSIONS = ("model_stream_infer",)
+CONCURRENT = 512
+"""Calls at a time, over all connections; one more is told RESOURCE_EXHAUSTED."""
+PATIENT = CONCURRENT // 2
+"""Calls under way up to which one that is sent away may wait for it."""
 _VERSION = version("freehold")
 _LIVE = ServerLiveResponse(live=True).SerializeToString()
 _SERVER = ServerMetadataResponse(
@@ -94,8 +99,7 @@ class InferenceService:
     async def _infer(self, _: Any, context: Any) -> bytes:
         try:
             self._begin()
-            envelope = read_envelope(await self._message(context))
-            return await self._answer(envelope, context)
+            return await self._answer(read_envelope(await self._message(context)), context)
         except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
             await self._refuse(exc, context)
 
@@ -166,7 +170,9 @@ class InferenceService:
         """When its turn comes. Raises FreeholdError, and whatever else goes wrong."""
         metadata = {name.encode(): _bytes(value) for name, value in context.invocation_metadata()}
         trace = trace_of(metadata.get(b"traceparent"))
-        call = _Call(lambda: self._begun(envelope, trace), context.time_remaining)
+        begin = partial(self._begun, envelope, trace)
+        call = _Call(begin, context.time_remaining, lambda: self._waiting <= PATIENT)
+        del begin, envelope  # who is sent away later keeps neither
         self._room.enter(call, metadata, _address(context.peer()))
         self._waiting += 1
         try:
@@ -247,10 +253,12 @@ class _Call:
         self,
         begin: Callable[[], bytes | Awaitable[bytes]],
         time_remaining: Callable[[], float | None],
+        may_wait: Callable[[], bool],
     ) -> None:
+        """`may_wait`: whether there is room for those that wait to be sent away."""
         self._begin: Callable[[], bytes | Awaitable[bytes]] | None = begin
-        self._time_remaining = time_remaining
-        self.until = 0.0
+        self._time_remaining, self._may_wait = time_remaining, may_wait
+        self.came = self.until = 0.0
         self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def answer(self) -> Awaitable[object] | None:
@@ -282,8 +290,9 @@ class _Call:
         if not self.answered.done():
             self.answered.set_result(answer)
 
-    def let_go(self) -> None:
+    def let_go(self) -> bool:
         self._begin = None
+        return self._may_wait()
 
     def send_away(self, error: FreeholdError) -> None:
         if not self.answered.done():

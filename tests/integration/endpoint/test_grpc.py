@@ -1,10 +1,12 @@
 """The gRPC face over its socket: what it answers, refuses, ends and survives."""
 
 import json
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
@@ -543,6 +545,25 @@ def test_nothing_of_grpc_is_imported_unasked() -> None:
     program = "import sys, freehold.endpoint.__main__; print({'grpc', 'google'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
+
+
+def test_who_has_vanished_is_let_go(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its machine went without a word: the connection stands, and nobody answers on it."""
+    monkeypatch.setattr(server, "KEEP_ALIVE", 200)
+    monkeypatch.setattr(server, "LOST", 200)
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    no_settings = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+    with thread(site) as endpoint, Caller(endpoint) as caller:
+        assert len(scores(caller.infer(sent(1.0)))) == 1
+        host, _, port = str(endpoint.grpc).rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=60) as gone:
+            gone.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + no_settings)
+            with suppress(ConnectionResetError):
+                while gone.recv(4096):
+                    """What it says until it ends."""
+        # Who answers when asked stays.
+        assert len(scores(caller.infer(sent(1.0)))) == 1
 
 
 def test_no_more_calls_are_under_way_than_may_be(

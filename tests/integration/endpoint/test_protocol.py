@@ -115,6 +115,7 @@ def test_metrics_count_what_happened(client: Any, request_of: Any) -> None:
         'freehold_request_errors_total{code="request.malformed"} 1.0',
         'freehold_rows_total{model="delay",version="1"} 3.0',
         "freehold_inference_seconds_count 1.0",
+        "freehold_waiting_seconds_count 2.0",
         "freehold_log_rows_written_total 3.0",
         "freehold_log_rows_dropped_total 0.0",
         "freehold_routing_version 1.0",

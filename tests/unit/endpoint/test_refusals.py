@@ -10,9 +10,11 @@ from freehold.serving.admission import sent_away
 class One:
     def __init__(self, name: int, told: list[int]) -> None:
         self.name, self.told, self.holds = name, told, True
+        self.may_wait = True
 
-    def let_go(self) -> None:
+    def let_go(self) -> bool:
         self.holds = False
+        return self.may_wait
 
     def send_away(self, error: FreeholdError) -> None:
         assert error.code == "endpoint.overloaded"
@@ -68,6 +70,20 @@ def test_of_a_crowd_so_many_are_told_in_a_second_and_the_others_keep_nothing_mea
         await crowd.after(1.0, 3 * AT_ONCE + 1)
 
     asyncio.run(play())
+
+
+def test_who_must_not_wait_is_told_before_the_others() -> None:
+    told: list[int] = []
+
+    async def play() -> None:
+        refusals = Refusals(lambda: 100.0)
+        ones = [One(name, told) for name in range(AT_ONCE + 2)]
+        ones[-1].may_wait = False
+        for one in ones:
+            refusals.tell(one, sent_away(1))
+
+    asyncio.run(play())
+    assert told == [*range(AT_ONCE), AT_ONCE + 1]
 
 
 def test_after_a_silence_a_few_are_told_at_once_again_and_no_more() -> None:

@@ -15,15 +15,17 @@ class One:
     def __init__(
         self, name: str, told: list[str], elsewhere: "asyncio.Event | None" = None
     ) -> None:
-        self.name, self.told, self.until = name, told, 0.0
+        self.name, self.told = name, told
+        self.came = self.until = 0.0
         self._elsewhere = elsewhere
 
     def answer(self) -> Awaitable[object] | None:
         self.told.append(self.name)
         return None if self._elsewhere is None else self._elsewhere.wait()
 
-    def let_go(self) -> None:
+    def let_go(self) -> bool:
         self.told.append(f"{self.name} waits for a word")
+        return True
 
     def send_away(self, error: FreeholdError) -> None:
         self.told.append(f"{self.name}: {error.code}")
