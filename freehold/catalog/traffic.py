@@ -145,9 +145,11 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
     failed = sum(one["failed"] for one in body.get("variants", ()))
     body = {name: body.get(name, 0) for name in _FILE}
     before = state.get(NEWEST, log) or {}
+    # A client's clock may be ahead, so that it was answered before it was asked.
+    began = min(body["first"], body["answered"])
     newest = {
         "answered": max(body["answered"], before.get("answered", 0)),
-        "earliest": min(body["first"], before.get("earliest", body["first"])),
+        "earliest": min(began, before.get("earliest", began)),
         "file": body if body["answered"] >= before.get("answered", 0) else before["file"],
         "latest": max(body["last"], before.get("latest", 0)),
     }
@@ -159,18 +161,20 @@ def _fold(fact: Fact, state: State) -> Iterable[Change]:
             "failed": counted["failed"] + failed,
         }
     asked = f"{log}/{body['last'] // DAY:06d}"
-    return [
+    changes = [
         Change(ASKED, day, counted),
         Change(LOGS, f"{asked}/{body['file']}", body),
-        *([] if asked == day else [Change(ANSWERED, f"{day}/{body['file']}", body)]),
         Change(FILES, f"{log}/{body['file']}", {"fact": fact.name}),
         Change(NEWEST, log, newest),
     ]
+    if asked != day:
+        changes.append(Change(ANSWERED, f"{day}/{body['file']}", body))
+    return changes
 
 
 projection = Projection(
     name="traffic",
-    version=9,
+    version=10,
     types=frozenset({"log.recorded", "labels.added"}),
     fold=_fold,
 )

@@ -72,8 +72,8 @@ class Connection(asyncio.Protocol):
         "_size",
         "_transport",
         "_url",
-        "came",
         "ended",
+        "entered",
         "held",
         "is_fresh",
         "peer",
@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
         """When the phase began, in seconds of the monotonic clock, as the server last looked."""
         self.held = 0
         """Bytes of a body that is not whole, as the server counts them."""
-        self.came = 0.0
+        self.entered = 0.0
         """When what waits entered the room, in seconds of the monotonic clock."""
         self.until = 0.0
         """When the answer to what waits is no longer wanted, in seconds of the monotonic clock."""

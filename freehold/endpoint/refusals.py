@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Protocol
 
 from freehold.domain.errors import FreeholdError
+from freehold.serving.admission import Bucket
 
 EVERY_SECOND = 2_000
 AT_ONCE = 100
@@ -21,7 +22,7 @@ _STEP = 0.005
 """Seconds between two looks at who may be told."""
 
 
-class SentAway(Protocol):
+class Unanswered(Protocol):
     """A whole request that will not be answered."""
 
     def let_go(self) -> bool:
@@ -37,11 +38,10 @@ class Refusals:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         """`clock`: seconds, never going back."""
-        self._clock = clock
-        self._then, self._left = clock(), float(AT_ONCE)
-        self._waiting: deque[tuple[SentAway, FreeholdError]] = deque()
+        self._clock, self._bucket = clock, Bucket(EVERY_SECOND, AT_ONCE, clock())
+        self._waiting: deque[tuple[Unanswered, FreeholdError]] = deque()
 
-    def tell(self, one: SentAway, error: FreeholdError) -> None:
+    def tell(self, one: Unanswered, error: FreeholdError) -> None:
         """Now, or when it may be told; in the order of these calls."""
         if (not self._waiting and self._may()) or not one.let_go():
             one.send_away(error)
@@ -52,13 +52,7 @@ class Refusals:
 
     def _may(self) -> bool:
         """Whether another may be told, who then counts."""
-        now = self._clock()
-        self._left = min(AT_ONCE, self._left + (now - self._then) * EVERY_SECOND)
-        self._then = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
+        return not self._bucket.take(self._clock())
 
     def _look_soon(self) -> None:
         asyncio.get_running_loop().call_later(_STEP, self._look)

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from freehold.domain.errors import FreeholdError
-from freehold.endpoint.refusals import Refusals, SentAway
+from freehold.endpoint.refusals import Refusals, Unanswered
 from freehold.serving.admission import (
     CALLER,
     DEADLINE,
@@ -38,10 +38,10 @@ for a higher class not to wait long behind them."""
 _PRIORITY, _DEADLINE, _CALLER = (name.encode() for name in (PRIORITY, DEADLINE, CALLER))
 
 
-class Waiting(SentAway, Protocol):
+class Waiting(Unanswered, Protocol):
     """A whole request."""
 
-    came: float
+    entered: float
     """When it entered, in seconds of the monotonic clock."""
     until: float
     """When its answer is no longer wanted, in seconds of the monotonic clock; 0: whenever it comes.
@@ -117,7 +117,7 @@ class WaitingRoom:
                 one.send_away(exc)
             return
         self._came += 1
-        one.came = monotonic()
+        one.entered = monotonic()
         gone = self._turns.enter(one, priority)
         if gone is not None:
             self._refusals.tell(gone, sent_away(len(self._turns)))
@@ -144,7 +144,7 @@ class WaitingRoom:
             if one.until and now > one.until:
                 one.send_away(expired())
             else:
-                self.on_turn(now - one.came)
+                self.on_turn(now - one.entered)
                 found = one.answer()
                 if found is not None:
                     self._await(found)

@@ -77,24 +77,39 @@ class Turns(Generic[T]):
         return None
 
 
+class Bucket:
+    """Tokens: full at first, then it fills with `rate` a second. Times are seconds of a clock that
+    never goes back."""
+
+    __slots__ = ("_full", "_left", "_rate", "_then")
+
+    def __init__(self, rate: float, full: float, now: float) -> None:
+        self._rate, self._full, self._left, self._then = rate, full, full, now
+
+    def take(self, now: float) -> float:
+        """0 if there was one, which is then gone; else the seconds until there is."""
+        left = min(self._full, self._left + (now - self._then) * self._rate)
+        self._then, self._left = now, left - 1 if left >= 1 else left
+        return 0.0 if left >= 1 else (1 - left) / self._rate
+
+
 class Allowances:
-    """A bucket of tokens for each caller: it fills with `rate` a second, up to a second's worth."""
+    """For each caller `rate` a second, up to a second's worth at once."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
-        self._full = max(1.0, rate)
-        self._buckets: dict[bytes, tuple[float, float]] = {}
+        self._buckets: dict[bytes, Bucket] = {}
 
     def wait(self, caller: bytes, now: float) -> float:
         """0 if it may ask now, which is then counted; else the seconds until it may. `now` in
         seconds of a clock that never goes back."""
-        left, then = self._buckets.pop(caller, (self._full, now))
-        left = min(self._full, left + (now - then) * self._rate)
-        allowed = left >= 1
-        self._buckets[caller] = (left - allowed, now)
+        bucket = self._buckets.pop(caller, None)
+        if bucket is None:
+            bucket = Bucket(self._rate, max(1.0, self._rate), now)
+        self._buckets[caller] = bucket
         if len(self._buckets) > _CALLERS:
             del self._buckets[next(iter(self._buckets))]
-        return 0.0 if allowed else (1 - left) / self._rate
+        return bucket.take(now)
 
 
 SENT_AWAY = frozenset({"endpoint.overloaded", "request.too-often"})

@@ -258,7 +258,7 @@ class _Call:
         """`may_wait`: whether there is room for those that wait to be sent away."""
         self._begin: Callable[[], bytes | Awaitable[bytes]] | None = begin
         self._time_remaining, self._may_wait = time_remaining, may_wait
-        self.came = self.until = 0.0
+        self.entered = self.until = 0.0
         self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def answer(self) -> Awaitable[object] | None:

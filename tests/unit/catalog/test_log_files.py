@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from freehold.adapters.memory.ledger import MemoryLedger
@@ -30,6 +30,7 @@ def drafted(place: int, first: int, took: int, answered: int) -> Draft:
     return Draft("log.recorded", body)
 
 
+@example(parts=[(DAY, 0, DAY - 1)], since=0, answered_since=1)
 @given(parts=PARTS, since=MOMENTS, answered_since=MOMENTS)
 def test_what_is_found_is_what_a_look_at_every_part_finds(
     parts: list[tuple[int, int, int]], since: int, answered_since: int

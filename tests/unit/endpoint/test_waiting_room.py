@@ -16,7 +16,7 @@ class One:
         self, name: str, told: list[str], elsewhere: "asyncio.Event | None" = None
     ) -> None:
         self.name, self.told = name, told
-        self.came = self.until = 0.0
+        self.entered = self.until = 0.0
         self._elsewhere = elsewhere
 
     def answer(self) -> Awaitable[object] | None:
