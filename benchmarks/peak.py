@@ -1,15 +1,16 @@
-"""How much memory this process had at most."""
+"""How much memory a process had at most."""
 
 import re
 from pathlib import Path
 
-STATUS = Path("/proc/self/status")
+STATUS = "/proc/{}/status"
 
 
-def peak_bytes() -> int:
-    """Resident, since this program was started. `getrusage` would count what the process had before
+def peak_bytes(process: int | str = "self") -> int:
+    """Resident, since its program was started. `getrusage` would count what the process had before
     it became this program: that of whoever started it. Linux only."""
-    found = re.search(r"^VmHWM:\s*(\d+) kB$", STATUS.read_text(), re.MULTILINE)
+    status = Path(STATUS.format(process))
+    found = re.search(r"^VmHWM:\s*(\d+) kB$", status.read_text(), re.MULTILINE)
     if found is None:
-        raise RuntimeError(f"{STATUS} does not say VmHWM")
+        raise RuntimeError(f"{status} does not say VmHWM")
     return int(found[1]) * 1024

@@ -1,6 +1,7 @@
 """Three histories into one ledger: how many entries a second, in how much memory.
 
-Each measurement is a process of its own, so that its peak is its own.
+Each measurement is a process of its own, so that its peak is its own; that of the process which
+folds beside it is added.
 """
 
 import json
@@ -19,6 +20,7 @@ from benchmarks.replication import history
 from benchmarks.replication.counts import Counts
 from freehold.adapters.disk.object_store import DiskObjectStore
 from freehold.adapters.sqlite.connection import connect
+from freehold.adapters.sqlite.fold_process import FoldProcess
 from freehold.adapters.sqlite.schema import prepare
 from freehold.app.site.opening import PROJECTIONS
 from freehold.ports.ledger import Stretch
@@ -134,8 +136,17 @@ def rows(folder: Path, own: Path) -> float:
 
 def main(how: str, folder: str, own: str) -> None:
     work = {"pulled": pulled, "received": received, "rows": rows}[how]
+    beside: list[int] = []
+    close = FoldProcess.close
+
+    def measured(process: FoldProcess) -> None:
+        if process.pid is not None:
+            beside.append(peak_bytes(process.pid))
+        close(process)
+
+    FoldProcess.close = measured  # type: ignore[method-assign]
     seconds = work(Path(folder), Path(own))
-    print(json.dumps({"seconds": seconds, "peak": peak_bytes()}))
+    print(json.dumps({"seconds": seconds, "peak": peak_bytes() + max(beside, default=0)}))
 
 
 if __name__ == "__main__":

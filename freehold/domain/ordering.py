@@ -9,7 +9,8 @@ of which neither had seen the other.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from heapq import heappop, heappush, heapreplace
+from typing import NamedTuple, TypeVar
 
 import orjson
 
@@ -18,8 +19,8 @@ from freehold.domain.hybrid_time import LIMIT, HybridTime
 from freehold.domain.projection import SEEN, State
 
 BEGINNING = HybridTime(0)
-PAGE = 50_000
-"""Places that `settle` gives at a time, at most."""
+KEPT = 10_000
+"""Times of each log that are kept while entries are put in order, at least."""
 
 
 class Place(NamedTuple):
@@ -71,57 +72,98 @@ def _sizes(seen: Mapping[str, str]) -> Mapping[str, int]:
     return {other: seen_size(head) for other, head in seen.items()} if seen else _NONE
 
 
+Item = TypeVar("Item")
 TimeOf = Callable[[str, int], HybridTime]
 """Effective time of an entry that has its place, by writer and sequence."""
 
 
-def settle(
-    waiting: Mapping[str, Iterator[Outline]], folded: dict[str, int], time_of: TimeOf
-) -> Iterator[list[Place]]:
-    """The places of entries whose causal past is here, each after its causes; not sorted.
+def in_order(
+    waiting: Mapping[str, Iterator[tuple[Outline, Item]]], folded: dict[str, int], time_of: TimeOf
+) -> Iterator[tuple[Place, Item]]:
+    """Those whose causal past is here, in the common order.
 
-    `waiting`: by writer, those of its log from `folded[writer]` on. `folded` is moved along.
-    Entries that saw what is not here yet are left waiting. When the next page is asked for,
-    `time_of` must know the places of the one before: no more than a page is kept here.
+    `waiting`: by writer, the entries of its log from `folded[writer]` on, each as whatever the
+    caller wants back. `folded` is moved along. Entries that saw what is not here yet are left
+    waiting, with all that follows them in their log. `time_of` must know whatever was given: only
+    the latest times are kept here.
+
+    The next entry of each log has its place, or saw one that was not given yet, after which it will
+    stand. So the first of those that have a place is the first of all that are to come.
     """
-    page: list[Place] = []
-    given: dict[tuple[str, int], HybridTime] = {}
-    next_of = {writer: next(outlines, None) for writer, outlines in waiting.items()}
+    times: dict[str, _Times] = {}
+    heads: dict[str, tuple[Outline, Item]] = {}
+    ready: list[Place] = []
+    asleep: dict[str, list[str]] = {}
+    """By writer, those whose next entry saw more of its log than was given yet."""
 
-    def time_at(writer: str, size: int) -> HybridTime:
-        """Of the last of the first `size` entries."""
-        if size == 0:
-            return BEGINNING
-        known = given.get((writer, size - 1))
-        return time_of(writer, size - 1) if known is None else known
+    def times_of(writer: str) -> _Times:
+        if writer not in times:
+            times[writer] = _Times(writer, folded.get(writer, 0), time_of)
+        return times[writer]
 
-    moved = True
-    while moved:
-        moved = False
-        for writer in sorted(next_of):
-            if (found := next_of[writer]) is None:
-                continue
-            sequence = folded[writer]
-            time = time_at(writer, sequence)
-            while found is not None:
-                wall, seen = found
-                if seen:
-                    if any(folded.get(other, 0) < size for other, size in seen.items()):
-                        break
-                    time = max(time, *(time_at(other, size) for other, size in seen.items()))
-                time = given[writer, sequence] = time.next(wall)
-                page.append(Place(*time, writer, sequence))
-                sequence += 1
-                folded[writer] = sequence
-                moved = True
-                if len(page) == PAGE:
-                    yield page
-                    page = []
-                    given.clear()
-                found = next(waiting[writer], None)
-            next_of[writer] = found
-    if page:
-        yield page
+    def place_of_next(writer: str) -> Place | None:
+        """None if there is no next one, and while it waits."""
+        if writer not in heads:
+            return None
+        wall, seen = heads[writer][0]
+        own = times_of(writer)
+        time = own.last
+        if seen:
+            for other, size in seen.items():
+                if folded.get(other, 0) < size:
+                    asleep.setdefault(other, []).append(writer)
+                    return None
+            past = (times_of(other).at(size - 1) for other, size in seen.items() if size)
+            time = max((time, *past))
+        time = time.next(wall)
+        own.add(time)
+        return Place(*time, writer, folded[writer])
+
+    def advance(writer: str) -> Place | None:
+        head = next(waiting[writer], None)
+        if head is None:
+            heads.pop(writer, None)
+            return None
+        heads[writer] = head
+        return place_of_next(writer)
+
+    for writer in waiting:
+        if (place := advance(writer)) is not None:
+            heappush(ready, place)
+    while ready:
+        given = ready[0]
+        writer = given.writer
+        folded[writer] = given.sequence + 1
+        yield given, heads[writer][1]
+        if (place := advance(writer)) is None:
+            heappop(ready)
+        else:
+            heapreplace(ready, place)
+        for other in asleep.pop(writer, ()):
+            if (place := place_of_next(other)) is not None:
+                heappush(ready, place)
+
+
+class _Times:
+    """Effective times of one log's entries."""
+
+    def __init__(self, writer: str, size: int, time_of: TimeOf) -> None:
+        """`size`: how many have their place already."""
+        self._writer, self._time_of = writer, time_of
+        self._first, self._latest = size, list[HybridTime]()
+        self.last = time_of(writer, size - 1) if size else BEGINNING
+
+    def add(self, time: HybridTime) -> None:
+        self.last = time
+        self._latest.append(time)
+        if len(self._latest) > 2 * KEPT:
+            del self._latest[:KEPT]
+            self._first += KEPT
+
+    def at(self, sequence: int) -> HybridTime:
+        if sequence < self._first:
+            return self._time_of(self._writer, sequence)
+        return self._latest[sequence - self._first]
 
 
 def seen_size(head: str) -> int:

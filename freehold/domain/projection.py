@@ -104,7 +104,8 @@ class Folding:
         """
         fact = self._parsed(encoded)
         if fact is not None:
-            _see(fact, state)
+            if fact.seen:
+                _see(fact, state)
             for projection in self._by_type.get(fact.type, ()):
                 state.write(_rows(projection.fold(fact, _TextKeys(state))))
 
@@ -122,7 +123,8 @@ class Folding:
         alike, and noted. An own fact that could not be folded was never appended: folding it again
         gives what appending it gave.
         """
-        _see(fact, state)
+        if fact.seen:
+            _see(fact, state)
         failed, keys = [], _TextKeys(state)
         for projection in self._by_type.get(fact.type, ()):
             try:
@@ -167,10 +169,9 @@ def _no_text(key: object) -> TypeError:
 
 
 def _see(fact: Fact, state: WritableState) -> None:
-    if fact.seen:
-        seen = {writer: int(head.partition(":")[0]) for writer, head in fact.seen.items()}
-        known = {**(state.get(SEEN, fact.writer) or {}), **seen}
-        state.write([(SEEN, fact.writer, orjson.dumps(known))])
+    seen = {writer: int(head.partition(":")[0]) for writer, head in fact.seen.items()}
+    known = {**(state.get(SEEN, fact.writer) or {}), **seen}
+    state.write([(SEEN, fact.writer, orjson.dumps(known))])
 
 
 def _rows(changes: Iterable[Change]) -> list[Row]:

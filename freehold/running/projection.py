@@ -119,9 +119,12 @@ def _checkpointed(fact: Fact, state: State) -> Iterable[Change]:
 def _labelled(fact: Fact, state: State, made: Iterable[Mapping[str, Any]]) -> Iterable[Change]:
     """A label that was said of bytes, or of what a run made, is never unsaid: not by a later fact
     about the same step, and not by another run that makes the same bytes without it."""
-    of_run = state.get("run_labels", str(fact.body["run"])) or {}
+    of_run = None
     for output in made:
         labels = output.get("labels", {})
+        if labels == {} and type(output["digest"]) is str:
+            continue
+        of_run = of_run or state.get("run_labels", str(fact.body["run"])) or {}
         of_bytes = state.get("labels", output["digest"]) or {}
         if inherited([of_bytes, labels]) != of_bytes:
             yield Change("labels", output["digest"], inherited([of_bytes, labels]))

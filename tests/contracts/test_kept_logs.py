@@ -11,8 +11,9 @@ from typing import cast
 import pytest
 
 from freehold.adapters.memory.ledger import MemoryLedger
-from freehold.adapters.sqlite import merging
+from freehold.adapters.sqlite import merging, state
 from freehold.adapters.sqlite.ledger import SqliteLedger
+from freehold.domain import ordering
 from freehold.domain.projection import Projection
 from freehold.ports.clock import Clock
 from freehold.ports.contracts import kept_logs as contract
@@ -49,6 +50,16 @@ class TestSqliteLedgerWithFewNotes(TestSqliteLedger):
     @pytest.fixture(autouse=True)
     def few(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(merging, "NOTED", 3)
+
+
+class TestSqliteLedgerByPieces(TestSqliteLedgerWithFewNotes):
+    """Entries, places and rows come and go by a few."""
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(merging, "_PAGE", 2)
+        monkeypatch.setattr(state, "_GATHERED", 3)
+        monkeypatch.setattr(ordering, "KEPT", 2)
 
 
 def sqlite(folder: Path, site: str) -> SqliteLedger:

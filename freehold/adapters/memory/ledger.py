@@ -12,7 +12,7 @@ from freehold.domain.fact import Draft, Entry
 from freehold.domain.head import Head
 from freehold.domain.hybrid_time import HybridTime
 from freehold.domain.merkle import Frontier, root_of
-from freehold.domain.ordering import Place, outline_of, settle
+from freehold.domain.ordering import in_order, outline_of
 from freehold.domain.projection import Folding, Projection, State
 from freehold.domain.rerecording import drafts_of
 from freehold.ports.clock import Clock
@@ -203,22 +203,18 @@ class MemoryLedger(MergingLedger, Rebuilds, KeepsLeaves):
         """Takes the logs as its own once all is folded."""
         folded = dict.fromkeys(logs, 0)
         waiting = {
-            writer: (outline_of(entry.fact) for entry in tuple(log.entries))
+            writer: ((outline_of(entry.fact), entry.encoded) for entry in tuple(log.entries))
             for writer, log in logs.items()
         }
-        places: list[Place] = []
         times: dict[tuple[str, int], HybridTime] = {}
-        for page in settle(waiting, folded, lambda writer, sequence: times[writer, sequence]):
-            places.extend(page)
-            times.update({(place.writer, place.sequence): place.time for place in page})
-        places.sort()
         staged = Staged({})
-        for place in places:
-            self._folding.refold(logs[place.writer].entries[place.sequence].encoded, staged)
+        for place, encoded in in_order(waiting, folded, lambda *entry: times[entry]):
+            times[place.writer, place.sequence] = place.time
+            self._folding.refold(encoded, staged)
         for writer, size in folded.items():
             logs[writer].folded = size
         self._logs, self._state.rows = logs, staged.rows
-        return len(places)
+        return len(times)
 
     def close(self) -> None:
         """Nothing is kept outside; what was appended can still be read."""

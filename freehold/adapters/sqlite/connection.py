@@ -11,7 +11,7 @@ from freehold.domain.errors import FreeholdError, IntegrityError, StorageFailed
 
 _PRIMARY_CODE = 0xFF
 _ATTEMPTS_AT_WAL = 50
-_PAGE, _LOG = 16 * 1024, 16 * 1024 * 1024
+_PAGE, LOG = 16 * 1024, 16 * 1024 * 1024
 """Bytes: of a page of a new file, older ones keep theirs; of the log at which it is taken into the
 main file."""
 
@@ -25,15 +25,20 @@ def connect(path: Path, *, wait: float, reading: bool = False) -> sqlite3.Connec
         connection.execute(f"PRAGMA page_size = {_PAGE}")
         _enter_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
-        # Syncing the main file is the dear part of a checkpoint.
-        (page,) = connection.execute("PRAGMA page_size").fetchone()
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG // page}")
+        take_in_at(connection, LOG)
         if reading:
             connection.execute("PRAGMA query_only = ON")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def take_in_at(connection: sqlite3.Connection, log: int) -> None:
+    """At how many bytes of its log the main file gets what is in it, by whoever commits then; never
+    at 0. Syncing the main file is the dear part of that."""
+    (page,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.execute(f"PRAGMA wal_autocheckpoint = {log // page}")
 
 
 def _enter_wal(connection: sqlite3.Connection) -> None:

@@ -3,7 +3,14 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -13,13 +20,14 @@ import orjson
 from freehold.adapters.sqlite.connection import Readers, boundary, connect
 from freehold.adapters.sqlite.continuing import leave_log
 from freehold.adapters.sqlite.logs import Arrived, LogRow, Logs
-from freehold.adapters.sqlite.merging import Merging
+from freehold.adapters.sqlite.merging import MANY, Merging
 from freehold.adapters.sqlite.schema import meta, prepare, read_head, write_head
 from freehold.adapters.sqlite.state import (
     SqliteState,
     SqliteStateInTransaction,
     uncollected,
 )
+from freehold.adapters.sqlite.taking_in import TakingIn
 from freehold.domain.canonical import canonical
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.errors import Conflict, IntegrityError
@@ -85,6 +93,7 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
         with boundary(path):
             self._connection = connect(path, wait=wait)
         self._staged = SqliteStateInTransaction(lambda: nullcontext(self._connection))
+        self._taking_in = TakingIn(path, self._connection)
         self._logs = Logs(self._connection)
         self._merging = Merging(self._connection, self._folding, self._staged)
         try:
@@ -132,6 +141,7 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
 
     def close(self) -> None:
         with self._lock:
+            self._taking_in.wait()
             self._readers.close()
             self._connection.close()
 
@@ -179,14 +189,20 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
 
     def receive(self, stretches: Sequence[Stretch], *, fold: bool = True) -> int:
         arrived = Arrived()
-        with uncollected(), self._transaction() as connection:
+        with self._lock, ExitStack() as after, uncollected(), self._transaction() as connection:
             head = self._current(connection)
             rows = {row.writer: row for row in self._logs.rows()}
+            count = sum(row.frontier.size - row.folded for row in rows.values())
+            count += sum(len(stretch.lines) for stretch in stretches)
+            beside = None
+            if count >= MANY:
+                after.enter_context(self._taking_in.beside())
+                if fold and (beside := self._merging.beside(count, head.frontier.size)):
+                    after.enter_context(closing(beside))
             for stretch in stretches:
                 if stretch.writer == self._writer:
                     raise _own(self._writer)
                 if stretch.writer not in rows:
-                    self._merging.begin(self._writer)
                     rows[stretch.writer] = LogRow(
                         stretch.writer, Frontier(), HybridTime(0), folded=0, announced=0
                     )
@@ -194,7 +210,7 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
             if fold:
                 found = [rows[writer] for writer in sorted(rows)]
                 own = self._writer, head.frontier.size
-                self._merging.fold_new(own, self._logs, found, arrived)
+                self._merging.fold_new(own, self._logs, found, arrived, beside)
         return arrived.count
 
     def continue_as(

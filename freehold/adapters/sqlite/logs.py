@@ -1,17 +1,18 @@
 """Other writers' logs beside the own one: their rows, and where the own log stands towards them."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
+from freehold.adapters.sqlite.folder import unreadable
 from freehold.domain.canonical import canonical
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.continuation import continued
 from freehold.domain.errors import IntegrityError
-from freehold.domain.fact import Fact
 from freehold.domain.hybrid_time import HybridTime
 from freehold.domain.merkle import Frontier
-from freehold.domain.ordering import PAGE, Outline, Place, outline, outline_of
+from freehold.domain.ordering import Outline, outline, outline_of
 from freehold.ports.ledger import Stretch
 
 _PAGE = 1000
@@ -30,30 +31,25 @@ class LogRow:
 
 
 class Arrived:
-    """What was received just now, for placing and folding it: not all of many facts is kept."""
+    """What one call received, so that it need not be read again to be placed and folded."""
 
     def __init__(self) -> None:
         self.count = 0
-        self.outlines: dict[str, list[Outline]] = {}
-        """By writer."""
-        self.first: dict[str, int] = {}
-        """By writer, the sequence of the first."""
-        self.facts: dict[tuple[str, int], Fact] = {}
-        """By writer and sequence; none if there are more than a page."""
+        self._held: dict[str, tuple[int, list[Outline], list[Sequence[bytes]]]] = {}
+        """By writer: the sequence of the first entry that is new, what the places of the new ones
+        depend on, and their lines, which are the caller's."""
 
-    def add(self, fact: Fact) -> None:
-        writer = fact.writer
-        self.count += 1
-        if writer not in self.outlines:
-            self.outlines[writer], self.first[writer] = [], fact.sequence
-        self.outlines[writer].append(outline_of(fact))
-        if self.count <= PAGE:
-            self.facts[writer, fact.sequence] = fact
-        elif self.facts:
-            self.facts.clear()
+    def add(self, writer: str, first: int, outlines: list[Outline], lines: Sequence[bytes]) -> None:
+        """New entries of a log, which go on from what was added before."""
+        self.count += len(outlines)
+        _, known, held = self._held.setdefault(writer, (first, [], []))
+        known += outlines
+        held.append(lines)
 
-    def has_all(self, places: Iterable[Place]) -> bool:
-        return all((place.writer, place.sequence) in self.facts for place in places)
+    def entries(self, writer: str, start: int) -> Iterator[tuple[Outline, bytes]] | None:
+        """Of a log, from `start` on; None if they begin elsewhere."""
+        first, outlines, lines = self._held.get(writer, (-1, [], []))
+        return zip(outlines, chain.from_iterable(lines), strict=True) if first == start else None
 
 
 class Logs:
@@ -85,6 +81,7 @@ class Logs:
     def take(self, row: LogRow, stretch: Stretch, arrived: Arrived) -> None:
         """Verify and store. Raises IntegrityError; then nothing of the transaction may stay."""
         held = row.frontier.size
+        outlines: list[Outline] = []
         found = continued(
             row.writer,
             row.frontier,
@@ -96,11 +93,13 @@ class Logs:
 
         def values() -> Iterator[tuple[str, int, bytes, bytes]]:
             for fact, encoded, leaf in found:
-                arrived.add(fact)
+                outlines.append(outline_of(fact))
                 row.time = fact.time
                 yield row.writer, fact.sequence, encoded, leaf
 
         self._connection.executemany("INSERT INTO foreign_entries VALUES (?, ?, ?, ?)", values())
+        if outlines:
+            arrived.add(row.writer, held, outlines, stretch.lines[held - stretch.first :])
         self.keep(one for one in stretch.checkpoints if held < one.size <= row.frontier.size)
         self.save(row)
 
@@ -110,16 +109,19 @@ class Logs:
             [(one.writer, one.size, canonical(one.as_json())) for one in checkpoints],
         )
 
-    def outlines(self, writer: str, start: int) -> Iterator[Outline]:
-        """Of a log that is not the own one. Raises ValueError for what is no fact."""
+    def entries(self, writer: str, start: int) -> Iterator[tuple[Outline, bytes]]:
+        """Of a log that is not the own one. Raises IntegrityError for what is no fact."""
         while True:
             page = self._connection.execute(
                 "SELECT encoded FROM foreign_entries WHERE writer = ? AND sequence >= ?"
                 " ORDER BY sequence LIMIT ?",
                 (writer, start, _PAGE),
             ).fetchall()
-            for (encoded,) in page:
-                yield outline(encoded)
+            for sequence, (encoded,) in enumerate(page, start):
+                try:
+                    yield outline(encoded), encoded
+                except (ValueError, TypeError, AttributeError) as exc:
+                    raise unreadable(sequence, writer, exc) from exc
             if len(page) < _PAGE:
                 return
             start += len(page)

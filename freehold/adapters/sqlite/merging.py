@@ -4,25 +4,36 @@ While a fact is folded, the values that it replaces are noted, so that the lates
 unfolded again; when a fact comes that belongs before the oldest note, all is folded anew.
 """
 
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, suppress
+from itertools import chain, islice
 
 import orjson
 
+from freehold.adapters.sqlite.fold_process import FoldProcess, FoldProcessEnded
+from freehold.adapters.sqlite.folder import Folder, FolderHere, Page, unreadable
 from freehold.adapters.sqlite.logs import Arrived, LogRow, Logs
 from freehold.adapters.sqlite.state import At, GatheredState, SqliteState, uncollected
 from freehold.domain.canonical import canonical
-from freehold.domain.errors import IntegrityError
-from freehold.domain.fact import Entry, Fact
+from freehold.domain.fact import Entry
 from freehold.domain.hybrid_time import HybridTime
-from freehold.domain.ordering import BEGINNING, Outline, Place, outline, settle
+from freehold.domain.ordering import BEGINNING, Outline, Place, in_order, outline
 from freehold.domain.projection import Folding
 
 NOTED = 5_000
 """The latest facts whose folding can be undone, at least."""
-_PAGE = 1000
+MANY = 30_000
+"""Facts that are folded with a second process, where there is a processor for it."""
+_PAGE = 250
+"""Facts that are in memory together: what two processes hand each other is best small."""
 _AT = "(wall, logical, writer, sequence)"
-_OWN = "SELECT sequence, encoded FROM entries ORDER BY sequence"
+_OWN = "SELECT sequence, encoded FROM entries WHERE sequence < ? ORDER BY sequence"
+
+_Placed = tuple[At, bytes]
+"""Where an entry stands, and its canonical bytes."""
 
 
 class Merging:
@@ -33,17 +44,12 @@ class Merging:
     ) -> None:
         self._connection, self._folding, self._state = connection, folding, state
 
-    def begin(self, writer: str) -> None:
-        """Give the own log's entries their places, once another log is there."""
-        if self._connection.execute("SELECT 1 FROM ordered LIMIT 1").fetchone():
-            return
-        own = {writer: self._own_outlines()}
-        for page in settle(own, {writer: 0}, self._time_of):
-            self._insert(page)
-
-    def append(self, entries: Iterable[Entry]) -> None:
+    def append(self, entries: Sequence[Entry]) -> None:
         """Own entries, which come after everything that was folded."""
-        time = self._last().time
+        own = entries[0].fact
+        if (last := self._last()) == _NOWHERE:
+            last = self._place_own(own.writer, own.sequence)
+        time = last.time
         places, gathered = [], GatheredState(self._state)
         for entry in entries:
             time = time.next(entry.fact.time.wall)
@@ -53,93 +59,157 @@ class Merging:
                 self._folding.fold(entry.encoded, gathered)
         gathered.flush()
         self._insert(places)
-        if places and places[-1].sequence % NOTED == 0:
+        if places[-1].sequence % NOTED == 0:
             self._forget()
 
+    def beside(self, count: int, size: int) -> FoldProcess | None:
+        """A process that will be of use to fold so many new entries beside the own log of this
+        size; to be had before they are here, since it takes a while to be ready."""
+        return self._process(count + size) if self._is_anew(count, size) else None
+
     def fold_new(
-        self, own: tuple[str, int], logs: Logs, rows: list[LogRow], arrived: Arrived
+        self,
+        own: tuple[str, int],
+        logs: Logs,
+        rows: list[LogRow],
+        arrived: Arrived,
+        beside: FoldProcess | None,
     ) -> None:
         """Fold what can be folded now of what the logs hold. `own`: writer and size of the own
         log. `arrived`: what the others got just now."""
-        folded = {**dict((own,)), **{row.writer: row.folded for row in rows}}
+        writer, size = own
+        count = sum(row.frontier.size - row.folded for row in rows)
+        if self._is_anew(count, size):
+            self.place_all(writer, logs, arrived, beside)
+            return
+        if (last := self._last()) == _NOWHERE:
+            last = self._place_own(writer, size)
+        folded = {writer: size, **{row.writer: row.folded for row in rows}}
         waiting = {
-            row.writer: _waiting(logs, row, arrived)
+            row.writer: _entries(logs, row, row.folded, arrived)
             for row in rows
             if row.folded < row.frontier.size
         }
-        last, first, count = self._last(), None, 0
-        page: list[Place] = []
-        for page in settle(waiting, folded, self._time_of):
-            page.sort()
-            self._insert(page)
-            first, count = page[0] if first is None else min(first, page[0]), count + len(page)
+        found = in_order(waiting, folded, self._time_of)
+        first = next(found, None)
         if first is None:
             return
+        place, all_new = first[0], self._placed(chain((first,), found))
+        if place > last:
+            self._fold_here(all_new)
+        elif self._unfold(place):
+            for _ in all_new:
+                pass
+            self._fold_here(self._stored(place))
+        else:
+            self.place_all(writer, logs, arrived)
+            return
+        self._save(logs, rows, folded)
+
+    def place_all(
+        self,
+        own: str,
+        logs: Logs,
+        arrived: Arrived | None = None,
+        beside: FoldProcess | None = None,
+    ) -> int:
+        """Give every entry its place anew, and fold: where entries were taken away, those that
+        came after them in the causal past stand elsewhere. Returns how many were folded."""
+        rows = logs.rows()
+        (size,) = self._connection.execute("SELECT COUNT(*) FROM entries").fetchone()
+        count = size + sum(row.frontier.size for row in rows)
+
+        def all_with(folder: Folder, state: GatheredState) -> int:
+            for table in ("ordered", "state", "undo"):
+                self._connection.execute(f"DELETE FROM {table}")
+            self._connection.execute("DELETE FROM meta WHERE name = 'noted'")
+            waiting = {row.writer: _entries(logs, row, 0, arrived) for row in rows}
+            waiting[own] = self._own_entries(own, size)
+            folded = dict.fromkeys(waiting, 0)
+            found = in_order(waiting, folded, self._time_of)
+            self._fold(self._placed(found), folder, state)
+            self._save(logs, rows, folded)
+            return sum(folded.values())
+
+        with uncollected():
+            if (process := beside or self._process(count)) is not None:
+                # If it ends, it has said why. All that it did is done again, by this one.
+                with closing(process), suppress(FoldProcessEnded):
+                    return all_with(process, GatheredState(self._state))
+            empty = GatheredState(self._state, empty=True)
+            return all_with(FolderHere(self._folding), empty)
+
+    def _is_anew(self, count: int, size: int) -> bool:
+        """Whether all is to be folded again if so many entries come beside the own log of this
+        size: no other log was there, and of what is folded hardly anything would stay as it is."""
+        return count > size and self._last() == _NOWHERE
+
+    def _process(self, count: int) -> FoldProcess | None:
+        if count < MANY or _processors() == 1:
+            return None
+        with suppress(FoldProcessEnded):
+            return FoldProcess(self._folding)
+        return None
+
+    def _save(self, logs: Logs, rows: Iterable[LogRow], folded: dict[str, int]) -> None:
         for row in rows:
             if row.folded != folded[row.writer]:
                 row.folded = folded[row.writer]
                 logs.save(row)
-        if first > last and count == len(page) and arrived.has_all(page):
-            self._fold(count, ((at, arrived.facts[at.writer, at.sequence]) for at in page))
-        elif first > last or self._unfold(first):
-            self._fold_from(first)
-        else:
-            self.fold_all()
 
-    def place_all(self, own: str, logs: Logs) -> int:
-        """Give every entry its place anew, and fold: where entries were taken away, those that
-        came after them in the causal past stand elsewhere. Returns how many were folded."""
-        rows = logs.rows()
-        waiting = {row.writer: logs.outlines(row.writer, 0) for row in rows}
-        waiting[own] = self._own_outlines()
-        folded = dict.fromkeys(waiting, 0)
-        self._connection.execute("DELETE FROM ordered")
-        with uncollected():
-            for page in settle(waiting, folded, self._time_of):
-                page.sort()
-                self._insert(page)
-            for row in rows:
-                row.folded = folded[row.writer]
-                logs.save(row)
-            return self.fold_all()
+    def _place_own(self, writer: str, size: int) -> Place:
+        """Give the own log's first entries their places: there was no other log so far. Returns
+        the last one."""
+        own = {writer: self._own_entries(writer, size)}
+        for _ in self._placed(in_order(own, {writer: 0}, self._time_of)):
+            pass
+        return self._last()
 
-    def _own_outlines(self) -> Iterator[Outline]:
-        for sequence, encoded in self._connection.execute(_OWN):
+    def _own_entries(self, writer: str, size: int) -> Iterator[tuple[Outline, bytes]]:
+        for sequence, encoded in self._connection.execute(_OWN, (size,)):
             try:
-                yield outline(encoded)
+                yield outline(encoded), encoded
             except (ValueError, TypeError, AttributeError) as exc:
-                raise _unreadable(sequence, "this site", exc) from exc
+                raise unreadable(sequence, writer, exc) from exc
 
-    def fold_all(self) -> int:
-        self._connection.execute("DELETE FROM state")
-        self._connection.execute("DELETE FROM undo")
-        self._connection.execute("DELETE FROM meta WHERE name = 'noted'")
-        return self._fold_from(Place(*BEGINNING, "", -1), empty=True)
+    def _placed(self, found: Iterator[tuple[Place, bytes]]) -> Iterator[list[_Placed]]:
+        """By pages, whose places are then stored. A page is smaller than what `in_order` keeps."""
+        while True:
+            page: list[_Placed] = list(islice(found, _PAGE))
+            if not page:
+                return
+            self._insert([place for place, _ in page])
+            yield page
 
-    def _fold_from(self, first: Place, empty: bool = False) -> int:
-        """All facts at this place and after it. Notes what the last of them replace."""
-        (count,) = self._connection.execute(
-            f"SELECT COUNT(*) FROM ordered WHERE {_AT} >= (?, ?, ?, ?)", first
-        ).fetchone()
-        self._fold(count, self._entries(first), empty)
-        return int(count)
+    def _fold_here(self, pages: Iterable[list[_Placed]]) -> None:
+        self._fold(pages, FolderHere(self._folding), GatheredState(self._state))
 
-    def _fold(self, count: int, facts: Iterator[tuple[At, Fact]], empty: bool = False) -> None:
-        """In their order. The last ones are noted, so that they can be undone."""
-        quiet, gathered = max(count - NOTED, 0), GatheredState(self._state, empty=empty)
-        if quiet:
-            self._connection.execute("DELETE FROM undo")
-        for number, (place, fact) in enumerate(facts):
-            if number >= quiet:
-                gathered.place = place
-                if number == quiet and (quiet or self._noted() is None):
-                    self._noted_from(place)
-            self._folding.fold_read(fact, gathered)
-        gathered.flush()
+    def _fold(self, pages: Iterable[list[_Placed]], folder: Folder, state: GatheredState) -> None:
+        """In their order. The last facts are noted, so that they can be undone."""
+        folder.fold(self._noting(pages), state)
+        state.flush()
         self._forget()
 
-    def _entries(self, first: Place) -> Iterator[tuple[At, Fact]]:
-        """Each log lies in the common order as it lies in itself: a page has a run of each."""
+    def _noting(self, pages: Iterable[list[_Placed]]) -> Iterator[Page]:
+        """Which pages are the last shows when all are there: so many are held back."""
+        held, count, quiet = deque[list[_Placed]](), 0, False
+        for page in pages:
+            held.append(page)
+            count += len(page)
+            while count - len(held[0]) >= NOTED:
+                if not quiet:
+                    self._connection.execute("DELETE FROM undo")
+                quiet = True
+                count -= len(held[0])
+                yield Page(held.popleft(), noted=False)
+        if held and (quiet or self._noted() is None):
+            self._noted_from(held[0][0][0])
+        for page in held:
+            yield Page(page, noted=True)
+
+    def _stored(self, first: Place) -> Iterator[list[_Placed]]:
+        """Pages of those at this place and after it. Each log lies in the common order as it lies
+        in itself: a page has a run of each."""
         after: At = (*first[:3], first.sequence - 1)
         while True:
             page: list[At] = self._connection.execute(
@@ -150,10 +220,10 @@ class Merging:
             last = {writer: sequence for _, _, writer, sequence in page}
             first_of = {writer: sequence for _, _, writer, sequence in reversed(page)}
             runs = {writer: self._run(writer, first_of[writer], last[writer]) for writer in last}
-            for after in page:
-                yield after, _read(after, runs[after[2]].get(after[3]))
+            yield [(at, runs[at[2]].get(at[3], b"")) for at in page]
             if len(page) < _PAGE:
                 return
+            after = page[-1]
 
     def _run(self, writer: str, first: int, last: int) -> dict[int, bytes]:
         """Encoded entries of one log by sequence; what is named by no other log is the own one."""
@@ -217,7 +287,7 @@ class Merging:
             (canonical(list(place)).decode(),),
         )
 
-    def _insert(self, places: list[Place]) -> None:
+    def _insert(self, places: Sequence[At]) -> None:
         self._connection.executemany("INSERT INTO ordered VALUES (?, ?, ?, ?)", places)
 
     def _last(self) -> Place:
@@ -225,7 +295,7 @@ class Merging:
             "SELECT wall, logical, writer, sequence FROM ordered"
             " ORDER BY wall DESC, logical DESC, writer DESC, sequence DESC LIMIT 1"
         ).fetchone()
-        return Place(*BEGINNING, "", -1) if row is None else Place(*row)
+        return _NOWHERE if row is None else Place(*row)
 
     def _time_of(self, writer: str, sequence: int) -> HybridTime:
         wall, logical = self._connection.execute(
@@ -235,24 +305,20 @@ class Merging:
         return HybridTime(wall, logical)
 
 
-def _waiting(logs: Logs, row: LogRow, arrived: Arrived) -> Iterator[Outline]:
-    """Those of a log that are not folded yet; what is in memory is not read again."""
-    if arrived.first.get(row.writer) == row.folded:
-        return iter(arrived.outlines[row.writer])
-    return logs.outlines(row.writer, row.folded)
+_NOWHERE = Place(*BEGINNING, "", -1)
+"""Before every place."""
 
 
-def _read(place: At, encoded: bytes | None) -> Fact:
-    try:
-        return Fact.from_json(orjson.loads(encoded or b""))
-    except (ValueError, AttributeError) as exc:
-        raise _unreadable(place[3], place[2], exc) from exc
+def _entries(
+    logs: Logs, row: LogRow, start: int, arrived: Arrived | None
+) -> Iterator[tuple[Outline, bytes]]:
+    """Of a log, from `start` on; what is in memory is not read again."""
+    found = arrived.entries(row.writer, start) if arrived else None
+    return logs.entries(row.writer, start) if found is None else found
 
 
-def _unreadable(sequence: int, writer: str, exc: Exception) -> IntegrityError:
-    return IntegrityError(
-        f"entry {sequence} of {writer} cannot be read",
-        why=str(exc),
-        code="ledger.damaged",
-        hint="run `freehold audit verify`, and restore the ledger from a copy",
-    )
+def _processors() -> int:
+    """That this process may use."""
+    with suppress(AttributeError):  # not every system has it
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -3,18 +3,18 @@
 import gc
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import orjson
 
+from freehold.adapters.sqlite.marks import Marks
 from freehold.domain.projection import Row
 
 _PAGE = 256
 _GATHERED = 32_768
 """Writes that are kept in memory, about."""
-_MARKS = 1 << 24
 _DELETE = 'DELETE FROM state WHERE "table" = ? AND key = ?'
 _NOTE = "INSERT INTO undo VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)"
 _REPLACE = "INSERT OR REPLACE INTO state VALUES (?, ?, ?)"
@@ -56,6 +56,10 @@ class SqliteState:
 
     def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
         """One consistent reading, whatever is appended while the caller goes through it."""
+        return ((key, orjson.loads(value)) for key, value in self.encoded_rows(table, prefix))
+
+    def encoded_rows(self, table: str, prefix: str = "") -> list[tuple[str, bytes]]:
+        """What `scan` gives, as JSON."""
         found: list[tuple[str, bytes]] = []
         with self.lend() as connection:
             cursor = connection.execute(
@@ -67,7 +71,7 @@ class SqliteState:
                 if not page[-1][0].startswith(prefix):
                     break
             cursor.close()
-        return ((key, orjson.loads(value)) for key, value in found)
+        return found
 
 
 class SqliteStateInTransaction(SqliteState):
@@ -91,7 +95,7 @@ class GatheredState(SqliteState):
         self.place: At | None = None
         """Of the fact that is being folded, if its writes shall be undoable."""
         self._notes: list[tuple[object, ...]] = []
-        self._flushed = bytearray(_MARKS) if empty else None
+        self._flushed = Marks() if empty else None
         """Marks at the hashes of keys: most rows are asked for before they are there, and need no
         query. As large for a long history as for a short one."""
         self._written: dict[str, dict[str, bytes | None]] = defaultdict(dict)
@@ -101,13 +105,13 @@ class GatheredState(SqliteState):
         rows = self._written[table]
         if key in rows:
             return rows[key]
-        if self._flushed is not None and not self._flushed[_mark(table, key)]:
+        if self._flushed is not None and (table, key) not in self._flushed:
             return None
         return super().encoded(table, key)
 
-    def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    def encoded_rows(self, table: str, prefix: str = "") -> list[tuple[str, bytes]]:
         self.flush()
-        return super().scan(table, prefix)
+        return super().encoded_rows(table, prefix)
 
     def write(self, rows: Iterable[Row]) -> None:
         for table, key, encoded in rows:
@@ -115,6 +119,14 @@ class GatheredState(SqliteState):
                 self._notes.append((*self.place, table, key, self.encoded(table, key)))
             self._written[table][key] = encoded
             self._room -= 1
+        if self._room <= 0:
+            self.flush()
+
+    def write_tables(self, tables: Mapping[str, Mapping[str, bytes | None]]) -> None:
+        """Rows by table and key, without a note of what they replace."""
+        for table, rows in tables.items():
+            self._written[table].update(rows)
+            self._room -= len(rows)
         if self._room <= 0:
             self.flush()
 
@@ -131,11 +143,7 @@ class GatheredState(SqliteState):
                 connection.executemany(_REPLACE, [(table, key, rows[key]) for key in kept])
                 if self._flushed is not None:
                     for key in kept:
-                        self._flushed[_mark(table, key)] = 1
+                        self._flushed.add((table, key))
         self._written.clear()
         self._notes.clear()
         self._room = _GATHERED
-
-
-def _mark(table: str, key: str) -> int:
-    return (hash(table) ^ hash(key)) % _MARKS

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from freehold.adapters.sqlite import marks
 from freehold.adapters.sqlite import state as module
 from freehold.adapters.sqlite.connection import connect
 from freehold.adapters.sqlite.schema import prepare
@@ -40,7 +41,7 @@ def test_a_gathered_state_tells_what_was_written_last(
     stored = SqliteState(lambda: nullcontext(connection))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_GATHERED", room)
-        patch.setattr(module, "_MARKS", 2)  # so that most rows are taken for written
+        patch.setattr(marks, "_PLACES", 1)  # so that most rows are taken for written
         state = GatheredState(stored, empty=empty)
         for step in steps:
             if isinstance(step, tuple):

@@ -1,4 +1,5 @@
-"""What the place of an entry depends on is found in its bytes, whatever its texts hold."""
+"""Entries come in the common order as its definition has it; what the place of one depends on is
+found in its bytes, whatever its texts hold."""
 
 import orjson
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from freehold.domain import ordering
 from freehold.domain.fact import Fact
 from freehold.domain.hybrid_time import LIMIT, HybridTime
-from freehold.domain.ordering import Outline, outline, outline_of, settle
+from freehold.domain.ordering import BEGINNING, Outline, Place, in_order, outline, outline_of
 
 HEAD = "0" * 64
 END = '"seen":{},"sequence":1,"time":{"logical":0,"wall":9},"type":"a","version":1,"writer":"w"}'
@@ -54,32 +55,89 @@ def test_what_is_no_fact_has_no_outline(line: bytes) -> None:
         outline(line)
 
 
+Logs = dict[str, list[Outline]]
 _logs = st.dictionaries(
-    st.sampled_from("abc"),
+    st.sampled_from("abcd"),
     st.lists(
-        st.tuples(st.integers(0, 9), st.dictionaries(st.sampled_from("abc"), st.integers(1, 4))),
-        max_size=6,
+        st.tuples(
+            st.integers(0, 9),
+            st.dictionaries(st.sampled_from("abcd"), st.integers(0, 5), max_size=2),
+        ),
+        max_size=7,
     ),
+    min_size=1,
+).map(
+    lambda logs: {
+        name: [(wall, {o: n for o, n in seen.items() if o != name}) for wall, seen in log]
+        for name, log in logs.items()
+    }
 )
 
 
-def _settled(logs: dict[str, list[Outline]]) -> tuple[list[tuple[object, ...]], dict[str, int]]:
+def _by_definition(logs: Logs) -> list[Place]:
+    """Each time over the causal past, again and again until no entry gets one; then sorted."""
     times: dict[tuple[str, int], HybridTime] = {}
-    folded = dict.fromkeys(logs, 0)
-    waiting = {
-        name: iter([(wall, {o: n for o, n in seen.items() if o != name}) for wall, seen in log])
-        for name, log in logs.items()
-    }
-    for page in settle(waiting, folded, lambda writer, sequence: times[writer, sequence]):
-        times.update({(place.writer, place.sequence): place.time for place in page})
-    return sorted((*time, *at) for at, time in times.items()), folded
+    moved = True
+    while moved:
+        moved = False
+        for writer, log in logs.items():
+            for sequence, (wall, seen) in enumerate(log):
+                past = [(other, size - 1) for other, size in seen.items() if size]
+                past += [(writer, sequence - 1)] if sequence else []
+                if (writer, sequence) not in times and all(one in times for one in past):
+                    time = max([BEGINNING, *(times[one] for one in past)]).next(wall)
+                    times[writer, sequence], moved = time, True
+    return sorted(Place(*time, *entry) for entry, time in times.items())
 
 
-@settings(deadline=None)
-@given(_logs)
-def test_places_are_the_same_however_few_are_kept_in_memory(logs: dict[str, list[Outline]]) -> None:
-    whole = _settled(logs)
+class _Given:
+    """What a ledger keeps of what was given to it."""
+
+    def __init__(self, logs: Logs) -> None:
+        self.folded = dict.fromkeys(logs, 0)
+        self.times: dict[tuple[str, int], HybridTime] = {}
+
+    def take(self, logs: Logs) -> list[Place]:
+        """Of these beginnings of the logs, what was not given yet."""
+        waiting = {
+            writer: iter(
+                [
+                    (one, (writer, sequence))
+                    for sequence, one in enumerate(log)
+                    if sequence >= self.folded[writer]
+                ]
+            )
+            for writer, log in logs.items()
+        }
+        places = []
+        for place, item in in_order(waiting, self.folded, lambda *entry: self.times[entry]):
+            assert item == (place.writer, place.sequence)
+            self.times[item] = place.time
+            places.append(place)
+        return places
+
+
+@given(_logs, st.booleans())
+def test_entries_come_in_the_order_that_is_defined(logs: Logs, remembers: bool) -> None:
+    """However few times are kept in memory."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ordering, "PAGE", 1)
-        assert _settled(logs) == whole
-    assert sum(whole[1].values()) == len(whole[0])
+        patch.setattr(ordering, "KEPT", 1_000 if remembers else 1)
+        ledger, expected = _Given(logs), _by_definition(logs)
+        assert ledger.take(logs) == expected
+    for writer in logs:
+        assert ledger.folded[writer] == sum(place.writer == writer for place in expected)
+
+
+@given(_logs, st.data())
+def test_places_are_the_same_however_the_logs_come(logs: Logs, data: st.DataObject) -> None:
+    ledger = _Given(logs)
+    sizes = dict.fromkeys(logs, 0)
+    found: list[Place] = []
+    for _ in range(3):
+        for writer, log in logs.items():
+            sizes[writer] = data.draw(st.integers(sizes[writer], len(log)))
+        came = ledger.take({writer: log[: sizes[writer]] for writer, log in logs.items()})
+        assert came == sorted(came)
+        found += came
+    found += ledger.take(logs)
+    assert sorted(found) == _by_definition(logs)
