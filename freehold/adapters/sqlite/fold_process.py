@@ -2,6 +2,7 @@
 
 import fcntl
 import marshal
+import os
 import pickle
 import subprocess
 import sys
@@ -39,7 +40,11 @@ class FoldProcess:
         try:
             self._asked.put(pickle.dumps(folding))
             self._process = subprocess.Popen(
-                _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                _COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                # Where this process found its code, so that it is the same.
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         except (OSError, pickle.PicklingError, AttributeError, TypeError) as exc:
             raise FoldProcessEnded(str(exc)) from exc
@@ -49,7 +54,9 @@ class FoldProcess:
                 assert stream is not None
                 _widen(stream)
                 # Nobody waits for it where this is interrupted before it is closed.
-                thread = threading.Thread(target=work, args=(stream,), daemon=True)
+                thread = threading.Thread(
+                    target=work, args=(stream,), name="ledger-folding", daemon=True
+                )
                 thread.start()
                 self._threads.append(thread)
         except BaseException:

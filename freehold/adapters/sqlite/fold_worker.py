@@ -6,6 +6,7 @@ started it has the file, writes the rows, and is asked for those that are not in
 
 import gc
 import marshal
+import os
 import pickle
 import signal
 import sys
@@ -141,12 +142,12 @@ def work(pages: IO[bytes], told: IO[bytes]) -> None:
 def main() -> None:
     # Whoever presses Ctrl-C ends the merge, which ends this.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    pages, told = sys.stdin.buffer, sys.stdout.buffer
-    # What a projection prints must not be taken for rows.
-    sys.stdout = sys.stderr
+    # What anything prints must not be taken for rows.
+    told = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     gc.disable()
     with suppress(BrokenPipeError):  # whoever asked is gone
-        work(pages, told)
+        work(sys.stdin.buffer, told)
 
 
 if __name__ == "__main__":

@@ -306,24 +306,11 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
                 self._folding.fold(entry.encoded, self._staged)
 
     def _fold_all(self) -> int:
-        connection, folded = self._connection, 0
+        connection = self._connection
         connection.execute("UPDATE frontier SET projections = ?", (self._folding.identity,))
         if self._has_others(connection):
             return self._merging.place_all(self._writer, self._logs)
-        connection.execute("DELETE FROM state")
-        for page in _pages(lambda: nullcontext(connection), "encoded", 0, None):
-            for sequence, encoded in page:
-                try:
-                    self._folding.refold(encoded, self._staged)
-                except ValueError as exc:
-                    raise IntegrityError(
-                        f"entry {sequence} of {self._path} cannot be read",
-                        why=str(exc),
-                        code="ledger.damaged",
-                        hint="run `freehold audit verify`, and restore the file from a copy",
-                    ) from exc
-            folded += len(page)
-        return folded
+        return self._merging.fold_alone(self._writer)
 
 
 def _pages(

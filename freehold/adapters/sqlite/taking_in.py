@@ -28,8 +28,10 @@ class TakingIn:
         finally:
             take_in_at(self._connection, LOG)
             self.wait()
-            self._thread = threading.Thread(target=self._take_in, name="ledger-taking-in")
-            self._thread.start()
+            thread = threading.Thread(target=self._take_in, name="ledger-taking-in")
+            with suppress(RuntimeError):  # as many as there may be: the next commit does it
+                thread.start()
+                self._thread = thread
 
     def wait(self) -> None:
         if self._thread is not None:

@@ -112,6 +112,24 @@ def test_a_state_is_rebuilt_by_two_processes(
     assert len(processes) == 1
 
 
+def test_a_log_without_others_is_rebuilt_by_two_processes(
+    few: None, processes: Processes, tmp_path: Path
+) -> None:
+    path, signer = tmp_path / "ledger.db", contract.SIGNERS[OWN]
+    made = SqliteLedger(
+        path, writer=OWN, signer=signer, clock=Clock(0), projections=[contract.PROJECTION]
+    )
+    with closing(made) as ledger:
+        for number in range(50):
+            ledger.append([contract.said("xyz"[number % 3], str(number))])
+        before = kept_in(path)
+        assert processes == []
+        assert ledger.rebuild() == 50
+    assert kept_in(path) == before
+    assert len(before["state"]) == 6
+    assert len(processes) == 1
+
+
 @pytest.mark.parametrize("after", [0, 1, 2, 5, 20])
 def test_a_process_that_is_killed_costs_nothing_but_time(
     world: World,
@@ -198,7 +216,6 @@ def test_what_a_projection_prints_is_not_taken_for_rows(
 ) -> None:
     (tmp_path / "loud.py").write_text(LOUD)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     import loud  # type: ignore[import-not-found]
 
     with closing(received(tmp_path, loud.projection, [{}] * 3)) as ledger:
@@ -249,7 +266,7 @@ def test_what_interrupts_a_merge_ends_its_process_and_leaves_nothing(
     after["state"] = [row for row in after["state"] if row[0] != "runs"]  # the own fact's
     assert after == before
     assert [process.poll() is not None for process in processes] == [True]
-    assert not [one for one in threading.enumerate() if "_receive" in one.name]
+    assert not [one for one in threading.enumerate() if one.name == "ledger-folding"]
 
 
 def test_a_log_that_is_refused_leaves_no_process(
