@@ -4,7 +4,8 @@ Beside it a grpc.aio server that answers a constant of the same size, on asyncio
 one that ours has, and one that predicts and does nothing else; each in a process of its own, asked
 in turns. The processor's time of the server for each request is the steadier figure: it stands also
 where clients and others share the processor.
-`python -m benchmarks.grpc [--json]`; needs the extras grpc, fast, lightgbm, onnx and signing.
+`python -m benchmarks.grpc [--json]`; needs the extras grpc, fast, lightgbm, onnx and signing, and
+grpcio.
 """
 
 import asyncio
@@ -160,7 +161,7 @@ def main() -> None:
         "How much of a bare grpc.aio server is left with everything of an endpoint in it?",
         figures,
         ratios,
-        versions_of("freehold", "grpcio", "protobuf", "lightgbm"),
+        versions_of("freehold", "hpack", "grpcio", "protobuf", "lightgbm"),
     )
 
 

@@ -28,7 +28,7 @@ HEADERS = frozenset(
 )
 """Those that are looked at, in lower case."""
 _PLAIN = JSON.encode()
-_WINDOW: Mapping[str, int] = {
+WINDOWS: Mapping[str, int] = {
     "gzip": 16 + zlib.MAX_WBITS,
     "x-gzip": 16 + zlib.MAX_WBITS,
     "deflate": zlib.MAX_WBITS,
@@ -117,7 +117,7 @@ def content_of(asking: Asking, limits: Limits, kinds: tuple[str, ...]) -> Conten
     coding = headers.get(b"content-encoding")
     body = asking.body
     if coding is not None and (window := _window(coding.decode("latin-1").strip().lower())):
-        body = _unpacked(body, window, limits)
+        body = unpack(body, window, limits)
     return Content(body, kind, None if length is None else _length(length))
 
 
@@ -147,10 +147,10 @@ def _kind(value: str, kinds: tuple[str, ...]) -> str:
 def _window(coding: str) -> int:
     if coding in ("", "identity"):
         return 0
-    if coding not in _WINDOW:
+    if coding not in WINDOWS:
         told = f"the content encoding must be gzip or deflate, not {coding!r:.40}"
         raise invalid("request.content-type", told)
-    return _WINDOW[coding]
+    return WINDOWS[coding]
 
 
 def _length(value: bytes) -> int:
@@ -160,7 +160,7 @@ def _length(value: bytes) -> int:
     return int(value)
 
 
-def _unpacked(body: bytes, window: int, limits: Limits) -> bytes:
+def unpack(body: bytes, window: int, limits: Limits) -> bytes:
     """One stream and nothing after it; no more is unpacked than a body may have, and a byte."""
     unpacking = zlib.decompressobj(window)
     try:

@@ -30,9 +30,6 @@ GARBAGE = (400_000, 20, 100)
 """Objects made, and collections of the younger one, until a generation is looked through. More
 than those that wait for the log in one window: to look through them finds nothing, and answers
 wait meanwhile."""
-GRPC_ROUNDS = 8
-"""gRPC lets in one call in two or three rounds of the loop: whoever waits at its door has no class
-yet."""
 
 
 def wall_clock() -> int:
@@ -188,8 +185,7 @@ def server_of(endpoint: Endpoint, grpc_listener: socket.socket | None = None) ->
     """`grpc_listener`: a socket that listens already."""
     settings, application = endpoint.settings, endpoint.application
     has_grpc = settings.grpc_port is not None
-    rounds = GRPC_ROUNDS if has_grpc else 1
-    room = WaitingRoom(settings.admission, application.leisure, rounds=rounds)
+    room = WaitingRoom(settings.admission, application.leisure)
     room.on_turn = endpoint.metrics.waited.observe
     beside = None
     if has_grpc:

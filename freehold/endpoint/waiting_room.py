@@ -30,8 +30,6 @@ from freehold.serving.request import invalid
 
 SLICE = 0.002
 """Seconds of answering after which it is looked at who else has come."""
-LETTING_IN = 4 * SLICE
-"""Seconds between two slices, at most, in which others are let in as long as they come."""
 AT_ONCE = 16
 """Requests that wait for models elsewhere at a time: enough to share a call of one, and few enough
 for a higher class not to wait long behind them."""
@@ -68,15 +66,10 @@ class WaitingRoom:
         settings: AdmissionSettings,
         leisure: Leisure | None = None,
         at_once: int = AT_ONCE,
-        rounds: int = 1,
     ) -> None:
         """`leisure`: what is to be done when nobody waits. `at_once`: how many may wait for what is
-        elsewhere. `rounds`: of the loop between two slices, so many as it needs to let others in.
-        """
+        elsewhere."""
         self._settings, self._leisure, self._at_once = settings, leisure, at_once
-        self._rounds = rounds
-        self._came = 0
-        """Requests, since the last slice began."""
         self._turns: Turns[Waiting] = Turns(settings.waiting)
         self._allowances = Allowances(settings.per_caller) if settings.per_caller else None
         self._refusals = Refusals()
@@ -116,7 +109,6 @@ class WaitingRoom:
             else:
                 one.send_away(exc)
             return
-        self._came += 1
         one.entered = monotonic()
         gone = self._turns.enter(one, priority)
         if gone is not None:
@@ -152,22 +144,10 @@ class WaitingRoom:
             if now > until:
                 break
         if len(self._turns) and len(self._elsewhere) < self._at_once:
-            self._came = 0
-            self._go_round(self._rounds, monotonic() + LETTING_IN)
+            asyncio.get_running_loop().call_soon(self._work)
         else:
             self._is_at_work = False
             self._rest_soon()
-
-    def _go_round(self, left: int, until: float) -> None:
-        """Where one round does not let all in: as long as somebody comes, another few, until then
-        in seconds of the monotonic clock. Who stands behind many has no class before it is in."""
-        loop = asyncio.get_running_loop()
-        if left == 1 and self._rounds > 1 and self._came and monotonic() < until:
-            self._came, left = 0, self._rounds + 1
-        if left > 1:
-            loop.call_soon(self._go_round, left - 1, until)
-        else:
-            loop.call_soon(self._work)
 
     def _await(self, found: Awaitable[object]) -> None:
         future = asyncio.ensure_future(found)

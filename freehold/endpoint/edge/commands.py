@@ -32,7 +32,7 @@ from freehold.endpoint.settings import EndpointSettings
 from freehold.serving.response import Identity
 
 MODEL_PYTHON, MODEL_LIBRARIES_SETTING = "FREEHOLD_MODEL_PYTHON", "FREEHOLD_MODEL_LIBRARIES"
-GRPC = "grpcio"
+GRPC = "hpack"
 """The distribution that a bundle has if it can answer by gRPC."""
 
 

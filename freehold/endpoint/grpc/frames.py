@@ -1,73 +1,83 @@
-"""As much of HTTP/2 (RFC 9113) as it takes to ask a client to go: pure."""
+"""Frames of HTTP/2 (RFC 9113, sections 4 and 6), as they are written and as they are told apart."""
 
+from collections.abc import Iterable
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEAD = 9
 """Bytes before each frame's own: its length (3), kind, flags, and stream (4)."""
-HEADERS, PUSH, PING, GOAWAY, CONTINUATION = 1, 5, 6, 7, 9
-ACK, END_HEADERS = 0x1, 0x4
-EVERY_STREAM = 2**31 - 1
+DATA, HEADERS, PRIORITY, RESET, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
+END_STREAM, ACK, END_HEADERS, PADDED, PRIORITISED = 0x1, 0x1, 0x4, 0x8, 0x20
+(
+    NO_ERROR,
+    PROTOCOL_ERROR,
+    INTERNAL_ERROR,
+    FLOW_CONTROL_ERROR,
+    SETTINGS_TIMEOUT,
+    STREAM_CLOSED,
+    FRAME_SIZE_ERROR,
+    REFUSED_STREAM,
+    CANCEL,
+    COMPRESSION_ERROR,
+    CONNECT_ERROR,
+    ENHANCE_YOUR_CALM,
+) = range(12)
+TABLE_SIZE, ENABLE_PUSH, MOST_STREAMS, FIRST_WINDOW, MOST_FRAME = range(1, 6)
+"""Names of settings."""
+EVERY_STREAM = MOST_WINDOW = 2**31 - 1
+USUAL_WINDOW, USUAL_FRAME, USUAL_TABLE = 65_535, 16_384, 4_096
+"""Before a side says otherwise."""
 
 
-class Frames:
-    """Where another frame has room among those that one side sends."""
+class Fault(Exception):
+    """Of the other side. The connection ends with this code."""
 
-    def __init__(self) -> None:
-        self._head = b""
-        self._left = 0
-        """Bytes until the frame's end."""
-        self._is_open = False
-        """Whether a block of headers goes on in the next frame: nothing may come between."""
-        self.has_room = False
-
-    def take(self, data: bytes) -> int:
-        """The next piece of what is sent. Returns behind how many of its bytes there is room first;
-        0: nowhere."""
-        at, room = 0, 0
-        while at < len(data):
-            if self._left:
-                step = min(self._left, len(data) - at)
-                self._left -= step
-                at += step
-            else:
-                step = HEAD - len(self._head)
-                self._head += data[at : at + step]
-                at += step
-                if len(self._head) < HEAD:
-                    self.has_room = False
-                    return room
-                kind, flags = self._head[3], self._head[4]
-                self._left = int.from_bytes(self._head[:3])
-                self._is_open = kind in (HEADERS, PUSH, CONTINUATION) and not flags & END_HEADERS
-                self._head = b""
-            self.has_room = not self._left and not self._is_open
-            if self.has_room and not room:
-                room = at
-        return room
+    def __init__(self, code: int, what: str) -> None:
+        super().__init__(what)
+        self.code = code
 
 
-class Echo:
-    """Looks for the answer to a PING among what comes back.
-
-    The mark is random, so that nothing else that is sent has it: no frames need be told apart.
-    """
-
-    def __init__(self, mark: bytes) -> None:
-        self._sought = _frame(PING, ACK, mark)
-        self._end = b""
-        self.heard = False
-
-    def take(self, data: bytes) -> None:
-        if not self.heard:
-            seen = self._end + data
-            self.heard = self._sought in seen
-            self._end = seen[1 - len(self._sought) :]
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return b"%b%c%c%b%b" % (
+        len(payload).to_bytes(3),
+        kind,
+        flags,
+        stream.to_bytes(4),
+        payload,
+    )
 
 
-def farewell(mark: bytes) -> bytes:
-    """That the client is to begin nothing more here, and a PING of these 8 bytes: whatever it sent
-    before its answer is still looked at."""
-    goaway = EVERY_STREAM.to_bytes(4) + bytes(4)
-    return _frame(GOAWAY, 0, goaway) + _frame(PING, 0, mark)
+def settings(values: Iterable[tuple[int, int]]) -> bytes:
+    told = b"".join(name.to_bytes(2) + value.to_bytes(4) for name, value in values)
+    return frame(SETTINGS, 0, 0, told)
 
 
-def _frame(kind: int, flags: int, payload: bytes) -> bytes:
-    return len(payload).to_bytes(3) + bytes((kind, flags)) + bytes(4) + payload
+def settings_in(payload: bytes) -> list[tuple[int, int]]:
+    """Raises Fault."""
+    if len(payload) % 6:
+        raise Fault(FRAME_SIZE_ERROR, "settings are six bytes each")
+    return [
+        (int.from_bytes(payload[at : at + 2]), int.from_bytes(payload[at + 2 : at + 6]))
+        for at in range(0, len(payload), 6)
+    ]
+
+
+def window(stream: int, step: int) -> bytes:
+    return frame(WINDOW, 0, stream, step.to_bytes(4))
+
+
+def reset(stream: int, code: int) -> bytes:
+    return frame(RESET, 0, stream, code.to_bytes(4))
+
+
+def goaway(last: int, code: int, why: str = "") -> bytes:
+    """`last`: the last stream that is looked at."""
+    return frame(GOAWAY, 0, 0, last.to_bytes(4) + code.to_bytes(4) + why.encode())
+
+
+def unpadded(flags: int, payload: bytes) -> bytes:
+    """Raises Fault."""
+    if not flags & PADDED:
+        return payload
+    if not payload or payload[0] >= len(payload):
+        raise Fault(PROTOCOL_ERROR, "there is more padding than frame")
+    return payload[1 : len(payload) - payload[0]]

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 
-import grpc
 from google.protobuf.message import DecodeError
 
 from freehold.endpoint.endpoint import Endpoint
+from freehold.endpoint.grpc.call import Call, Method
+from freehold.endpoint.grpc.status import Status
 from freehold.serving.inference_messages import (
     HEALTH_SERVICE,
     SERVICE,
@@ -26,46 +26,80 @@ class HealthService:
         self._endpoint = endpoint
         self.dozes = False
         """Whether watches end: the endpoint is about to sleep. Who watches on wakes it."""
-        self.methods: Mapping[str, Any] = {
-            "Check": grpc.unary_unary_rpc_method_handler(self._check),
-            "Watch": grpc.unary_stream_rpc_method_handler(self._watch),
-        }
+        self.methods: Mapping[str, Method] = {"Check": _Check(self), "Watch": _Watch(self)}
         """By name."""
 
-    async def _check(self, body: bytes, context: Any) -> bytes:
-        state = self._state(await _service(body, context))
-        if state == SERVICE_UNKNOWN:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "no such service is here")
-        return _told(state)
-
-    async def _watch(self, body: bytes, context: Any) -> None:
-        """A state when it is asked for, and each other one once it is so."""
-        name, before = await _service(body, context), None
-        while True:
-            # Before the state: the last one that is told is then that it serves no longer.
-            stops = self._endpoint.application.draining
-            state = self._state(name)
-            if state != before:
-                await context.write(_told(state))
-                before = state
-            if self.dozes:
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "the endpoint goes to sleep")
-            if stops:
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "the endpoint stops")
-            await asyncio.sleep(INTERVAL)
-
-    def _state(self, service: str) -> int:
+    def state(self, service: str) -> int:
         if service not in _SERVICES:
             return SERVICE_UNKNOWN
         return SERVING if self._endpoint.is_ready else NOT_SERVING
 
+    @property
+    def stops(self) -> bool:
+        return self._endpoint.application.draining
 
-async def _service(body: bytes, context: Any) -> str:
+
+class _Check:
+    is_stream = counts = False
+
+    def __init__(self, health: HealthService) -> None:
+        self._health = health
+
+    def message(self, call: Call, message: bytes) -> None:
+        service = _service(call, message)
+        if service is None:
+            return
+        state = self._health.state(service)
+        if state == SERVICE_UNKNOWN:
+            call.fail(Status.NOT_FOUND, "no such service is here")
+        else:
+            call.answer(_told(state))
+
+    def ended(self, call: Call) -> None:
+        """It was answered by its message."""
+
+
+class _Watch:
+    """A state when it is asked for, and each other one once it is so."""
+
+    is_stream = counts = False
+
+    def __init__(self, health: HealthService) -> None:
+        self._health = health
+
+    def message(self, call: Call, message: bytes) -> None:
+        service = _service(call, message)
+        if service is not None:
+            watching = asyncio.ensure_future(self._watch(call, service))
+            call.on_end = watching.cancel
+
+    async def _watch(self, call: Call, service: str) -> None:
+        before = None
+        while not call.ended:
+            # Before the state: the last one that is told is then that it serves no longer.
+            stops = self._health.stops
+            state = self._health.state(service)
+            if state != before and call.unsent is None:
+                call.tell(_told(state))
+                before = state
+            if self._health.dozes or stops:
+                call.on_end = None
+                why = "the endpoint stops" if stops else "the endpoint goes to sleep"
+                call.fail(Status.UNAVAILABLE, why)
+            else:
+                await asyncio.sleep(INTERVAL)
+
+    def ended(self, call: Call) -> None:
+        """It is told more until it goes."""
+
+
+def _service(call: Call, body: bytes) -> str | None:
+    """None if the call has ended so."""
     try:
         return str(HealthCheckRequest.FromString(body).service)
     except DecodeError:
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no HealthCheckRequest")
-        raise
+        call.fail(Status.INVALID_ARGUMENT, "no HealthCheckRequest")
+        return None
 
 
 def _told(state: int) -> bytes:

@@ -6,30 +6,30 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
-import grpc
-
-from freehold.domain.errors import Refused
+from freehold.domain.errors import FreeholdError, Refused
 from freehold.endpoint.endpoint import Endpoint
+from freehold.endpoint.grpc.call import KIND, Call, Method
+from freehold.endpoint.grpc.connection import Connection
+from freehold.endpoint.grpc.door import Door
+from freehold.endpoint.grpc.headers import Headers, block_of
 from freehold.endpoint.grpc.health import HealthService
-from freehold.endpoint.grpc.relay import Relay
-from freehold.endpoint.grpc.service import CONCURRENT, InferenceService
+from freehold.endpoint.grpc.service import InferenceService
+from freehold.endpoint.grpc.status import Status, ending, ending_of
 from freehold.endpoint.grpc.warming import warm_messages
-from freehold.endpoint.listening import address_of
+from freehold.endpoint.listening import BACKLOG, address_of
 from freehold.endpoint.waiting_room import WaitingRoom
 from freehold.serving.inference_messages import HEALTH_SERVICE, SERVICE
 
-STREAMS = 128
-"""Calls at a time of one connection; its client keeps the others waiting."""
-KEEP_ALIVE, LOST = 60_000, 20_000
-"""Milliseconds after which a silent connection is asked whether it still is there, and after which
-one that does not say so ends."""
-SWEEP = 1.0
-"""Seconds between two looks for calls that do not arrive."""
+KEEP_ALIVE, LOST = 60.0, 20.0
+"""Seconds after which a silent connection is asked whether it still is there, and after which one
+that does not say so ends."""
+SWEEP = 0.5
+"""Seconds between two looks at who takes too long."""
 QUIET = 0.25
-"""Seconds without a message after which a stream may be ended, when the endpoint stops; and for
-which new calls are refused before nothing listens any more."""
+"""Seconds without a message after which a stream may be ended, when the endpoint stops."""
 HEARING = 1.0
-"""Seconds for which callers that can be asked to go are answered once the endpoint stops."""
+"""Seconds for which callers are answered that have not heard yet that the endpoint stops."""
+_REFUSED = block_of([(b"content-type", KIND)])
 
 
 class GrpcServer:
@@ -47,23 +47,31 @@ class GrpcServer:
         free one. `listener`: a socket that listens already, by which callers come instead; it stays
         open."""
         self._endpoint = endpoint
-        self._plain_host, self._host = host, f"[{host}]" if ":" in host else host
-        self._port, self._listener = (port if listener is None else 0), listener
-        self._relay: Relay | None = None
-        self._service = InferenceService(endpoint, room)
-        self._health = HealthService(endpoint)
-        self._server: grpc.aio.Server | None = None
+        self._host, self._port, self._given = host, port, listener
+        self._listener: socket.socket | None = listener
+        self._service, self._health = InferenceService(endpoint, room), HealthService(endpoint)
+        self._methods: dict[bytes, Method] = {
+            f"/{service}/{name}".encode(): method
+            for service, methods in (
+                (SERVICE, self._service.methods),
+                (HEALTH_SERVICE, self._health.methods),
+            )
+            for name, method in methods.items()
+        }
+        self._connections: set[Connection] = set()
+        self._door: Door | None = None
         self._sweeping: asyncio.Task[None] | None = None
+        self._on_left: Callable[[], None] | None = None
+        self._stops = False
+        admission = endpoint.settings.admission
+        self.head, self.body = admission.head_seconds, endpoint.settings.limits.body_seconds
+        self.taking, self.silence, self.lost = admission.idle_seconds, KEEP_ALIVE, LOST
+        self.now = monotonic()
 
     @property
     def address(self) -> str:
-        """`host:port`; once started, with the port that was taken."""
-        return self._bound if self._listener is None else address_of(self._listener)
-
-    @property
-    def _bound(self) -> str:
-        """Where the library listens."""
-        return f"{self._host}:{self._port}"
+        """`host:port`, once it has started."""
+        return "" if self._listener is None else address_of(self._listener)
 
     @property
     def open(self) -> int:
@@ -72,82 +80,119 @@ class GrpcServer:
 
     async def start(self) -> None:
         """Raises Refused `endpoint.port`."""
-        shares = self._endpoint.settings.processes > 1 and self._listener is None
-        options = [
-            ("grpc.so_reuseport", int(shares)),
-            ("grpc.max_receive_message_length", self._endpoint.settings.limits.body_bytes),
-            ("grpc.max_send_message_length", -1),
-            ("grpc.max_concurrent_streams", STREAMS),
-            ("grpc.keepalive_time_ms", KEEP_ALIVE),
-            ("grpc.keepalive_timeout_ms", LOST),
-            ("grpc.keepalive_permit_without_calls", 1),
-        ]
-        server = grpc.aio.server(options=options, maximum_concurrent_rpcs=CONCURRENT)
-        server.add_registered_method_handlers(SERVICE, self._service.methods)
-        server.add_registered_method_handlers(HEALTH_SERVICE, self._health.methods)
+        if self._listener is None:
+            self._listener = self._bound()
+        warm_messages(self._endpoint)
+        self._door = Door(self._listener, lambda: Connection(self))
+        self._door.open()
+        self._sweeping = asyncio.create_task(self._sweep())
+
+    def _bound(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self._endpoint.settings.processes > 1:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
-            self._port = server.add_insecure_port(self._bound)
-        except RuntimeError as exc:
+            made.bind((self._host, self._port))
+            made.listen(BACKLOG)
+        except OSError as exc:
+            made.close()
             raise Refused(
                 f"{self._host}:{self._port} cannot be listened on",
                 why=str(exc),
                 hint="choose another port with --grpc-port",
                 code="endpoint.port",
             ) from exc
-        warm_messages(self._endpoint)
-        await server.start()
-        self._server = server
-        if self._listener is not None:
-            self._service.hears_out = True
-            self._relay = Relay(self._listener, self._plain_host, self._port)
-        self._sweeping = asyncio.create_task(self._sweep())
+        return made
 
     def leave(self, on_left: Callable[[], None]) -> None:
-        if self._relay is None:
-            on_left()
-        else:
-            self._health.dozes = True
-            self._relay.leave(on_left)
+        self._health.dozes = True
+        self._dismiss_all()
+        self._on_left = on_left
+        self._tell_if_left()
 
     def stay(self) -> None:
+        self._on_left = None
         self._health.dozes = False
-        if self._relay is not None:
-            self._relay.stay()
+        if self._door is not None:
+            self._door.open()
 
     async def stop(self, grace: float) -> None:
         """Calls under way have `grace` seconds to end; streams that are silent are ended before.
-
-        What begins now is refused by us for a while: gRPC's core, once it stops, cancels it, and
-        clients do not ask again after that.
-        """
-        if self._server is None or self._sweeping is None:
+        What clients begin until they have heard of it is answered."""
+        if self._door is None or self._sweeping is None:
             return
+        self._service.hears_out = self._stops = True
+        self._dismiss_all()
+        begun = monotonic()
+        while self._connections or not self._door.is_quiet:
+            now = monotonic()
+            if now - begun > grace:
+                break
+            self._service.hears_out = now - begun < HEARING
+            self._service.end_idle(now - QUIET)
+            await asyncio.sleep(QUIET / 10)
         self._sweeping.cancel()
         with suppress(asyncio.CancelledError):
             await self._sweeping
-        if self._relay is None or not await self._all_left(self._relay):
-            await asyncio.sleep(QUIET)
-        stopping = asyncio.create_task(self._server.stop(grace))
-        while not stopping.done():
-            await asyncio.wait((stopping,), timeout=QUIET / 5)
-            self._service.end_idle(monotonic() - QUIET)
-        await stopping
-        if self._relay is not None:
-            self._relay.close()
-        self._server = None
+        for one in tuple(self._connections):
+            one.abort()
+        # A turn of the loop for what was aborted.
+        await asyncio.sleep(0)
+        if self._given is None and self._listener is not None:
+            self._listener.close()
+        self._door = None
 
-    async def _all_left(self, relay: Relay) -> bool:
-        """Has callers go, and answers what they ask until they know. Whether they have gone."""
-        left = asyncio.Event()
-        relay.leave(left.set)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(left.wait(), HEARING)
-        self._service.hears_out = False
-        return left.is_set()
+    def _dismiss_all(self) -> None:
+        if self._door is not None:
+            self._door.close()
+        for one in tuple(self._connections):
+            one.dismiss()
+
+    def _tell_if_left(self) -> None:
+        if self._on_left is not None and not self._connections:
+            told, self._on_left = self._on_left, None
+            told()
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
-            self._service.end_slow(monotonic() - self._endpoint.settings.limits.body_seconds)
-            if self._relay is not None:
-                self._relay.look(self.open > 0)
+            self.now = monotonic()
+            self._service.end_slow(self.now - self.body)
+            for one in tuple(self._connections):
+                one.look(self.now, self)
+
+    # What connections call
+
+    def opened(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        if len(self._connections) > self._endpoint.settings.admission.connections:
+            connection.abort()
+        elif self._stops or self._on_left is not None:
+            connection.dismiss()
+
+    def closed(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._tell_if_left()
+
+    def begin(self, connection: Connection, stream: int, headers: Headers) -> Call | None:
+        def refused(block: bytes) -> None:
+            connection.sending.head(stream, block, is_last=True)
+
+        kind = headers.get(b"content-type", b"")
+        if headers.get(b":method") != b"POST" or not kind.startswith(KIND):
+            told = "this is gRPC: a POST of application/grpc"
+            refused(_REFUSED + block_of(ending(Status.INVALID_ARGUMENT, told)))
+            return None
+        method = self._methods.get(headers.get(b":path", b""))
+        if method is None:
+            refused(_REFUSED + block_of(ending(Status.UNIMPLEMENTED, "there is no such method")))
+            return None
+        try:
+            call = Call(connection, stream, headers, method, self._service)
+            self._service.begin(call)
+        except FreeholdError as exc:
+            refused(_REFUSED + block_of(ending_of(self._service.counted(exc))))
+            return None
+        return call

@@ -7,22 +7,20 @@ a thread where the model is elsewhere.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from importlib.metadata import version
-from time import monotonic, perf_counter
-from typing import Any, NoReturn
-from urllib.parse import unquote
+from time import perf_counter
+from typing import Any
 
-import grpc
 from google.protobuf.message import DecodeError
 
 from freehold.domain.errors import FreeholdError, Refused, RequestInvalid
 from freehold.endpoint.endpoint import Endpoint
-from freehold.endpoint.grpc.status import status_code, trailing_metadata
+from freehold.endpoint.grpc.call import Call, Method
 from freehold.endpoint.loading import LoadedTable
 from freehold.endpoint.message import trace_of
 from freehold.endpoint.refusal import as_error, status_of
 from freehold.endpoint.waiting_room import WaitingRoom
+from freehold.serving.admission import sent_away
 from freehold.serving.inference_messages import (
     ModelMetadataRequest,
     ModelReadyRequest,
@@ -34,7 +32,6 @@ from freehold.serving.inference_messages import (
 from freehold.serving.message_faults import malformed
 from freehold.serving.message_request import read_envelope, read_message
 from freehold.serving.message_response import (
-    error_text,
     metadata_message,
     response_message,
     stream_error,
@@ -57,130 +54,93 @@ _SERVER = ServerMetadataResponse(
 class InferenceService:
     def __init__(self, endpoint: Endpoint, room: WaitingRoom) -> None:
         self._endpoint, self._room = endpoint, room
-        self._arriving: dict[asyncio.Task[Any], float] = {}
-        """Calls whose message is not whole yet, and since when."""
-        self._reads: dict[asyncio.Task[Any], float] = {}
-        """Of streams, the wait for the next message."""
+        self.limits = endpoint.settings.limits
+        self._calls: set[Call] = set()
+        self._held = 0
         self.hears_out = False
         """Whether what begins is answered though the endpoint stops."""
         self._waiting = 0
         """Whole messages that are not answered."""
-        unary, stream = grpc.stream_unary_rpc_method_handler, grpc.stream_stream_rpc_method_handler
-        self.methods: Mapping[str, Any] = {
-            "ServerLive": unary(self._live),
-            "ServerReady": unary(self._ready),
-            "ModelReady": unary(self._model_ready),
-            "ServerMetadata": unary(self._server),
-            "ModelMetadata": unary(self._metadata),
-            "ModelInfer": unary(self._infer),
-            "ModelStreamInfer": stream(self._stream),
+        self.methods: Mapping[str, Method] = {
+            "ServerLive": _Asked(self, lambda _: _LIVE),
+            "ServerReady": _Asked(self, self._ready),
+            "ModelReady": _Asked(self, self._model_ready),
+            "ServerMetadata": _Asked(self, lambda _: _SERVER),
+            "ModelMetadata": _Asked(self, self._metadata),
+            "ModelInfer": _Infer(self),
+            "ModelStreamInfer": _Stream(self),
         }
-        """By name. On the wire a call with one message is a stream of one: as a stream it is ours
-        to wait for the message, and to say how long."""
+        """By name."""
 
     @property
     def open(self) -> int:
         """Calls begun and not yet answered."""
-        return len(self._arriving) + len(self._reads) + self._waiting
+        return sum(call.counts for call in tuple(self._calls))
+
+    def begin(self, call: Call) -> None:
+        """Raises Refused: `endpoint.overloaded`, `endpoint.stopping`."""
+        if len(self._calls) >= CONCURRENT:
+            raise sent_away(len(self._calls))
+        if call.counts and self._endpoint.application.draining and not self.hears_out:
+            raise Refused("the endpoint stops: it takes no new calls", code="endpoint.stopping")
+        self._calls.add(call)
 
     def end_slow(self, before: float) -> None:
         """Calls whose message began to arrive before then, and has not yet arrived, end."""
-        for task, since in list(self._arriving.items()):
-            if since < before:
-                del self._arriving[task]
-                task.cancel()
+        seconds = self.limits.body_seconds
+        for call in tuple(self._calls):
+            if call.waits and call.since < before and not call.is_stream:
+                call.refuse(invalid("request.slow", f"the message did not arrive in {seconds} s"))
 
     def end_idle(self, before: float) -> None:
         """Streams that have waited for a message since before then end."""
-        for read, since in list(self._reads.items()):
-            if since < before:
-                read.cancel()
+        for call in tuple(self._calls):
+            if call.waits and call.since < before and call.is_stream:
+                what = "the endpoint stops: nothing after the last answer was looked at"
+                call.refuse(Refused(what, code="endpoint.stopping"))
 
-    async def _infer(self, _: Any, context: Any) -> bytes:
-        try:
-            self._begin()
-            return await self._answer(read_envelope(await self._message(context)), context)
-        except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
-            await self._refuse(exc, context)
+    # What calls ask
 
-    async def _stream(self, _: Any, context: Any) -> None:
-        """One request after the other; a fault of one is an answer, and the stream goes on."""
-        try:
-            self._begin()
-        except FreeholdError as exc:
-            await self._refuse(exc, context)
-        while True:
-            try:
-                body = await self._next(context)
-            except FreeholdError as exc:
-                await self._refuse(exc, context)
-            if body is grpc.aio.EOF:
-                return
-            request_id = ""
-            try:
-                envelope = read_envelope(body)
-                request_id = envelope.id
-                told = stream_message(await self._answer(envelope, context))
-            except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
-                error = self._counted(exc)
-                told = stream_error(error, self._endpoint.watcher.table.table.model, request_id)
-            await context.write(told)
+    def hold(self, call: Call, size: int) -> None:
+        self._held += size - call.held
+        call.held = size
+        if self._held > self._endpoint.settings.admission.held_bytes:
+            raise sent_away(len(self._calls))
 
-    def _begin(self) -> None:
-        """Raises Refused `endpoint.stopping`: what began before is answered."""
-        if self._endpoint.application.draining and not self.hears_out:
-            raise Refused("the endpoint stops: it takes no new calls", code="endpoint.stopping")
+    def over(self, call: Call) -> None:
+        self._held -= call.held
+        call.held = 0
+        self._calls.discard(call)
 
-    async def _message(self, context: Any) -> bytes:
-        """Of a call that has one. Raises RequestInvalid: `request.slow`, `request.malformed`."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._arriving[task] = monotonic()
-        try:
-            message = await context.read()
-        except asyncio.CancelledError as exc:
-            if task in self._arriving:
-                raise
-            task.uncancel()
-            what = f"the message did not arrive in {self._endpoint.settings.limits.body_seconds} s"
-            raise invalid("request.slow", what) from exc
-        finally:
-            self._arriving.pop(task, None)
-        if message is grpc.aio.EOF:
-            raise invalid("request.malformed", "there is no message")
-        return bytes(message)
+    def counted(self, exc: Exception) -> FreeholdError:
+        error = as_error(exc)
+        self._endpoint.metrics.refused_request(error.code, status_of(error))
+        return error
 
-    async def _next(self, context: Any) -> Any:
-        """The next message, or EOF. Raises Refused `endpoint.stopping`."""
-        read = asyncio.ensure_future(context.read())
-        self._reads[read] = monotonic()
-        try:
-            return await read
-        except asyncio.CancelledError as exc:
-            if not (read.cancelled() and self._endpoint.application.draining):
-                raise
-            raise Refused(
-                "the endpoint stops: nothing after the last answer was looked at",
-                code="endpoint.stopping",
-            ) from exc
-        finally:
-            del self._reads[read]
+    # What methods do
 
-    async def _answer(self, envelope: Any, context: Any) -> bytes:
-        """When its turn comes. Raises FreeholdError, and whatever else goes wrong."""
-        metadata = {name.encode(): _bytes(value) for name, value in context.invocation_metadata()}
-        trace = trace_of(metadata.get(b"traceparent"))
-        begin = partial(self._begun, envelope, trace)
-        call = _Call(begin, context.time_remaining, lambda: self._waiting <= PATIENT)
-        del begin, envelope  # who is sent away later keeps neither
-        self._room.enter(call, metadata, _address(context.peer()))
+    def enter(self, turn: "_Turn") -> None:
+        """It is answered when it is its turn, or sent away."""
         self._waiting += 1
-        try:
-            return await call.answered
-        finally:
-            self._waiting -= 1
+        self._room.enter(turn, turn.call.headers, turn.call.peer)
 
-    def _begun(self, envelope: Any, trace: str | None) -> bytes | Awaitable[bytes]:
+    def left(self) -> None:
+        self._waiting -= 1
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether there is room for those that wait to be sent away."""
+        return self._waiting <= PATIENT
+
+    def told(self, answer: bytes) -> bytes:
+        self._endpoint.metrics.answered(200)
+        return answer
+
+    @property
+    def model(self) -> str:
+        return self._endpoint.watcher.table.table.model
+
+    def begun(self, envelope: Any, trace: str | None) -> bytes | Awaitable[bytes]:
         found = self._endpoint.watcher.answering(envelope.model_name, envelope.model_version)
         if found[0].waits:
             return asyncio.to_thread(self._scored, envelope, *found, trace)
@@ -195,88 +155,137 @@ class InferenceService:
         predictions = endpoint.inference.answer(loaded, request, at, pinned, trace)
         answer = response_message(request, predictions)
         endpoint.metrics.seconds.observe(perf_counter() - started)
-        endpoint.metrics.answered(200)
-        return answer
+        return self.told(answer)
 
-    async def _live(self, _: Any, __: Any) -> bytes:
-        return self._told(_LIVE)
-
-    async def _ready(self, _: Any, __: Any) -> bytes:
+    def _ready(self, _: bytes) -> bytes:
         ready = ServerReadyResponse(ready=self._endpoint.is_ready)
-        return self._told(ready.SerializeToString())
+        return bytes(ready.SerializeToString())
 
-    async def _server(self, _: Any, __: Any) -> bytes:
-        return self._told(_SERVER)
-
-    async def _model_ready(self, _: Any, context: Any) -> bytes:
+    def _model_ready(self, message: bytes) -> bytes:
         """A model or version that is not here is not ready; REST answers 404."""
+        asked = _read(ModelReadyRequest, message)
         try:
-            asked = _read(ModelReadyRequest, await self._message(context))
-            try:
-                self._endpoint.watcher.answering(asked.name, asked.version)
-                ready = True
-            except FreeholdError:
-                ready = False
-            return self._told(ModelReadyResponse(ready=ready).SerializeToString())
-        except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
-            await self._refuse(exc, context)
+            self._endpoint.watcher.answering(asked.name, asked.version)
+            ready = True
+        except FreeholdError:
+            ready = False
+        return bytes(ModelReadyResponse(ready=ready).SerializeToString())
 
-    async def _metadata(self, _: Any, context: Any) -> bytes:
+    def _metadata(self, message: bytes) -> bytes:
+        asked = _read(ModelMetadataRequest, message)
+        loaded, pinned = self._endpoint.watcher.answering(asked.name, asked.version)
+        return metadata_message(loaded.table.model, *loaded.described(pinned))
+
+
+class _Asked:
+    """Answered at once, whatever waits."""
+
+    is_stream = counts = False
+
+    def __init__(self, service: InferenceService, answer: Callable[[bytes], bytes]) -> None:
+        self._service, self._answer = service, answer
+
+    def message(self, call: Call, message: bytes) -> None:
         try:
-            asked = _read(ModelMetadataRequest, await self._message(context))
-            loaded, pinned = self._endpoint.watcher.answering(asked.name, asked.version)
-            described = loaded.described(pinned)
-            return self._told(metadata_message(loaded.table.model, *described))
+            call.answer(self._service.told(self._answer(message)))
         except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
-            await self._refuse(exc, context)
+            call.refuse(exc)
 
-    def _told(self, answer: bytes) -> bytes:
-        self._endpoint.metrics.answered(200)
-        return answer
-
-    def _counted(self, exc: Exception) -> FreeholdError:
-        error = as_error(exc)
-        self._endpoint.metrics.refused_request(error.code, status_of(error))
-        return error
-
-    async def _refuse(self, exc: Exception, context: Any) -> NoReturn:
-        error = self._counted(exc)
-        # It raises, which is how the call ends.
-        await context.abort(status_code(error), error_text(error), trailing_metadata(error))
-        raise error
+    def ended(self, call: Call) -> None:
+        """It was answered by its message."""
 
 
-class _Call:
+class _Infer:
+    is_stream, counts = False, True
+
+    def __init__(self, service: InferenceService) -> None:
+        self._service = service
+
+    def message(self, call: Call, message: bytes) -> None:
+        try:
+            envelope = read_envelope(message)
+        except Exception as exc:  # noqa: BLE001 (as above)
+            call.refuse(exc)
+            return
+        self._service.enter(_Turn(self._service, call, envelope, call.answer, call.refuse))
+
+    def ended(self, call: Call) -> None:
+        """It was answered by its message."""
+
+
+class _Stream:
+    """One request after the other; a fault of one is an answer, and the stream goes on."""
+
+    is_stream = counts = True
+
+    def __init__(self, service: InferenceService) -> None:
+        self._service = service
+
+    def message(self, call: Call, message: bytes) -> None:
+        service, request_id = self._service, ""
+
+        def fault(exc: Exception) -> None:
+            call.tell(stream_error(service.counted(exc), service.model, request_id))
+
+        try:
+            envelope = read_envelope(message)
+        except Exception as exc:  # noqa: BLE001 (as above)
+            fault(exc)
+            return
+        request_id = envelope.id
+        answer = lambda told: call.tell(stream_message(told))  # noqa: E731
+        service.enter(_Turn(service, call, envelope, answer, fault))
+
+    def ended(self, call: Call) -> None:
+        call.close()
+
+
+class _Turn:
     """A message that waits for its turn."""
+
+    __slots__ = (
+        "_answer",
+        "_envelope",
+        "_fault",
+        "_is_over",
+        "_service",
+        "call",
+        "entered",
+        "until",
+    )
 
     def __init__(
         self,
-        begin: Callable[[], bytes | Awaitable[bytes]],
-        time_remaining: Callable[[], float | None],
-        may_wait: Callable[[], bool],
+        service: InferenceService,
+        call: Call,
+        envelope: Any,
+        answer: Callable[[bytes], None],
+        fault: Callable[[Exception], None],
     ) -> None:
-        """`may_wait`: whether there is room for those that wait to be sent away."""
-        self._begin: Callable[[], bytes | Awaitable[bytes]] | None = begin
-        self._time_remaining, self._may_wait = time_remaining, may_wait
+        self._service, self.call, self._envelope = service, call, envelope
+        self._answer, self._fault = answer, fault
         self.entered = self.until = 0.0
-        self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def answer(self) -> Awaitable[object] | None:
-        if self.answered.done():  # the client has gone
+        call = self.call
+        if call.ended:  # the client has gone
+            self._service.left()
             return None
-        remaining = self._time_remaining()
-        if remaining is not None and remaining <= 0:
-            what = "the caller's deadline has passed"
-            self.send_away(RequestInvalid(what, code="request.deadline"))
+        if call.is_late:
+            self.send_away(
+                RequestInvalid("the caller's deadline has passed", code="request.deadline")
+            )
             return None
-        assert self._begin is not None  # it was not let go
+        envelope, self._envelope = self._envelope, None
         try:
-            found = self._begin()
-        except Exception as exc:  # noqa: BLE001 (who awaits it tells what it was)
-            self.answered.set_exception(exc)
+            found = self._service.begun(envelope, trace_of(call.headers.get(b"traceparent")))
+        except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
+            self._service.left()
+            self._fault(exc)
             return None
         if isinstance(found, bytes):
-            self.answered.set_result(found)
+            self._service.left()
+            self._answer(found)
             return None
         return self._later(found)
 
@@ -284,28 +293,19 @@ class _Call:
         try:
             answer = await found
         except Exception as exc:  # noqa: BLE001 (as above)
-            if not self.answered.done():
-                self.answered.set_exception(exc)
-            return
-        if not self.answered.done():
-            self.answered.set_result(answer)
+            self._service.left()
+            self._fault(exc)
+        else:
+            self._service.left()
+            self._answer(answer)
 
     def let_go(self) -> bool:
-        self._begin = None
-        return self._may_wait()
+        self._envelope = None
+        return self._service.may_wait
 
     def send_away(self, error: FreeholdError) -> None:
-        if not self.answered.done():
-            self.answered.set_exception(error)
-
-
-def _bytes(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()
-
-
-def _address(peer: str) -> str:
-    """Of `ipv4:127.0.0.1:50210` or `ipv6:%5B::1%5D:50210`."""
-    return unquote(peer.partition(":")[2].rpartition(":")[0]).strip("[]")
+        self._service.left()
+        self._fault(error)
 
 
 def _read(message: Any, body: bytes) -> Any:

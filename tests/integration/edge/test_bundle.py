@@ -134,8 +134,8 @@ def test_it_answers_by_grpc_where_that_came_along(
     made = real.project.freehold(
         "bundle", "delay@1", "--site", "home", "--into", str(root), "--grpc"
     )
-    assert {"grpcio", "protobuf"} <= set(made["distributions"])
-    assert "grpcio" not in real.made["distributions"]
+    assert {"hpack", "protobuf"} <= set(made["distributions"])
+    assert "hpack" not in real.made["distributions"]
     with running(root, "--grpc-port", "0") as told, grpc.insecure_channel(told["grpc"]) as channel:
         infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
         answer = ModelInferResponse.FromString(
