@@ -9,7 +9,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Protocol
 
-from freehold.domain.errors import FreeholdError, RequestInvalid
+from freehold.domain.errors import FreeholdError
 from freehold.endpoint.grpc.connection import STREAM_WINDOW, Connection
 from freehold.endpoint.grpc.headers import Headers, block_of
 from freehold.endpoint.grpc.sending import Unsent
@@ -90,13 +90,13 @@ class Call:
         method: Method,
         keeper: Keeper,
     ) -> None:
-        """Raises RequestInvalid `request.deadline`, `request.content-type`."""
+        """Raises RequestInvalid `request.malformed`, `request.content-type`."""
         self._connection, self._stream, self._method = connection, stream, method
         self._sending = connection.sending
         self._keeper, self.headers = keeper, headers
         self._due = _due(headers.get(b"grpc-timeout"))
         self._packing = _packing(headers.get(b"grpc-encoding", b"identity"))
-        self._held = b""
+        self._held = bytearray()
         self._messages: deque[bytes] = deque()
         self._is_answering = self._is_going = self._begun = self._has_told = False
         self.held = 0
@@ -119,8 +119,15 @@ class Call:
 
     @property
     def waits(self) -> bool:
-        """For its client to say something."""
-        return not (self._is_answering or self._messages or self.is_whole)
+        """For its client to say something, or that it said all."""
+        if self._is_answering or self.is_whole:
+            return False
+        return not (self._method.is_stream and self._messages)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether what it waits for is not to be waited for at will: a stream may be silent."""
+        return self.waits and bool(not self._method.is_stream or self._held)
 
     @property
     def is_stream(self) -> bool:
@@ -144,7 +151,7 @@ class Call:
         if self.ended:
             return
         try:
-            self._take(self._held + payload if self._held else payload)
+            self._take(payload)
         except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
             self.refuse(exc)
 
@@ -201,21 +208,28 @@ class Call:
 
     # Its own
 
-    def _take(self, data: bytes) -> None:
-        limit = self._keeper.limits.body_bytes
-        while len(data) >= HEAD:
-            size = int.from_bytes(data[1:HEAD])
+    def _take(self, payload: bytes) -> None:
+        data: bytes | bytearray = payload
+        if self._held:
+            self._held += payload
+            data = self._held
+        at, limit = 0, self._keeper.limits.body_bytes
+        while len(data) - at >= HEAD:
+            size = int.from_bytes(data[at + 1 : at + HEAD])
             if size > limit:
                 raise too_large(self._keeper.limits)
-            if len(data) < HEAD + size:
+            end = at + HEAD + size
+            if end > len(data):
                 break
-            self._message(data[0], data[HEAD : HEAD + size])
-            if self.ended:
-                return
-            data = data[HEAD + size :]
-        self._held = data
-        if self.held != len(data):
-            self._keeper.hold(self, len(data))
+            self._message(data[at], bytes(data[at + HEAD : end]))
+            at = end
+        if data is self._held:
+            del self._held[:at]
+        elif at < len(data):
+            self._held += data[at:]
+            self.since = monotonic()
+        if self.held != len(self._held):
+            self._keeper.hold(self, len(self._held))
         self._go_on()
 
     def _message(self, packed: int, body: bytes) -> None:
@@ -270,7 +284,7 @@ class Call:
             return
         self.ended = True
         self._messages.clear()
-        self._held = b""
+        self._held.clear()
         self._keeper.over(self)
         if self.on_end is not None:
             self.on_end()
@@ -286,7 +300,7 @@ def _due(told: bytes | None) -> float | None:
         return None
     number, unit = told[:-1], told[-1:]
     if not number.isdigit() or len(number) > 8 or unit not in _SECONDS:
-        raise RequestInvalid("the timeout cannot be read", code="request.deadline")
+        raise invalid("request.malformed", f"the timeout cannot be read: {told!r:.40}")
     return monotonic() + int(number) * _SECONDS[unit]
 
 

@@ -399,7 +399,12 @@ class Connection(asyncio.Protocol):
             self.write(goaway(EVERY_STREAM, NO_ERROR) + frame(PING, 0, 0, self._mark))
 
     def _leave_if_done(self) -> None:
-        if self._has_heard and not self._streams and not self.ended:
+        if self._has_heard:
+            self.leave()
+
+    def leave(self) -> None:
+        """Now, unless something is to be answered."""
+        if not self._streams and not self.ended:
             self.write(goaway(self._last, NO_ERROR))
             self.end()
 

@@ -5,6 +5,7 @@ sides keep. So what was read is kept by its bytes, as long as that table stays a
 """
 
 from collections.abc import Iterable, Mapping
+from operator import is_
 
 from hpack import Decoder, HPACKError, OversizedHeaderListError
 
@@ -35,8 +36,7 @@ class HeaderReader:
         known = self._known.get(block)
         if known is not None:
             return known
-        entries = self._decoder.header_table.dynamic_entries
-        before = len(entries), entries[0] if entries else None
+        before = tuple(self._decoder.header_table.dynamic_entries)
         try:
             found = {
                 bytes(name): bytes(value) for name, value in self._decoder.decode(block, raw=True)
@@ -45,8 +45,9 @@ class HeaderReader:
             raise Fault(ENHANCE_YOUR_CALM, f"headers of more than {LIST_BYTES} bytes") from exc
         except HPACKError as exc:
             raise Fault(COMPRESSION_ERROR, "headers that cannot be read") from exc
-        entries = self._decoder.header_table.dynamic_entries
-        if before != (len(entries), entries[0] if entries else None):
+        after = tuple(self._decoder.header_table.dynamic_entries)
+        # Each by itself: one that is put in again, as it would be each time, is another.
+        if len(before) != len(after) or not all(map(is_, before, after)):
             self._known.clear()
         elif len(self._known) < _KEPT:
             self._known[block] = found

@@ -130,8 +130,11 @@ class GrpcServer:
             now = monotonic()
             if now - begun > grace:
                 break
-            self._service.hears_out = now - begun < HEARING
             self._service.end_idle(now - QUIET)
+            if now - begun > HEARING:
+                self._service.hears_out = False
+                for one in tuple(self._connections):
+                    one.leave()
             await asyncio.sleep(QUIET / 10)
         self._sweeping.cancel()
         with suppress(asyncio.CancelledError):

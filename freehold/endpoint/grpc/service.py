@@ -41,7 +41,8 @@ from freehold.serving.request import invalid
 
 EXTENSIONS = ("model_stream_infer",)
 CONCURRENT = 512
-"""Calls at a time, over all connections; one more is told RESOURCE_EXHAUSTED."""
+"""Calls at a time, over all connections; one more is told RESOURCE_EXHAUSTED. As many beside them
+may ask about the endpoint itself."""
 PATIENT = CONCURRENT // 2
 """Calls under way up to which one that is sent away may wait for it."""
 _VERSION = version("freehold")
@@ -56,6 +57,8 @@ class InferenceService:
         self._endpoint, self._room = endpoint, room
         self.limits = endpoint.settings.limits
         self._calls: set[Call] = set()
+        self._beside: set[Call] = set()
+        """Those about the endpoint itself."""
         self._held = 0
         self.hears_out = False
         """Whether what begins is answered though the endpoint stops."""
@@ -75,21 +78,22 @@ class InferenceService:
     @property
     def open(self) -> int:
         """Calls begun and not yet answered."""
-        return sum(call.counts for call in tuple(self._calls))
+        return len(self._calls)
 
     def begin(self, call: Call) -> None:
         """Raises Refused: `endpoint.overloaded`, `endpoint.stopping`."""
-        if len(self._calls) >= CONCURRENT:
-            raise sent_away(len(self._calls))
+        calls = self._calls if call.counts else self._beside
+        if len(calls) >= CONCURRENT:
+            raise sent_away(len(calls))
         if call.counts and self._endpoint.application.draining and not self.hears_out:
             raise Refused("the endpoint stops: it takes no new calls", code="endpoint.stopping")
-        self._calls.add(call)
+        calls.add(call)
 
     def end_slow(self, before: float) -> None:
         """Calls whose message began to arrive before then, and has not yet arrived, end."""
         seconds = self.limits.body_seconds
-        for call in tuple(self._calls):
-            if call.waits and call.since < before and not call.is_stream:
+        for call in (*self._calls, *self._beside):
+            if call.is_due and call.since < before:
                 call.refuse(invalid("request.slow", f"the message did not arrive in {seconds} s"))
 
     def end_idle(self, before: float) -> None:
@@ -110,7 +114,7 @@ class InferenceService:
     def over(self, call: Call) -> None:
         self._held -= call.held
         call.held = 0
-        self._calls.discard(call)
+        (self._calls if call.counts else self._beside).discard(call)
 
     def counted(self, exc: Exception) -> FreeholdError:
         error = as_error(exc)

@@ -40,6 +40,7 @@ _BY_STATUS: Mapping[int, Status] = {
     404: Status.NOT_FOUND,
     408: Status.DEADLINE_EXCEEDED,
     413: Status.RESOURCE_EXHAUSTED,
+    415: Status.UNIMPLEMENTED,
     429: Status.RESOURCE_EXHAUSTED,
     503: Status.UNAVAILABLE,
     504: Status.DEADLINE_EXCEEDED,

@@ -649,6 +649,49 @@ def test_an_answer_that_is_not_taken_is_given_up() -> None:
     assert client.told(other) == framed(b"well")
 
 
+def test_what_is_put_into_the_table_again_is_so_each_time() -> None:
+    """The same bytes, which move what the table holds: the next name by its number is another."""
+    service = Service()
+    found: list[Headers] = []
+    begin = service.begin
+
+    def noted(connection: Connection, stream: int, headers: Headers) -> Call:
+        found.append(headers)
+        return begin(connection, stream, headers)
+
+    service.begin = noted  # type: ignore[method-assign]
+
+    def literal(name: bytes, value: bytes) -> bytes:
+        return b"\x40" + bytes((len(name),)) + name + bytes((len(value),)) + value
+
+    a, b, c = (literal(name, b"1") for name in (b"a", b"b", b"c"))
+    room_for_three, the_third = b"\x3f\x47", b"\xc0"
+    blocks = [room_for_three + BLOCK + c, BLOCK + b, BLOCK + a, BLOCK + a, BLOCK + a]
+    blocks.append(BLOCK + the_third)
+    greeted(
+        service,
+        *(frame(HEADERS, END_HEADERS, 2 * n + 1, block) for n, block in enumerate(blocks)),
+    )
+    assert farewell(service.transport.take()) is None
+    assert {b"a", b"b", b"c"} & set(found[-1]) == {b"a"}
+
+
+def test_a_message_without_an_end_is_not_waited_for() -> None:
+    service = Service()
+    greeted(service, BEGUN, frame(DATA, 0, 1, framed(b"x")))
+    (call,) = service.calls
+    assert call.waits and call.is_due
+
+
+def test_a_stream_may_be_silent_but_not_in_the_middle_of_a_message() -> None:
+    service = Service(is_stream=True)
+    greeted(service, BEGUN, frame(DATA, 0, 1, framed(b"x")))
+    (call,) = service.calls
+    assert call.waits and not call.is_due
+    service.connection.data_received(frame(DATA, 0, 1, framed(b"x")[:-1]))
+    assert call.is_due
+
+
 def test_padding_and_priorities_are_passed_over() -> None:
     service = Service()
     greeted(
