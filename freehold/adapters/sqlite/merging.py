@@ -14,13 +14,13 @@ from itertools import chain, islice
 import orjson
 
 from freehold.adapters.sqlite.fold_process import FoldProcess, FoldProcessEnded
-from freehold.adapters.sqlite.folder import Folder, FolderHere, Page, unreadable
-from freehold.adapters.sqlite.logs import Arrived, LogRow, Logs
+from freehold.adapters.sqlite.folder import Folder, FolderHere, Page
+from freehold.adapters.sqlite.logs import Arrived, LogRow, Logs, outlined
 from freehold.adapters.sqlite.state import At, GatheredState, SqliteState, uncollected
 from freehold.domain.canonical import canonical
 from freehold.domain.fact import Entry
 from freehold.domain.hybrid_time import HybridTime
-from freehold.domain.ordering import BEGINNING, Outline, Place, in_order, outline
+from freehold.domain.ordering import BEGINNING, Outline, Place, in_order
 from freehold.domain.projection import Folding
 
 NOTED = 5_000
@@ -30,7 +30,8 @@ MANY = 30_000
 _PAGE = 250
 """Facts that are in memory together: what two processes hand each other is best small."""
 _AT = "(wall, logical, writer, sequence)"
-_OWN = "SELECT sequence, encoded FROM entries WHERE sequence < ? ORDER BY sequence"
+# A damaged row may hold another type than it was given.
+_OWN = "SELECT sequence, CAST(encoded AS BLOB) FROM entries WHERE sequence < ? ORDER BY sequence"
 
 _Placed = tuple[At, bytes]
 """Where an entry stands, and its canonical bytes."""
@@ -196,17 +197,14 @@ class Merging:
 
     def _own_pages(self, writer: str, size: int) -> Iterator[Page]:
         """Without places, which they have beside others only."""
-        found = self._connection.execute(_OWN, (size,))
-        while page := found.fetchmany(_PAGE):
-            nowhere = [((0, 0, writer, sequence), encoded) for sequence, encoded in page]
+        entries = enumerate(self._own_entries(writer, size))
+        while page := list(islice(entries, _PAGE)):
+            nowhere = [((0, 0, writer, sequence), encoded) for sequence, (_, encoded) in page]
             yield Page(nowhere, noted=False)
 
     def _own_entries(self, writer: str, size: int) -> Iterator[tuple[Outline, bytes]]:
-        for sequence, encoded in self._connection.execute(_OWN, (size,)):
-            try:
-                yield outline(encoded), encoded
-            except (ValueError, TypeError, AttributeError) as exc:
-                raise unreadable(sequence, writer, exc) from exc
+        for due, (sequence, encoded) in enumerate(self._connection.execute(_OWN, (size,))):
+            yield outlined(writer, due, sequence, encoded), encoded
 
     def _placed(self, found: Iterator[tuple[Place, bytes]]) -> Iterator[list[_Placed]]:
         """By pages, whose places are then stored. A page is smaller than what `in_order` keeps."""
