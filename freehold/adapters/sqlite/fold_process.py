@@ -10,12 +10,10 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from queue import SimpleQueue
 from typing import IO
 
-import freehold
-from freehold.adapters.sqlite.fold_worker import FOLDED, GET, RELEASE, SCAN, receive, send
+from freehold.adapters.sqlite.fold_worker import FOLDED, GET, RELEASE, ROOT, SCAN, receive, send
 from freehold.adapters.sqlite.folder import Page
 from freehold.adapters.sqlite.state import GatheredState
 from freehold.domain.projection import Folding
@@ -140,7 +138,7 @@ class FoldProcess:
 def _found_first() -> list[str]:
     """Where it is to look for Freehold before anything else: there is this process's own. The rest
     of the path, in which a project may have any names, it gets once it has started."""
-    return [str(Path(freehold.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return [ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
 
 
 def _widen(stream: IO[bytes]) -> None:

@@ -14,12 +14,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 from struct import Struct
 from typing import IO, Any
 
 import orjson
 
-import freehold
 from freehold.adapters.sqlite.marks import Marks
 from freehold.domain.fact import Fact
 from freehold.domain.projection import Folding, Row
@@ -27,7 +27,9 @@ from freehold.domain.projection import Folding, Row
 ROWS, FOLDED, GET, SCAN = range(4)
 """What it tells: rows so far; the last rows of a page; that it wants one row, or those whose keys
 begin with a prefix."""
-RELEASE = version("freehold"), freehold.__file__
+ROOT = str(Path(__file__).parents[3])
+"""Where Freehold lies."""
+RELEASE = version("freehold"), ROOT
 """As it was when this was imported: rows of another one must not stand under the name of the one
 that asks."""
 _RECENT = 32_768
