@@ -13,8 +13,8 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO
 
-from freehold.adapters.sqlite.fold_worker import FOLDED, GET, RELEASE, ROOT, SCAN, receive, send
-from freehold.adapters.sqlite.folder import Page
+from freehold.adapters.sqlite.fold import Page
+from freehold.adapters.sqlite.fold_worker import CODE, FOLDED, GET, ROOT, SCAN, receive, send
 from freehold.adapters.sqlite.state import GatheredState
 from freehold.domain.projection import Folding
 
@@ -38,7 +38,7 @@ class FoldProcess:
         self._told: SimpleQueue[bytes | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         try:
-            self._asked.put(marshal.dumps((RELEASE, sys.path, pickle.dumps(folding))))
+            self._asked.put(marshal.dumps((CODE, sys.path, pickle.dumps(folding))))
             self._process = subprocess.Popen(
                 _COMMAND,
                 stdin=subprocess.PIPE,

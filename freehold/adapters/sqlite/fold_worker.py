@@ -29,9 +29,9 @@ ROWS, FOLDED, GET, SCAN = range(4)
 begin with a prefix."""
 ROOT = str(Path(__file__).parents[3])
 """Where Freehold lies."""
-RELEASE = version("freehold"), ROOT
-"""As it was when this was imported: rows of another one must not stand under the name of the one
-that asks."""
+CODE = version("freehold"), ROOT
+"""Which one this is, as of its import: rows that other code makes must not stand as if the one that
+asks had made them."""
 _RECENT = 32_768
 """Rows that are kept, at least, of those written last."""
 _SIZE, _MOST = Struct("<Q"), 2**40
@@ -139,9 +139,9 @@ class StateElsewhere:
 
 def work(pages: IO[bytes], told: IO[bytes]) -> None:
     """Until no page comes any more."""
-    release, path, pickled = marshal.loads(receive(pages) or b"")
-    if release != RELEASE:
-        raise RuntimeError(f"this is {RELEASE}, and it is asked by {release}")
+    code, path, pickled = marshal.loads(receive(pages) or b"")
+    if code != CODE:
+        raise RuntimeError(f"this is {CODE}, and it is asked by {code}")
     sys.path += [one for one in path if one not in sys.path]
     folding: Folding = pickle.loads(pickled)
     state = StateElsewhere(told, pages)

@@ -194,21 +194,21 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
                 # The log begins anew only if all of it was taken in when a transaction begins.
                 self._taking_in.wait()
             with uncollected(), self._transaction() as connection:
-                return self._receive(connection, stretches, fold, after)
+                return self._receive(connection, stretches, came, fold, after)
 
     def _receive(
         self,
         connection: sqlite3.Connection,
         stretches: Sequence[Stretch],
+        came: int,
         fold: bool,
         after: ExitStack,
     ) -> int:
-        """`after`: what ends once the transaction has."""
+        """`came`: lines. `after`: what ends once the transaction has."""
         arrived = Arrived()
         head = self._current(connection)
         rows = {row.writer: row for row in self._logs.rows()}
-        count = sum(row.frontier.size - row.folded for row in rows.values())
-        count += sum(len(stretch.lines) for stretch in stretches)
+        count = came + sum(row.frontier.size - row.folded for row in rows.values())
         beside = None
         if count >= MANY:
             after.enter_context(self._taking_in.beside())

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from freehold.adapters.sqlite.folder import unreadable
+from freehold.adapters.sqlite.fold import unreadable
 from freehold.domain.canonical import canonical
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.continuation import continued

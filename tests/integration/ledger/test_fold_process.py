@@ -93,12 +93,21 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 
 
 Processes = list["subprocess.Popen[bytes]"]
+Beside = Callable[[], None]
 
 
-def test_two_processes_write_what_one_writes(
-    world: World, alone: Kept, processes: Processes, tmp_path: Path
-) -> None:
-    assert merged(world, tmp_path / "beside.db") == alone
+@pytest.fixture
+def beside(world: World, alone: Kept, processes: Processes, tmp_path: Path) -> Beside:
+    """Merges where a second process may be had, and finds what one process writes."""
+
+    def merges() -> None:
+        assert merged(world, tmp_path / "beside.db") == alone
+
+    return merges
+
+
+def test_two_processes_write_what_one_writes(beside: Beside, processes: Processes) -> None:
+    beside()
     assert [process.poll() is not None for process in processes] == [True]
 
 
@@ -132,10 +141,8 @@ def test_a_log_without_others_is_rebuilt_by_two_processes(
 
 @pytest.mark.parametrize("after", [0, 1, 2, 5, 20])
 def test_a_process_that_is_killed_costs_nothing_but_time(
-    world: World,
-    alone: Kept,
+    beside: Beside,
     processes: Processes,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     after: int,
 ) -> None:
@@ -150,7 +157,7 @@ def test_a_process_that_is_killed_costs_nothing_but_time(
 
     monkeypatch.setattr(fold_process, "_AHEAD", 2)
     monkeypatch.setattr(FoldProcess, "_take", killing)
-    assert merged(world, tmp_path / "beside.db") == alone
+    beside()
     assert told[0] > after
 
 
@@ -166,22 +173,18 @@ def test_a_process_that_is_killed_costs_nothing_but_time(
     ids=["absent", "ends", "fails", "says anything", "says a message"],
 )
 def test_without_a_second_process_the_first_does_it(
-    world: World,
-    alone: Kept,
+    beside: Beside,
     processes: Processes,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     command: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr(fold_process, "_COMMAND", command)
-    assert merged(world, tmp_path / "beside.db") == alone
+    beside()
 
 
 def test_without_a_thread_the_first_does_it(
-    world: World,
-    alone: Kept,
+    beside: Beside,
     processes: Processes,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def none(_: threading.Thread) -> None:
@@ -189,22 +192,19 @@ def test_without_a_thread_the_first_does_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(fold_process.threading.Thread, "start", none)
-        found = merged(world, tmp_path / "beside.db")
-    assert found == alone
+        beside()
 
 
 def test_a_process_of_another_release_folds_nothing(
-    world: World,
-    alone: Kept,
+    beside: Beside,
     processes: Processes,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its rows would stand under the name of this one."""
     told: list[object] = []
-    monkeypatch.setattr(fold_process, "RELEASE", ("0.0.1", "/elsewhere"))
+    monkeypatch.setattr(fold_process, "CODE", ("0.0.1", "/elsewhere"))
     monkeypatch.setattr(FoldProcess, "_take", noted_by(told))
-    assert merged(world, tmp_path / "beside.db") == alone
+    beside()
     assert len(processes) == 1 and told == [FoldProcessEnded]
 
 
