@@ -149,7 +149,9 @@ def start(
     )
     started = Draft("release.started", body, 5)
     if release.strategy == "immediate":
-        return (started, *conclude(state, release, Complete(), 0))
+        # Not by `conclude`, which looks for the release: a plan reads without a lock, and another
+        # process may have begun one of this name since its numbers were read.
+        return (started, *_completed(state, release, _Ground(0, (), None, "")))
     return (started, _moved(release, "challenger", None, version))
 
 
@@ -209,6 +211,10 @@ def conclude(
     if isinstance(decision, Promote):
         step = release.step + 1
         return (ground.draft("release.advanced", release, step=step, weight=decision.weight),)
+    return _completed(state, release, ground)
+
+
+def _completed(state: State, release: Release, ground: "_Ground") -> tuple[Draft, ...]:
     champion = aliases_of(state, release.model).get("champion")
     promoted = () if champion == release.version else (_promoted(release),)
     return (

@@ -123,7 +123,7 @@ def _labelled(fact: Fact, state: State, made: Iterable[Mapping[str, Any]]) -> It
     for output in made:
         labels = output.get("labels", {})
         if labels == {} and type(output["digest"]) is str:
-            continue
+            continue  # most say nothing: two rows need not be read for it
         of_run = of_run or state.get("run_labels", str(fact.body["run"])) or {}
         of_bytes = state.get("labels", output["digest"]) or {}
         if inherited([of_bytes, labels]) != of_bytes:

@@ -13,8 +13,8 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO
 
-from freehold.adapters.sqlite.fold_worker import FOLDED, GET, SCAN, receive, send
-from freehold.adapters.sqlite.folder import Page
+from freehold.adapters.sqlite.fold import Page
+from freehold.adapters.sqlite.fold_worker import CODE, FOLDED, GET, ROOT, SCAN, receive, send
 from freehold.adapters.sqlite.state import GatheredState
 from freehold.domain.projection import Folding
 
@@ -38,13 +38,14 @@ class FoldProcess:
         self._told: SimpleQueue[bytes | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         try:
-            self._asked.put(pickle.dumps(folding))
+            self._asked.put(marshal.dumps((CODE, sys.path, pickle.dumps(folding))))
             self._process = subprocess.Popen(
                 _COMMAND,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                # Where this process found its code, so that it is the same.
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(_found_first())},
+                # What a terminal tells a command is for the command to heed.
+                start_new_session=True,
             )
         except (OSError, pickle.PicklingError, AttributeError, TypeError) as exc:
             raise FoldProcessEnded(str(exc)) from exc
@@ -59,6 +60,9 @@ class FoldProcess:
                 )
                 thread.start()
                 self._threads.append(thread)
+        except RuntimeError as exc:  # no thread can be had
+            self.close()
+            raise FoldProcessEnded(str(exc)) from exc
         except BaseException:
             self.close()
             raise
@@ -75,6 +79,10 @@ class FoldProcess:
         self._asked.put(None)
         for thread in self._threads:
             thread.join()
+        for stream in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                if stream is not None:
+                    stream.close()
 
     def fold(self, pages: Iterable[Page], state: GatheredState) -> None:
         """Raises FoldProcessEnded; what it wrote until then is of no use."""
@@ -93,7 +101,10 @@ class FoldProcess:
         content = self._told.get()
         if content is None:
             raise FoldProcessEnded("it ended before it had folded all")
-        what, first, second = marshal.loads(content)
+        try:
+            what, first, second = marshal.loads(content)
+        except (ValueError, EOFError, TypeError) as exc:
+            raise FoldProcessEnded("it told what is no row") from exc
         if what == GET:
             self._asked.put(marshal.dumps((what, state.encoded(first, second))))
         elif what == SCAN:
@@ -115,10 +126,19 @@ class FoldProcess:
                 send(pages, content)
 
     def _receive(self, rows: IO[bytes]) -> None:
-        with rows:
-            while (content := receive(rows)) is not None:
-                self._told.put(content)
-        self._told.put(None)
+        try:
+            with rows:
+                while (content := receive(rows)) is not None:
+                    self._told.put(content)
+        finally:
+            # However it ended: somebody waits.
+            self._told.put(None)
+
+
+def _found_first() -> list[str]:
+    """Where it is to look for Freehold before anything else: there is this process's own. The rest
+    of the path, in which a project may have any names, it gets once it has started."""
+    return [ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
 
 
 def _widen(stream: IO[bytes]) -> None:

@@ -13,6 +13,8 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
 from struct import Struct
 from typing import IO, Any
 
@@ -25,9 +27,15 @@ from freehold.domain.projection import Folding, Row
 ROWS, FOLDED, GET, SCAN = range(4)
 """What it tells: rows so far; the last rows of a page; that it wants one row, or those whose keys
 begin with a prefix."""
+ROOT = str(Path(__file__).parents[3])
+"""Where Freehold lies."""
+CODE = version("freehold"), ROOT
+"""Which one this is, as of its import: rows that other code makes must not stand as if the one that
+asks had made them."""
 _RECENT = 32_768
 """Rows that are kept, at least, of those written last."""
-_SIZE = Struct("<Q")
+_SIZE, _MOST = Struct("<Q"), 2**40
+"""Of a message: how its bytes are counted, and more than it ever has."""
 
 _Rows = defaultdict[str, dict[str, bytes | None]]
 """By table and key."""
@@ -40,11 +48,13 @@ def send(stream: IO[bytes], content: bytes) -> None:
 
 
 def receive(stream: IO[bytes]) -> bytes | None:
-    """None at the end, also where it ends within a message."""
+    """None at the end, also where it ends within a message, or says what is none."""
     head = stream.read(_SIZE.size)
     if len(head) < _SIZE.size:
         return None
     (size,) = _SIZE.unpack(head)
+    if size > _MOST:
+        return None
     content = stream.read(size)
     return content if len(content) == size else None
 
@@ -129,7 +139,11 @@ class StateElsewhere:
 
 def work(pages: IO[bytes], told: IO[bytes]) -> None:
     """Until no page comes any more."""
-    folding: Folding = pickle.loads(receive(pages) or b"")
+    code, path, pickled = marshal.loads(receive(pages) or b"")
+    if code != CODE:
+        raise RuntimeError(f"this is {CODE}, and it is asked by {code}")
+    sys.path += [one for one in path if one not in sys.path]
+    folding: Folding = pickle.loads(pickled)
     state = StateElsewhere(told, pages)
     while (page := state.page()) is not None:
         lines, noted = page
@@ -140,8 +154,9 @@ def work(pages: IO[bytes], told: IO[bytes]) -> None:
 
 
 def main() -> None:
-    # Whoever presses Ctrl-C ends the merge, which ends this.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # It ends with the one that started it, who may go on to the end when it is told to stop.
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
     # What anything prints must not be taken for rows.
     told = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

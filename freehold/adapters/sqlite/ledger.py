@@ -188,29 +188,44 @@ class SqliteLedger(MergingLedger, Rebuilds, KeepsLeaves):
         return (_checkpoint(size, encoded) for page in pages for size, encoded in page)
 
     def receive(self, stretches: Sequence[Stretch], *, fold: bool = True) -> int:
+        came = sum(len(stretch.lines) for stretch in stretches)
+        with self._lock, ExitStack() as after:
+            if came >= MANY or not stretches:
+                # The log begins anew only if all of it was taken in when a transaction begins.
+                self._taking_in.wait()
+            with uncollected(), self._transaction() as connection:
+                return self._receive(connection, stretches, came, fold, after)
+
+    def _receive(
+        self,
+        connection: sqlite3.Connection,
+        stretches: Sequence[Stretch],
+        came: int,
+        fold: bool,
+        after: ExitStack,
+    ) -> int:
+        """`came`: lines. `after`: what ends once the transaction has."""
         arrived = Arrived()
-        with self._lock, ExitStack() as after, uncollected(), self._transaction() as connection:
-            head = self._current(connection)
-            rows = {row.writer: row for row in self._logs.rows()}
-            count = sum(row.frontier.size - row.folded for row in rows.values())
-            count += sum(len(stretch.lines) for stretch in stretches)
-            beside = None
-            if count >= MANY:
-                after.enter_context(self._taking_in.beside())
-                if fold and (beside := self._merging.beside(count, head.frontier.size)):
-                    after.enter_context(closing(beside))
-            for stretch in stretches:
-                if stretch.writer == self._writer:
-                    raise _own(self._writer)
-                if stretch.writer not in rows:
-                    rows[stretch.writer] = LogRow(
-                        stretch.writer, Frontier(), HybridTime(0), folded=0, announced=0
-                    )
-                self._logs.take(rows[stretch.writer], stretch, arrived)
-            if fold:
-                found = [rows[writer] for writer in sorted(rows)]
-                own = self._writer, head.frontier.size
-                self._merging.fold_new(own, self._logs, found, arrived, beside)
+        head = self._current(connection)
+        rows = {row.writer: row for row in self._logs.rows()}
+        count = came + sum(row.frontier.size - row.folded for row in rows.values())
+        beside = None
+        if count >= MANY:
+            after.enter_context(self._taking_in.beside())
+            if fold and (beside := self._merging.beside(count, head.frontier.size)):
+                after.enter_context(closing(beside))
+        for stretch in stretches:
+            if stretch.writer == self._writer:
+                raise _own(self._writer)
+            if stretch.writer not in rows:
+                rows[stretch.writer] = LogRow(
+                    stretch.writer, Frontier(), HybridTime(0), folded=0, announced=0
+                )
+            self._logs.take(rows[stretch.writer], stretch, arrived)
+        if fold:
+            found = [rows[writer] for writer in sorted(rows)]
+            own = self._writer, head.frontier.size
+            self._merging.fold_new(own, self._logs, found, arrived, beside)
         return arrived.count
 
     def continue_as(

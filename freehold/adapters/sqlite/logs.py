@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from freehold.adapters.sqlite.folder import unreadable
+from freehold.adapters.sqlite.fold import unreadable
 from freehold.domain.canonical import canonical
 from freehold.domain.checkpoint import Checkpoint
 from freehold.domain.continuation import continued
@@ -113,15 +113,12 @@ class Logs:
         """Of a log that is not the own one. Raises IntegrityError for what is no fact."""
         while True:
             page = self._connection.execute(
-                "SELECT encoded FROM foreign_entries WHERE writer = ? AND sequence >= ?"
+                "SELECT sequence, encoded FROM foreign_entries WHERE writer = ? AND sequence >= ?"
                 " ORDER BY sequence LIMIT ?",
                 (writer, start, _PAGE),
             ).fetchall()
-            for sequence, (encoded,) in enumerate(page, start):
-                try:
-                    yield outline(encoded), encoded
-                except (ValueError, TypeError, AttributeError) as exc:
-                    raise unreadable(sequence, writer, exc) from exc
+            for due, (sequence, encoded) in enumerate(page, start):
+                yield outlined(writer, due, sequence, encoded), encoded
             if len(page) < _PAGE:
                 return
             start += len(page)
@@ -150,6 +147,17 @@ class Logs:
                 row.announced = row.folded
                 self.save(row)
         return seen
+
+
+def outlined(writer: str, due: int, sequence: int, encoded: bytes) -> Outline:
+    """Of an entry as it is stored. `due`: the sequence after that of the one before it. Raises
+    IntegrityError `ledger.damaged`."""
+    try:
+        if sequence != due:
+            raise ValueError("it is missing")
+        return outline(encoded)
+    except (ValueError, TypeError, AttributeError) as exc:
+        raise unreadable(due, writer, exc) from exc
 
 
 def _row(values: tuple[str, int, bytes, int, int, int, int]) -> LogRow:

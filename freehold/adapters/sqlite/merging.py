@@ -13,14 +13,14 @@ from itertools import chain, islice
 
 import orjson
 
+from freehold.adapters.sqlite.fold import Fold, FoldHere, Page
 from freehold.adapters.sqlite.fold_process import FoldProcess, FoldProcessEnded
-from freehold.adapters.sqlite.folder import Folder, FolderHere, Page, unreadable
-from freehold.adapters.sqlite.logs import Arrived, LogRow, Logs
+from freehold.adapters.sqlite.logs import Arrived, LogRow, Logs, outlined
 from freehold.adapters.sqlite.state import At, GatheredState, SqliteState, uncollected
 from freehold.domain.canonical import canonical
 from freehold.domain.fact import Entry
 from freehold.domain.hybrid_time import HybridTime
-from freehold.domain.ordering import BEGINNING, Outline, Place, in_order, outline
+from freehold.domain.ordering import BEGINNING, Outline, Place, in_order
 from freehold.domain.projection import Folding
 
 NOTED = 5_000
@@ -30,7 +30,8 @@ MANY = 30_000
 _PAGE = 250
 """Facts that are in memory together: what two processes hand each other is best small."""
 _AT = "(wall, logical, writer, sequence)"
-_OWN = "SELECT sequence, encoded FROM entries WHERE sequence < ? ORDER BY sequence"
+# A damaged row may hold another type than it was given.
+_OWN = "SELECT sequence, CAST(encoded AS BLOB) FROM entries WHERE sequence < ? ORDER BY sequence"
 
 _Placed = tuple[At, bytes]
 """Where an entry stands, and its canonical bytes."""
@@ -119,13 +120,13 @@ class Merging:
         size = self._own_size()
         count = size + sum(row.frontier.size for row in rows)
 
-        def all_with(folder: Folder, state: GatheredState) -> int:
+        def all_with(fold: Fold, state: GatheredState) -> int:
             self._connection.execute("DELETE FROM ordered")
             waiting = {row.writer: _entries(logs, row, 0, arrived) for row in rows}
             waiting[own] = self._own_entries(own, size)
             folded = dict.fromkeys(waiting, 0)
             found = in_order(waiting, folded, self._time_of)
-            self._fold(self._placed(found), folder, state)
+            self._fold(self._placed(found), fold, state)
             self._save(logs, rows, folded)
             return sum(folded.values())
 
@@ -136,8 +137,8 @@ class Merging:
         were folded."""
         size = self._own_size()
 
-        def all_with(folder: Folder, state: GatheredState) -> int:
-            folder.fold(self._own_pages(own, size), state)
+        def all_with(fold: Fold, state: GatheredState) -> int:
+            fold.fold(self._own_pages(own, size), state)
             state.flush()
             return size
 
@@ -146,23 +147,23 @@ class Merging:
     def _anew(
         self,
         count: int,
-        all_with: Callable[[Folder, GatheredState], int],
+        all_with: Callable[[Fold, GatheredState], int],
         beside: FoldProcess | None = None,
     ) -> int:
         """Folds so many facts into an empty state, with a second process where that is quicker."""
 
-        def emptied(folder: Folder, state: GatheredState) -> int:
+        def emptied(fold: Fold, state: GatheredState) -> int:
             for table in ("state", "undo"):
                 self._connection.execute(f"DELETE FROM {table}")
             self._connection.execute("DELETE FROM meta WHERE name = 'noted'")
-            return all_with(folder, state)
+            return all_with(fold, state)
 
         with uncollected():
             if (process := beside or self._process(count)) is not None:
                 # If it ends, it has said why. All that it did is done again, by this one.
                 with closing(process), suppress(FoldProcessEnded):
                     return emptied(process, GatheredState(self._state))
-            return emptied(FolderHere(self._folding), GatheredState(self._state, empty=True))
+            return emptied(FoldHere(self._folding), GatheredState(self._state, empty=True))
 
     def _is_anew(self, count: int, size: int) -> bool:
         """Whether all is to be folded again if so many entries come beside the own log of this
@@ -196,17 +197,14 @@ class Merging:
 
     def _own_pages(self, writer: str, size: int) -> Iterator[Page]:
         """Without places, which they have beside others only."""
-        found = self._connection.execute(_OWN, (size,))
-        while page := found.fetchmany(_PAGE):
-            nowhere = [((0, 0, writer, sequence), encoded) for sequence, encoded in page]
+        entries = enumerate(self._own_entries(writer, size))
+        while page := list(islice(entries, _PAGE)):
+            nowhere = [((0, 0, writer, sequence), encoded) for sequence, (_, encoded) in page]
             yield Page(nowhere, noted=False)
 
     def _own_entries(self, writer: str, size: int) -> Iterator[tuple[Outline, bytes]]:
-        for sequence, encoded in self._connection.execute(_OWN, (size,)):
-            try:
-                yield outline(encoded), encoded
-            except (ValueError, TypeError, AttributeError) as exc:
-                raise unreadable(sequence, writer, exc) from exc
+        for due, (sequence, encoded) in enumerate(self._connection.execute(_OWN, (size,))):
+            yield outlined(writer, due, sequence, encoded), encoded
 
     def _placed(self, found: Iterator[tuple[Place, bytes]]) -> Iterator[list[_Placed]]:
         """By pages, whose places are then stored. A page is smaller than what `in_order` keeps."""
@@ -218,11 +216,11 @@ class Merging:
             yield page
 
     def _fold_here(self, pages: Iterable[list[_Placed]]) -> None:
-        self._fold(pages, FolderHere(self._folding), GatheredState(self._state))
+        self._fold(pages, FoldHere(self._folding), GatheredState(self._state))
 
-    def _fold(self, pages: Iterable[list[_Placed]], folder: Folder, state: GatheredState) -> None:
+    def _fold(self, pages: Iterable[list[_Placed]], fold: Fold, state: GatheredState) -> None:
         """In their order. The last facts are noted, so that they can be undone."""
-        folder.fold(self._noting(pages), state)
+        fold.fold(self._noting(pages), state)
         state.flush()
         self._forget()
 

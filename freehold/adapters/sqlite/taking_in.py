@@ -22,8 +22,8 @@ class TakingIn:
     def beside(self) -> Iterator[None]:
         """What is committed within is taken in by a thread, not by the one that commits. Not to be
         entered twice at a time."""
-        take_in_at(self._connection, 0)
         try:
+            take_in_at(self._connection, 0)
             yield
         finally:
             take_in_at(self._connection, LOG)

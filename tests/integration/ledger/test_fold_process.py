@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freehold.adapters.sqlite import fold_process, fold_worker, merging
-from freehold.adapters.sqlite.fold_process import FoldProcess
+from freehold.adapters.sqlite.fold_process import FoldProcess, FoldProcessEnded
 from freehold.adapters.sqlite.ledger import SqliteLedger
 from freehold.domain.errors import IntegrityError
 from freehold.domain.fact import Draft, Fact
@@ -93,12 +93,21 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 
 
 Processes = list["subprocess.Popen[bytes]"]
+Beside = Callable[[], None]
 
 
-def test_two_processes_write_what_one_writes(
-    world: World, alone: Kept, processes: Processes, tmp_path: Path
-) -> None:
-    assert merged(world, tmp_path / "beside.db") == alone
+@pytest.fixture
+def beside(world: World, alone: Kept, processes: Processes, tmp_path: Path) -> Beside:
+    """Merges where a second process may be had, and finds what one process writes."""
+
+    def merges() -> None:
+        assert merged(world, tmp_path / "beside.db") == alone
+
+    return merges
+
+
+def test_two_processes_write_what_one_writes(beside: Beside, processes: Processes) -> None:
+    beside()
     assert [process.poll() is not None for process in processes] == [True]
 
 
@@ -132,10 +141,8 @@ def test_a_log_without_others_is_rebuilt_by_two_processes(
 
 @pytest.mark.parametrize("after", [0, 1, 2, 5, 20])
 def test_a_process_that_is_killed_costs_nothing_but_time(
-    world: World,
-    alone: Kept,
+    beside: Beside,
     processes: Processes,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     after: int,
 ) -> None:
@@ -150,25 +157,87 @@ def test_a_process_that_is_killed_costs_nothing_but_time(
 
     monkeypatch.setattr(fold_process, "_AHEAD", 2)
     monkeypatch.setattr(FoldProcess, "_take", killing)
-    assert merged(world, tmp_path / "beside.db") == alone
+    beside()
     assert told[0] > after
 
 
 @pytest.mark.parametrize(
     "command",
-    [("/there/is/no/such/program",), (sys.executable, "-c", ""), (sys.executable, "-c", "1 / 0")],
-    ids=["absent", "ends", "fails"],
+    [
+        ("/there/is/no/such/program",),
+        (sys.executable, "-c", ""),
+        (sys.executable, "-c", "1 / 0"),
+        (sys.executable, "-c", "print('what is longer than a size')"),
+        (sys.executable, "-c", r"print('\3' + '\0' * 7 + 'abc', flush=True); input()"),
+    ],
+    ids=["absent", "ends", "fails", "says anything", "says a message"],
 )
 def test_without_a_second_process_the_first_does_it(
-    world: World,
-    alone: Kept,
+    beside: Beside,
     processes: Processes,
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     command: tuple[str, ...],
 ) -> None:
     monkeypatch.setattr(fold_process, "_COMMAND", command)
-    assert merged(world, tmp_path / "beside.db") == alone
+    beside()
+
+
+def test_without_a_thread_the_first_does_it(
+    beside: Beside,
+    processes: Processes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fold_process.threading.Thread, "start", none)
+        beside()
+
+
+def test_a_process_of_another_release_folds_nothing(
+    beside: Beside,
+    processes: Processes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its rows would stand under the name of this one."""
+    told: list[object] = []
+    monkeypatch.setattr(fold_process, "CODE", ("0.0.1", "/elsewhere"))
+    monkeypatch.setattr(FoldProcess, "_take", noted_by(told))
+    beside()
+    assert len(processes) == 1 and told == [FoldProcessEnded]
+
+
+def noted_by(told: list[object]) -> Callable[..., None]:
+    """Takes what a process tells, and notes what comes of it."""
+    take = FoldProcess._take
+
+    def noted(self: FoldProcess, *given: Any) -> None:
+        try:
+            take(self, *given)
+        except FoldProcessEnded:
+            told.append(FoldProcessEnded)
+            raise
+        told.append(None)
+
+    return noted
+
+
+@pytest.mark.parametrize(("own", "others"), [(True, True), (True, False), (False, True)])
+def test_an_entry_that_is_missing_is_named(tmp_path: Path, own: bool, others: bool) -> None:
+    """Not passed over, and none is folded in its place."""
+    ledger = received(tmp_path, contract.PROJECTION, [{"key": "x", "text": "y"}] * 9 * others)
+    with closing(ledger):
+        ledger.append([contract.said("z", str(number)) for number in range(9)])
+        path = tmp_path / f"{OWN}.db"
+        table = "entries" if own else "foreign_entries"
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(f"DELETE FROM {table} WHERE sequence = 3")
+        before = kept_in(path)
+        with pytest.raises(IntegrityError, match=r"entry 3 of .* cannot be read") as raised:
+            cast(SqliteLedger, ledger).rebuild()
+        assert raised.value.code == "ledger.damaged"
+    assert kept_in(path) == before
 
 
 def test_projections_that_another_process_cannot_have_are_folded_by_this_one(
@@ -283,7 +352,7 @@ def test_a_log_that_is_refused_leaves_no_process(
 
 DIES = """
 import os, signal
-from freehold.adapters.sqlite.fold_process import FoldProcess
+from freehold.adapters.sqlite.fold_process import FoldProcess, FoldProcessEnded
 from freehold.domain.projection import Folding
 process = FoldProcess(Folding(()))
 print(process._process.pid, flush=True)

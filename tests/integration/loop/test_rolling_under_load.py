@@ -44,6 +44,8 @@ class Crowd:
         self._netloc, self._numbers = urlsplit(url).netloc, count()
         self._rows = rows.to_dicts()
         self._lock, self.over = Lock(), Event()
+        self._open: set[int] = set()
+        """Numbers of what is not answered yet."""
         self.distance: float | None = None
         """If all rows are to have one of their own."""
         self.allowed: frozenset[int] | None = None
@@ -56,7 +58,9 @@ class Crowd:
         with contextlib.closing(http.client.HTTPConnection(self._netloc, timeout=60)) as connection:
             while not self.over.wait(PAUSE):
                 with self._lock:
-                    place = next(self._numbers) * ROWS % len(self._rows)
+                    number = next(self._numbers)
+                    self._open.add(number)
+                place = number * ROWS % len(self._rows)
                 rows = self._rows[place : place + ROWS]
                 if self.distance is not None:
                     rows = [{**one, "distance": self.distance} for one in rows]
@@ -66,6 +70,13 @@ class Crowd:
                 told = json.loads(reply.read())
                 with self._lock:
                     self._look(reply.status, told, before if before is self.allowed else None)
+                    self._open.discard(number)
+
+    def await_answers(self) -> None:
+        """Of all that was asked before now."""
+        with self._lock:
+            asked = set(self._open)
+        until(lambda: not asked & self._open)
 
     def _look(self, status: int, told: Any, allowed: frozenset[int] | None) -> None:
         if status != 200:
@@ -247,6 +258,7 @@ def test_what_does_harm_at_the_second_site_is_taken_back_at_both(
     decision = asked.decided("azure")
     assert isinstance(decision, Rollback) and decision.guardrail == "error-rate"
     assert three.shares() == [new, OLD, OLD], "newest first"
+    azure.await_answers()
     failed = azure.failed.total()
     asked.change()
     assert three.shares() == [OLD, OLD, OLD]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import permutations
+from itertools import count, permutations
 from typing import Any
 
 import pytest
@@ -167,6 +167,26 @@ def test_one_release_at_a_time() -> None:
     with pytest.raises(Conflict) as caught:
         start(with_champion(), "m", 1, "canary", SETTINGS, HERE)
     assert caught.value.code == "release.is-champion"
+
+
+def test_a_plan_made_while_another_process_releases_is_a_plan() -> None:
+    """What it is for finds, with the lock held, that the world has moved."""
+
+    class Meanwhile(Folded):
+        """Another begins when the releases there are have been read."""
+
+        def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+            read = list(super().scan(table, prefix))
+            if table == "releases" and next(reads) == 1:
+                self.tell(start(self, "m", 2, "immediate", SETTINGS, HERE))
+            yield from read
+
+    reads = count()
+    state = Meanwhile()
+    state.rows = with_champion().rows
+    planned = start(state, "m", 2, "immediate", SETTINGS, HERE)
+    assert release_of(state, "m/2").status == "completed"
+    assert {one.body["release"] for one in planned if "release" in one.body} == {"m/2"}
 
 
 def test_models_do_not_meet() -> None:

@@ -18,12 +18,12 @@ class Page(NamedTuple):
     """Whether what each replaces is to be noted at its place."""
 
 
-class Folder(Protocol):
+class Fold(Protocol):
     def fold(self, pages: Iterable[Page], state: GatheredState) -> None:
         """Raises IntegrityError `ledger.damaged` if bytes are no fact."""
 
 
-class FolderHere:
+class FoldHere:
     def __init__(self, folding: Folding) -> None:
         self._folding = folding
 
