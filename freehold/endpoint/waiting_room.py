@@ -132,22 +132,25 @@ class WaitingRoom:
         class and has just come need not wait for all that were here."""
         now = monotonic()
         until = now + SLICE
-        while len(self._elsewhere) < self._at_once and (one := self._turns.next()) is not None:
-            if one.until and now > one.until:
-                one.send_away(expired())
+        try:
+            while len(self._elsewhere) < self._at_once and (one := self._turns.next()) is not None:
+                if one.until and now > one.until:
+                    one.send_away(expired())
+                else:
+                    self.on_turn(now - one.entered)
+                    found = one.answer()
+                    if found is not None:
+                        self._await(found)
+                now = monotonic()
+                if now > until:
+                    break
+        finally:
+            # Whatever an answer raises is told by the loop, and the others have their turns.
+            if len(self._turns) and len(self._elsewhere) < self._at_once:
+                asyncio.get_running_loop().call_soon(self._work)
             else:
-                self.on_turn(now - one.entered)
-                found = one.answer()
-                if found is not None:
-                    self._await(found)
-            now = monotonic()
-            if now > until:
-                break
-        if len(self._turns) and len(self._elsewhere) < self._at_once:
-            asyncio.get_running_loop().call_soon(self._work)
-        else:
-            self._is_at_work = False
-            self._rest_soon()
+                self._is_at_work = False
+                self._rest_soon()
 
     def _await(self, found: Awaitable[object]) -> None:
         future = asyncio.ensure_future(found)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from freehold.serving.prediction_log import Kinds
-from freehold.serving.request import ID, OUTPUTS
+from freehold.serving.request import ID, ID_LENGTH, OUTPUTS
 from freehold.serving.response import DATATYPES
 from freehold.serving.tensor import DATATYPES as INPUT_DATATYPES
 
@@ -61,7 +61,7 @@ def _inference_schemas(value: Schema) -> dict[str, Any]:
         "InferenceRequest": _object(
             optional=("id", "parameters", "outputs"),
             closed=False,
-            id={"type": ["string", "null"]},
+            id={"type": ["string", "null"], "maxLength": ID_LENGTH},
             parameters=parameters,
             inputs=_list(reference("InputTensor"), least=1),
             outputs={"anyOf": [{"type": "null"}, _list(reference("AskedOutput"))]},

@@ -14,6 +14,8 @@ from freehold.domain.errors import Fault, RequestInvalid
 from freehold.serving.tensor import NumberMatrix, Tensor
 
 ID = "id"
+ID_LENGTH = 256
+"""Characters of a request's own id: each of its rows is named by it, and by its number."""
 _FAR = 2**53
 """Beyond it, not every integer survives a JSON reader; the year is 2255."""
 CLOCK_TOLERANCE = 5 * 60 * 1_000_000
@@ -34,7 +36,7 @@ class Limits:
 
 class InferenceRequest(NamedTuple):
     id: str
-    """As sent; empty if none was."""
+    """As sent, of no more than ID_LENGTH; empty if none was."""
     rows: int
     ids: Sequence[str] | None
     """[rows], distinct; None if no tensor `id` was sent."""
@@ -96,8 +98,10 @@ def made_request(
     """`tensors`: one at least, each a column of as many rows; `id` is taken out of them.
 
     Raises RequestInvalid: `request.wrong-shape`, `request.too-many-rows`, `request.wrong-type`,
-    `request.duplicate`.
+    `request.duplicate`, `request.malformed`.
     """
+    if len(name) > ID_LENGTH:
+        raise invalid("request.malformed", f"'id' has more than {ID_LENGTH} characters")
     if isinstance(tensors, NumberMatrix):
         rows, ids = len(tensors.numbers), tensors.ids
     else:

@@ -43,6 +43,7 @@ def tensor(place: int, **fields: Any) -> bytes:
         (tensor(0, data=[float("-inf"), 1]), "request.not-finite"),
         (changed(lambda r: r.pop("inputs")), "request.malformed"),
         (changed(lambda r: r.update(inputs=[])), "request.malformed"),
+        (changed(lambda r: r.update(id="x" * 257)), "request.malformed"),
         (changed(lambda r: r.update(inputs=[7])), "request.malformed"),
         (changed(lambda r: r.update(inputs=r["inputs"][:1] * 1_001)), "request.malformed"),
         (changed(lambda r: r.update(id=7)), "request.malformed"),

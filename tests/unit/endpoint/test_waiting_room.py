@@ -166,3 +166,26 @@ def test_what_can_wait_is_done_when_nobody_waits() -> None:
 
     asyncio.run(play())
     assert told == ["0", "1", "2", "piece", "piece", "piece"]
+
+
+def test_the_others_have_their_turns_whatever_an_answer_raises() -> None:
+    told: list[str] = []
+    seen: list[Any] = []
+
+    class Faulty(One):
+        def answer(self) -> Awaitable[object] | None:
+            raise OverflowError(self.name)
+
+    async def play() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: seen.append(what))
+        room = WaitingRoom(AdmissionSettings())
+        room.open()
+        for one in (Faulty("1", told), One("2", told), Faulty("3", told)):
+            room.enter(one, {}, "peer")
+        await asyncio.sleep(0.01)
+        room.enter(One("4", told), {}, "peer")
+        await asyncio.sleep(0.01)
+
+    asyncio.run(play())
+    assert told == ["2", "4"]
+    assert [str(one["exception"]) for one in seen] == ["1", "3"]

@@ -178,6 +178,7 @@ def changed(change: Callable[[Any], object], is_raw: bool = False) -> Any:
     ("made", "code", "where"),
     [
         (changed(lambda m: m.ClearField("inputs")), "request.malformed", ""),
+        (changed(lambda m: setattr(m, "id", "x" * 257)), "request.malformed", ""),
         (changed(lambda m: m.inputs[0].ClearField("name")), "request.malformed", "inputs[0]"),
         (changed(lambda m: m.inputs.extend([m.inputs[0]] * 20)), "request.malformed", ""),
         (changed(lambda m: [m.outputs.add() for _ in range(21)]), "request.malformed", ""),

@@ -142,9 +142,11 @@ def test_what_a_request_may_leave_out() -> None:
     assert not null.missing_is_null
 
 
-def test_a_huge_id_or_name_is_only_text() -> None:
-    request = read_request(body([(1, "a")], False, id="x" * 10_000), Limits())
-    assert request.id == "x" * 10_000
+def test_an_id_by_which_each_row_is_named_has_a_bound() -> None:
+    request = read_request(body([(1, "a")], False, id="é" * 256), Limits())
+    assert request.id == "é" * 256
+    with pytest.raises(RequestInvalid, match="'id' has more than 256 characters"):
+        read_request(body([(1, "a")], False, id="x" * 257), Limits())
 
 
 def test_a_request_may_say_when_the_question_arose() -> None:
