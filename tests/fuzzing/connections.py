@@ -35,6 +35,9 @@ class Wire(asyncio.Transport):
             raise Broken("something is written to a connection that has ended")
         self.written.append(bytes(data))
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def pause_reading(self) -> None:
         self.is_read = False
 

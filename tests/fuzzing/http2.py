@@ -8,11 +8,11 @@ Laws, besides those of every reader
 - What is kept of calls that are not whole has a bound, however they are sent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from freehold.domain.errors import FreeholdError
 from freehold.endpoint.grpc import frames
-from freehold.endpoint.grpc.call import Call
+from freehold.endpoint.grpc.call import MESSAGE_BYTES, Call
 from freehold.endpoint.grpc.connection import Connection
 from freehold.endpoint.grpc.frames import PREFACE, frame
 from freehold.endpoint.grpc.headers import Headers, block_of
@@ -57,6 +57,7 @@ class Host:
         self.sent = sent
         self.messages: list[bytes] = []
         self.calls: set[Call] = set()
+        self.put_off: list[Callable[[], None]] = []
         self._one, self._many = Method(self, False), Method(self, True)
 
     def opened(self, connection: Connection) -> None: ...
@@ -75,9 +76,21 @@ class Host:
         return call
 
     def hold(self, call: Call, size: int) -> None:
-        if size > LIMITS.body_bytes + 2**15:
-            raise Broken(f"{size} bytes of a message are held")
+        if call not in self.calls:
+            raise Broken("a call holds bytes after its end")
+        if size > 2 * LIMITS.body_bytes + MESSAGE_BYTES * len(self.sent):
+            raise Broken(f"{size} bytes of a call are held")
         call.held = size
+
+    def require_room(self) -> None: ...
+
+    def later(self, piece: Callable[[], None]) -> None:
+        self.put_off.append(piece)
+
+    def turn(self) -> None:
+        """Rounds of the loop, until nothing is left to do."""
+        while self.put_off:
+            self.put_off.pop()()
 
     def counted(self, exc: Exception) -> FreeholdError:
         if not isinstance(exc, FreeholdError):
@@ -99,6 +112,7 @@ def conversation(sent: bytes, pieces: Iterator[bytes]) -> tuple[Host, Wire]:
         if connection.ended:
             break
         connection.data_received(piece)
+        host.turn()
     last = _checked(b"".join(wire.written))
     if connection.ended and last != frames.GOAWAY:
         raise Broken("it ends without a word")

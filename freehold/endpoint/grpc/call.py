@@ -1,7 +1,8 @@
 """A call by gRPC: messages in, messages out, and a status at the end (gRPC over HTTP/2).
 
-It holds one message that is not whole, and of a stream those that wait for their turn: no more is
-granted to it meanwhile than makes these whole.
+It holds one message that is not whole, and of a stream those that wait for their turn, packed as
+they came: no more is granted to it meanwhile than makes these whole. What it holds is counted, and
+so is an answer until its client has taken it: the call is one of those under way as long.
 """
 
 from collections import deque
@@ -21,6 +22,11 @@ HEAD = 5
 """Bytes before each message: whether it is packed, and its length (4)."""
 AHEAD = 4
 """Messages of a stream that may wait for their turn before no more is granted to it."""
+MESSAGE_BYTES = 128
+"""What a message that waits costs beside its own bytes."""
+AT_ONCE = 16
+"""Messages of a stream that are looked at before others of the loop have their turn: of those that
+cannot be read none waits."""
 KIND = b"application/grpc"
 ANSWER = block_of([(b"content-type", KIND), (b"grpc-accept-encoding", b"identity,deflate,gzip")])
 WELL = block_of(ending(Status.OK))
@@ -48,12 +54,19 @@ class Keeper(Protocol):
     limits: Limits
 
     def hold(self, call: "Call", size: int) -> None:
-        """So many bytes of its message are here, and not all. Raises FreeholdError."""
+        """It holds so many bytes."""
+
+    def require_room(self) -> None:
+        """Raises FreeholdError where all calls hold too much."""
+
+    def later(self, piece: Callable[[], None]) -> None:
+        """In the next round of the loop."""
 
     def counted(self, exc: Exception) -> FreeholdError:
         """What its caller is told."""
 
-    def over(self, call: "Call") -> None: ...
+    def over(self, call: "Call") -> None:
+        """It is answered, and its answer is taken; or nobody waits for one."""
 
 
 class Call:
@@ -65,10 +78,13 @@ class Call:
         "_held",
         "_is_answering",
         "_is_going",
+        "_is_over",
+        "_is_put_off",
         "_keeper",
         "_messages",
         "_method",
         "_packing",
+        "_queued",
         "_sending",
         "_stream",
         "ended",
@@ -97,8 +113,12 @@ class Call:
         self._due = _due(headers.get(b"grpc-timeout"))
         self._packing = _packing(headers.get(b"grpc-encoding", b"identity"))
         self._held = bytearray()
-        self._messages: deque[bytes] = deque()
+        self._messages: deque[tuple[int, bytes]] = deque()
+        """Whether each is packed, and it."""
+        self._queued = 0
+        """Their bytes."""
         self._is_answering = self._is_going = self._begun = self._has_told = False
+        self._is_put_off = self._is_over = False
         self.held = 0
         """Bytes, as the service counts them."""
         self.since = monotonic()
@@ -107,7 +127,7 @@ class Call:
         self.unsent: Unsent | None = None
         self.send_window = self.receive_window = 0
         self.on_end: Callable[[], object] | None = None
-        """Told when it ends, however it does."""
+        """Told when nothing more is to be said, whatever the reason."""
 
     @property
     def peer(self) -> str:
@@ -120,7 +140,7 @@ class Call:
     @property
     def waits(self) -> bool:
         """For its client to say something, or that it said all."""
-        if self._is_answering or self.is_whole:
+        if self.ended or self._is_answering or self.is_whole:
             return False
         return not (self._method.is_stream and self._messages)
 
@@ -165,16 +185,24 @@ class Call:
         else:
             self._go_on()
 
+    def done(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._keeper.over(self)
+
     def drop(self) -> None:
-        self._over()
+        self._conclude()
+        self.done()
 
     # What the service calls
 
     def answer(self, message: bytes) -> None:
         """The only one, and its end."""
         if not self.ended:
-            self._over()
-            self._sending.whole(self._stream, ANSWER, _framed(message), WELL)
+            framed = _framed(message)
+            self._conclude()
+            self._sending.whole(self._stream, ANSWER, framed, WELL)
+            self._count()
 
     def tell(self, message: bytes) -> None:
         """One of several. The next message takes its turn once this one is on its way."""
@@ -227,9 +255,11 @@ class Call:
             del self._held[:at]
         elif at < len(data):
             self._held += data[at:]
-            self.since = monotonic()
-        if self.held != len(self._held):
-            self._keeper.hold(self, len(self._held))
+        if at or (payload and len(self._held) == len(payload)):
+            self.since = monotonic()  # another begins
+        self._count()
+        if self._held or self._messages:
+            self._keeper.require_room()
         self._go_on()
 
     def _message(self, packed: int, body: bytes) -> None:
@@ -238,20 +268,23 @@ class Call:
         self._begun = True
         if packed > 1 or (packed and not self._packing):
             raise invalid("request.malformed", "the message is packed, and nothing says how")
-        if packed:
-            body = unpack(body, self._packing, self._keeper.limits)
-        self._messages.append(body)
+        self._messages.append((packed, body))
+        self._queued += MESSAGE_BYTES + len(body)
 
     def _go_on(self) -> None:
-        if self._is_going:
+        if self._is_going or self._is_put_off:
             return  # it does, once what is done now has returned
-        self._is_going = True
+        self._is_going, turns = True, 0
         try:
             # Answers that its client does not take are not added to.
             while not (self.ended or self._is_answering or self.unsent):
                 if self._messages and (self._method.is_stream or self.is_whole):
+                    if turns == AT_ONCE:
+                        self._put_off()
+                        return
+                    turns += 1
                     self._is_answering = True
-                    self._method.message(self, self._messages.popleft())
+                    self._look_at(*self._messages.popleft())
                 elif self.is_whole and not self._messages:
                     self._is_answering = True
                     self._method.ended(self)
@@ -259,9 +292,39 @@ class Call:
                     return
         finally:
             self._is_going = False
+            self._count()
+
+    def _look_at(self, packed: int, body: bytes) -> None:
+        self._queued -= MESSAGE_BYTES + len(body)
+        if packed:
+            try:
+                body = unpack(body, self._packing, self._keeper.limits)
+            except FreeholdError as exc:
+                self.refuse(exc)
+                return
+        self._method.message(self, body)
+
+    def _put_off(self) -> None:
+        if not self._is_put_off:
+            self._is_put_off = True
+            self._keeper.later(self._again)
+
+    def _again(self) -> None:
+        self._is_put_off = False
+        self._go_on()
+
+    def _count(self) -> None:
+        if self._is_over:
+            return
+        size = len(self._held) + self._queued
+        if self.unsent is not None:
+            size += len(self.unsent.body)
+        if size != self.held:
+            self._keeper.hold(self, size)
 
     def sent(self) -> None:
         """Its client has taken what it did not at first."""
+        self._count()
         if not self._is_answering:
             self._go_on()
 
@@ -270,22 +333,23 @@ class Call:
             self._has_told = True
             self._sending.head(self._stream, ANSWER)
         self._sending.send(self._stream, body, trailers)
+        self._count()
 
     def _finish(self, trailers: list[tuple[bytes, bytes]]) -> None:
-        self._over()
+        self._conclude()
         if self._has_told:
             self._sending.send(self._stream, b"", block_of(trailers))
         else:
             block = ANSWER + block_of(trailers)
             self._sending.head(self._stream, block, is_last=True)
 
-    def _over(self) -> None:
+    def _conclude(self) -> None:
         if self.ended:
             return
         self.ended = True
         self._messages.clear()
         self._held.clear()
-        self._keeper.over(self)
+        self._queued = 0
         if self.on_end is not None:
             self.on_end()
 

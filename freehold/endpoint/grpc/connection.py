@@ -59,7 +59,7 @@ from freehold.endpoint.grpc.frames import (
     window,
 )
 from freehold.endpoint.grpc.headers import LIST_BYTES, HeaderReader, Headers
-from freehold.endpoint.grpc.sending import Sending, Stream
+from freehold.endpoint.grpc.sending import Pace, Sending, Stream
 from freehold.serving.admission import Bucket
 
 STREAMS = 128
@@ -70,6 +70,8 @@ CONNECTION_WINDOW = 4 * 2**20
 """The same, of all its calls."""
 GIVEN_UP, GIVEN_UP_AT_ONCE = 200, 2_000
 """Calls that a client may give up in a second, and after a while in which it gave up none."""
+AT_ONCE = 64 * 2**10
+"""Bytes that are gathered before they are given to the socket."""
 GRACE = 10.0
 """Seconds for which a client that was asked to go is waited for."""
 
@@ -103,20 +105,26 @@ class Connection(asyncio.Protocol):
         """The highest stream that a client began."""
         self._unread = 0
         """Bytes that came since a window for more was last given."""
-        self.sending = Sending(self.write, self._streams, self._done)
+        self.sending = Sending(self.write, self._streams, self._done, host.now)
         self._out: list[bytes] | None = None
         """What is to be written at the end of a reading; None outside of one."""
+        self._gathered = 0
+        """Its bytes."""
+        self._given = 0
+        """Bytes that the socket was given."""
         self._given_up = Bucket(GIVEN_UP, GIVEN_UP_AT_ONCE, host.now)
-        self._mark = b""
-        """Of the PING that asks whether the client is there, or to go."""
+        self._mark, self._farewell = b"", b""
+        """Of the PING that asks whether the client is there; of the one that asks it to go."""
         self._asked = 0.0
         self._dismissed: float | None = None
         self._has_heard = False
         """Whether it knows that it is to go."""
-        self._is_full: float | None = None
-        """Since when the client does not take what it was sent."""
-        self._heard = self._partial = host.now
-        """When something last came; since when a frame or a block is not whole."""
+        self._is_full = False
+        """Whether the socket takes no more for now."""
+        self._pace: Pace | None = None
+        """Of the socket, while it is full or what is left is to go out."""
+        self._heard = self._partial = self._block_since = host.now
+        """When something last came; since when a frame is not whole; a block."""
         self.ended = False
         self.peer = ""
 
@@ -127,7 +135,7 @@ class Connection(asyncio.Protocol):
         found = transport.get_extra_info("peername")
         self.peer = str(found[0]) if found else ""
         told = ((MOST_STREAMS, STREAMS), (FIRST_WINDOW, STREAM_WINDOW), (6, LIST_BYTES))
-        self._transport.write(settings(told) + window(0, CONNECTION_WINDOW - USUAL_WINDOW))
+        self._give(settings(told) + window(0, CONNECTION_WINDOW - USUAL_WINDOW))
         self._host.opened(self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -143,9 +151,10 @@ class Connection(asyncio.Protocol):
         self._heard = self._host.now
         had = bool(self._buffer)
         buffer = self._buffer + data if had else data
-        self._out = []
+        self._out, self._gathered = [], 0
         try:
             at = self._frames(buffer)
+            self.sending.go_on()
         except Fault as fault:
             self._fail(fault)
             return
@@ -157,17 +166,25 @@ class Connection(asyncio.Protocol):
             self._unread = 0
         out, self._out = self._out, None
         if out:
-            self._transport.write(b"".join(out))
+            self._give(b"".join(out))
         self._leave_if_done()
 
     def pause_writing(self) -> None:
-        """No more is read of who does not read."""
-        self._is_full = self._host.now
+        """No more is read of who does not read, and no more of an answer goes out."""
+        self._is_full = self.sending.is_held = True
+        self._pace = Pace(self._host.now, self._taken)
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._is_full = None
-        self._transport.resume_reading()
+        self._is_full = self.sending.is_held = False
+        # Nothing was read meanwhile.
+        self._heard = self._partial = self._block_since = self._asked = self._host.now
+        if self.ended:
+            return
+        self._pace = None
+        self.sending.go_on()
+        if not self._is_full and not self.ended:
+            self._transport.resume_reading()
 
     # Frames
 
@@ -238,6 +255,7 @@ class Connection(asyncio.Protocol):
         else:
             self._block, self._block_size = [payload], len(payload)
             self._block_of, self._block_flags = stream, flags
+            self._block_since = self._host.now
             if not stream:
                 raise Fault(PROTOCOL_ERROR, "headers of no stream")
 
@@ -311,17 +329,19 @@ class Connection(asyncio.Protocol):
             self._require_settings()
             return
         self._has_settings = True
+        first = None
         for name, value in settings_in(payload):
             if name == FIRST_WINDOW:
-                self.sending.widen_first(value)
+                first = value
             elif name == MOST_FRAME:
                 if not USUAL_FRAME <= value < 2**24:
                     raise Fault(PROTOCOL_ERROR, "no size of a frame")
                 self.sending.most_frame = value
             elif name == TABLE_SIZE:
                 self.sending.forget(value)
+        if first is not None:
+            self.sending.widen_first(first)
         self.write(frame(SETTINGS, ACK, 0, b""))
-        self.sending.go_on()
 
     def _window(self, stream: int, payload: bytes) -> None:
         if len(payload) != 4:
@@ -335,7 +355,6 @@ class Connection(asyncio.Protocol):
             self.sending.widen(self._streams[stream], step)
         elif not stream & 1 or stream > self._last:
             raise Fault(PROTOCOL_ERROR, f"a window of the stream {stream}, which was not begun")
-        self.sending.go_on()
 
     def _ping(self, stream: int, flags: int, payload: bytes) -> None:
         if stream:
@@ -344,9 +363,10 @@ class Connection(asyncio.Protocol):
             raise Fault(FRAME_SIZE_ERROR, "a question is eight bytes")
         if not flags & ACK:
             self.write(frame(PING, ACK, 0, payload))
+        elif payload == self._farewell:
+            self._has_heard = True
         elif payload == self._mark:
             self._mark = b""
-            self._has_heard = self._dismissed is not None
 
     def _reset(self, stream: int, payload: bytes) -> None:
         if len(payload) != 4:
@@ -366,7 +386,7 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, fault: Fault) -> None:
         told, self._out = b"".join(self._out or ()), None
-        self._transport.write(told + goaway(self._last, fault.code, str(fault)))
+        self._give(told + goaway(self._last, fault.code, str(fault)))
         self.end()
 
     # What calls and the server call
@@ -379,14 +399,31 @@ class Connection(asyncio.Protocol):
             self.write(window(stream, step))
 
     def write(self, data: bytes) -> None:
-        if self._out is not None:
-            self._out.append(data)
-        elif not self.ended:
-            self._transport.write(data)
+        if self._out is None:
+            if not self.ended:
+                self._give(data)
+            return
+        self._out.append(data)
+        self._gathered += len(data)
+        if self._gathered >= AT_ONCE:
+            out, self._out, self._gathered = b"".join(self._out), [], 0
+            self._give(out)
+
+    def _give(self, data: bytes) -> None:
+        self._given += len(data)
+        self._transport.write(data)
+
+    @property
+    def _taken(self) -> int:
+        """Bytes that the system took."""
+        return self._given - int(self._transport.get_write_buffer_size())
 
     def _done(self, stream: int) -> None:
         one = self._streams.pop(stream, None)
-        if one is not None and not one.is_whole:
+        if one is None:
+            return
+        one.done()
+        if not one.is_whole:
             # It need not send the rest.
             self.write(reset(stream, NO_ERROR))
         if self._out is None:
@@ -395,8 +432,8 @@ class Connection(asyncio.Protocol):
     def dismiss(self) -> None:
         """It is to begin nothing more here, and to go once it was answered."""
         if self._dismissed is None and not self.ended:
-            self._dismissed, self._mark = monotonic(), os.urandom(8)
-            self.write(goaway(EVERY_STREAM, NO_ERROR) + frame(PING, 0, 0, self._mark))
+            self._dismissed, self._farewell = self._host.now, os.urandom(8)
+            self.write(goaway(EVERY_STREAM, NO_ERROR) + frame(PING, 0, 0, self._farewell))
 
     def _leave_if_done(self) -> None:
         if self._has_heard:
@@ -411,6 +448,8 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """What is written still goes out."""
         self.ended = True
+        if self._pace is None:
+            self._pace = Pace(self._host.now, self._taken)
         self._transport.close()
 
     def abort(self) -> None:
@@ -419,25 +458,25 @@ class Connection(asyncio.Protocol):
 
     def look(self, now: float, patience: "Patience") -> None:
         """Ends what has taken longer than it may."""
-        self.sending.now = now
-        for stream in self.sending.late(now - patience.taking):
+        for stream in self.sending.late(now, patience.taking):
             self.write(reset(stream, CANCEL))
             self.sending.drop(stream)
             self._streams.pop(stream).drop()
-        if self.ended:
-            if self._is_full is not None and now - self._is_full > patience.taking:
-                self._transport.abort()
-        elif self._is_full is not None:
-            if now - self._is_full > patience.taking:
+        if self.ended or self._is_full:
+            # What was written for it would have been taken by anybody who takes at all.
+            if self._pace is not None and self._pace.is_least(now, self._taken, patience.taking):
                 self.abort()
-        elif self._dismissed is not None:
-            if now - self._dismissed > GRACE and not self._streams:
-                self.abort()
-        elif not self._has_settings or self._block_of:
+        elif not self._has_settings:
             if now - self._partial > patience.head:
+                self.abort()
+        elif self._block_of:
+            if now - self._block_since > patience.head:
                 self.abort()
         elif self._buffer and now - self._partial > patience.body:
             self.abort()
+        elif self._dismissed is not None and not self._streams:
+            if now - self._dismissed > GRACE:
+                self.abort()
         elif self._mark:
             if now - self._asked > patience.lost:
                 self.abort()

@@ -13,12 +13,14 @@ from freehold.endpoint.grpc.frames import COMPRESSION_ERROR, ENHANCE_YOUR_CALM, 
 
 LIST_BYTES = 16 * 2**10
 """Of all names and values of a block, as RFC 9113 counts them (section 6.5.2)."""
-_KEPT = 64
-"""Blocks."""
+_KEPT, _KEPT_BYTES, _KEPT_NAMES = 64, 1024, 32
+"""Blocks; of each."""
 OK = b"\x88"
 """:status 200."""
 SMALLER_TABLE = b"\x20"
 """That nothing is kept of what is written."""
+_OTHER_TABLE = 0x20
+"""Begins a block that changes how much is kept of what is read."""
 
 Headers = Mapping[bytes, bytes]
 """By lower-case name; of a name that comes again, the last."""
@@ -49,9 +51,17 @@ class HeaderReader:
         # Each by itself: one that is put in again, as it would be each time, is another.
         if len(before) != len(after) or not all(map(is_, before, after)):
             self._known.clear()
-        elif len(self._known) < _KEPT:
+        elif _is_small(block, found) and len(self._known) < _KEPT:
             self._known[block] = found
         return found
+
+
+def _is_small(block: bytes, found: Headers) -> bool:
+    """Whether it may be kept. One that changes the table's size does so each time that it is read,
+    whatever the table holds."""
+    if len(block) > _KEPT_BYTES or len(found) > _KEPT_NAMES:
+        return False
+    return not block or block[0] & 0xE0 != _OTHER_TABLE
 
 
 def block_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -18,15 +18,42 @@ from freehold.endpoint.grpc.frames import (
 )
 from freehold.endpoint.grpc.headers import OK, SMALLER_TABLE
 
+LEAST = 1024
+"""Bytes that a client takes in a second at least, of what was given to it."""
+
 
 class Unsent:
     """What a client does not take yet."""
 
-    __slots__ = ("body", "since", "trailers")
+    __slots__ = ("at", "body", "pace", "trailers")
 
-    def __init__(self, body: bytes, trailers: bytes | None, since: float) -> None:
-        """`trailers`: a block; None if more is to come. `since`: seconds of the monotonic clock."""
-        self.body, self.trailers, self.since = body, trailers, since
+    def __init__(self, body: bytes, trailers: bytes | None, now: float) -> None:
+        """`trailers`: a block; None if more is to come. `now`: seconds of the monotonic clock."""
+        self.body, self.trailers, self.pace = body, trailers, Pace(now)
+        self.at = 0
+        """Bytes of the body that are on their way."""
+
+    def add(self, body: bytes, trailers: bytes | None) -> None:
+        self.body += body
+        self.trailers = trailers
+
+
+class Pace:
+    """How much is taken, by periods."""
+
+    __slots__ = ("since", "taken")
+
+    def __init__(self, now: float, taken: int = 0) -> None:
+        """`taken`: bytes, before this period began."""
+        self.since, self.taken = now, taken
+
+    def is_least(self, now: float, taken: int, period: float) -> bool:
+        """Whether a period, in seconds, is over in which less than LEAST was taken. Another begins
+        with its end."""
+        if now - self.since <= period:
+            return False
+        before, self.since, self.taken = self.taken, now, taken
+        return taken - before < LEAST * period
 
 
 class Stream(Protocol):
@@ -45,6 +72,9 @@ class Stream(Protocol):
     def end(self) -> None:
         """No more will come."""
 
+    def done(self) -> None:
+        """All is sent."""
+
     def drop(self) -> None:
         """Nobody waits for an answer any more."""
 
@@ -62,16 +92,23 @@ class Sending:
         write: Callable[[bytes], None],
         streams: dict[int, Stream],
         done: Callable[[int], None],
+        now: float,
     ) -> None:
-        """`streams`: those that are open. `done`: told of one to which all was sent."""
+        """`streams`: those that are open. `done`: told of one to which all was sent. `now`: seconds
+        of the monotonic clock."""
         self._write, self._streams, self._done = write, streams, done
         self._window = USUAL_WINDOW
         self.first_window, self.most_frame = USUAL_WINDOW, USUAL_FRAME
         """Of each stream at first; of each frame."""
         self._prefix = b""
         self._blocked: dict[int, Stream] = {}
-        self.now = 0.0
-        """Seconds of the monotonic clock, as of the last look."""
+        """By turns: who had one is the last."""
+        self.is_held = False
+        """Whether the socket takes no more for now."""
+        self._taken, self._pace = 0, Pace(now)
+        """Bytes of all streams that their client had room for."""
+        self.now = now
+        """As of the last look."""
 
     # What the client says of itself
 
@@ -98,18 +135,43 @@ class Sending:
             self._prefix = SMALLER_TABLE
 
     def go_on(self) -> None:
-        for stream, one in list(self._blocked.items()):
-            self._send(stream, one)
-            if one.unsent is None:
+        """As far as there is room: of each that is blocked a frame, then of each another."""
+        without = 0
+        while without < len(self._blocked) and self._window > 0 and not self.is_held:
+            stream = next(iter(self._blocked))
+            one = self._blocked.pop(stream)
+            if not self._frame(stream, one):
+                without += 1
+            else:
+                without = 0
+            if one.unsent is not None:
+                self._blocked[stream] = one
+            else:
                 one.sent()
 
     def drop(self, stream: int) -> None:
         self._blocked.pop(stream, None)
 
-    def late(self, before: float) -> list[int]:
-        """Streams whose client takes nothing since then."""
-        found = self._blocked.items()
-        return [stream for stream, one in found if one.unsent and one.unsent.since < before]
+    def late(self, now: float, period: float) -> list[int]:
+        """Streams of which less than LEAST was taken in a period, in seconds: for want of their own
+        windows, or of that of all."""
+        self.now = now
+        if not self._blocked or self.is_held:
+            self._pace = Pace(now, self._taken)
+            return []
+        is_slow = self._pace.is_least(now, self._taken, period)
+        if self._window <= 0 and is_slow:
+            return list(self._blocked)
+        found = []
+        for stream, one in self._blocked.items():
+            unsent = one.unsent
+            if unsent is None:
+                continue
+            if self._window <= 0 or one.send_window > 0:
+                unsent.pace = Pace(now, unsent.at)  # it waits for others
+            elif unsent.pace.is_least(now, unsent.at, period):
+                found.append(stream)
+        return found
 
     # What calls say
 
@@ -126,11 +188,14 @@ class Sending:
         if one is None:
             return
         size = len(body)
-        if size > one.send_window or size > self._window or size > self.most_frame:
+        room = min(one.send_window, self._window, self.most_frame)
+        if size > room or self.is_held:
             self.head(stream, head)
             self.send(stream, body, trailers)
             return
+        one.send_window -= size
         self._window -= size
+        self._taken += size
         self._write(
             frame(HEADERS, END_HEADERS, stream, self._prefixed(OK + head))
             + frame(DATA, 0, stream, body)
@@ -143,34 +208,36 @@ class Sending:
         one = self._streams.get(stream)
         if one is None:
             return
-        if one.unsent is None:
-            one.unsent = Unsent(body, trailers, self.now)
-        else:
-            one.unsent.body += body
-            one.unsent.trailers = trailers
-        self._send(stream, one)
-
-    def _send(self, stream: int, one: Stream) -> None:
-        unsent = one.unsent
-        if unsent is None:
+        if one.unsent is not None:
+            one.unsent.add(body, trailers)
             return
-        at, body = 0, unsent.body
-        while at < len(body):
-            step = min(len(body) - at, one.send_window, self._window, self.most_frame)
-            if step <= 0:
-                if at:
-                    unsent.body, unsent.since = body[at:], self.now
+        one.unsent = Unsent(body, trailers, self.now)
+        while one.unsent is not None:
+            if not self._frame(stream, one):
                 self._blocked[stream] = one
                 return
+
+    def _frame(self, stream: int, one: Stream) -> bool:
+        """The next of what is not sent, if there is room for some of it."""
+        unsent = one.unsent
+        assert unsent is not None
+        at, end = unsent.at, len(unsent.body)
+        if at < end:
+            step = min(end - at, one.send_window, self._window, self.most_frame)
+            if step <= 0 or self.is_held:
+                return False
             one.send_window -= step
             self._window -= step
-            self._write(frame(DATA, 0, stream, body[at : at + step]))
-            at += step
-        self._blocked.pop(stream, None)
-        one.unsent = None
-        if unsent.trailers is not None:
-            self._write(frame(HEADERS, END_HEADERS | END_STREAM, stream, unsent.trailers))
-            self._done(stream)
+            self._taken += step
+            unsent.at = at + step
+            self._write(frame(DATA, 0, stream, unsent.body[at : at + step]))
+        if unsent.at == end:
+            one.unsent = None
+            if unsent.trailers is not None:
+                flags = END_HEADERS | END_STREAM
+                self._write(frame(HEADERS, flags, stream, self._prefixed(unsent.trailers)))
+                self._done(stream)
+        return True
 
     def _prefixed(self, block: bytes) -> bytes:
         prefix, self._prefix = self._prefix, b""

@@ -60,6 +60,7 @@ class InferenceService:
         self._beside: set[Call] = set()
         """Those about the endpoint itself."""
         self._held = 0
+        """Bytes of messages before their turn, and of answers that are not taken."""
         self.hears_out = False
         """Whether what begins is answered though the endpoint stops."""
         self._waiting = 0
@@ -77,7 +78,7 @@ class InferenceService:
 
     @property
     def open(self) -> int:
-        """Calls begun and not yet answered."""
+        """Calls begun, and not yet answered or their answer not taken."""
         return len(self._calls)
 
     def begin(self, call: Call) -> None:
@@ -108,8 +109,14 @@ class InferenceService:
     def hold(self, call: Call, size: int) -> None:
         self._held += size - call.held
         call.held = size
+
+    def require_room(self) -> None:
+        """Raises Refused `endpoint.overloaded`."""
         if self._held > self._endpoint.settings.admission.held_bytes:
             raise sent_away(len(self._calls))
+
+    def later(self, piece: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_soon(piece)
 
     def over(self, call: Call) -> None:
         self._held -= call.held
@@ -283,25 +290,20 @@ class _Turn:
         envelope, self._envelope = self._envelope, None
         try:
             found = self._service.begun(envelope, trace_of(call.headers.get(b"traceparent")))
-        except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
-            self._service.left()
-            self._fault(exc)
-            return None
-        if isinstance(found, bytes):
-            self._service.left()
+            if not isinstance(found, bytes):
+                return self._later(found)
             self._answer(found)
-            return None
-        return self._later(found)
+        except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
+            self._fault(exc)
+        self._service.left()
+        return None
 
     async def _later(self, found: Awaitable[bytes]) -> None:
         try:
-            answer = await found
+            self._answer(await found)
         except Exception as exc:  # noqa: BLE001 (as above)
-            self._service.left()
             self._fault(exc)
-        else:
-            self._service.left()
-            self._answer(answer)
+        self._service.left()
 
     def let_go(self) -> bool:
         self._envelope = None

@@ -50,6 +50,7 @@ from freehold.endpoint.grpc.frames import (
 )
 from freehold.endpoint.grpc.headers import Headers, block_of
 from freehold.endpoint.refusal import as_error
+from freehold.serving.admission import sent_away
 from freehold.serving.request import Limits
 
 ASKED = (
@@ -69,6 +70,11 @@ class Transport:
     def __init__(self) -> None:
         self.written = b""
         self.is_closed = self.is_aborted = self.is_paused = False
+        self.waiting = 0
+        """Bytes that the system did not take."""
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
 
     def get_extra_info(self, name: str) -> Any:
         return ("127.0.0.1", 50_000) if name == "peername" else None
@@ -129,11 +135,15 @@ class Echo:
 class Service:
     """Host of a connection, and keeper of its calls."""
 
-    def __init__(self, is_stream: bool = False, limits: Limits | None = None) -> None:
+    def __init__(
+        self, is_stream: bool = False, limits: Limits | None = None, now: float = 0.0
+    ) -> None:
         self.limits = limits or Limits()
-        self.now = 0.0
+        self.now = now
         self.method = Echo(is_stream)
         self.calls: set[Call] = set()
+        self.room = 2**30
+        self.put_off: list[Callable[[], None]] = []
         self.transport = Transport()
         self.connection = Connection(self)
         self.is_gone = False
@@ -152,7 +162,25 @@ class Service:
         return call
 
     def hold(self, call: Call, size: int) -> None:
+        assert call in self.calls
         call.held = size
+
+    def require_room(self) -> None:
+        if self.held > self.room:
+            raise sent_away(len(self.calls))
+
+    @property
+    def held(self) -> int:
+        return sum(call.held for call in self.calls)
+
+    def later(self, piece: Callable[[], None]) -> None:
+        self.put_off.append(piece)
+
+    def turn(self) -> None:
+        """A round of the loop."""
+        put_off, self.put_off = self.put_off, []
+        for piece in put_off:
+            piece()
 
     def counted(self, exc: Exception) -> FreeholdError:
         error = as_error(exc)
@@ -160,7 +188,7 @@ class Service:
         return error
 
     def over(self, call: Call) -> None:
-        self.calls.discard(call)
+        self.calls.remove(call)
 
 
 def framed(message: bytes, packed: bool = False) -> bytes:
@@ -191,6 +219,7 @@ class Client:
                 if not self.service.connection.ended:
                     self.service.connection.data_received(said[:step])
                 said = said[step:]
+                self.service.turn()
             if told:
                 self.events += self.h2.receive_data(told)
 
