@@ -1,5 +1,6 @@
 """The own key's file while it is being replaced, and the public keys of others that are known."""
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -17,17 +18,20 @@ def next_key_path(path: Path) -> Path:
 
 
 def put_in_place(path: Path) -> None:
-    """The new key takes the old one's name, which is kept beside it. Idempotent; at each moment
-    there is a key of this name, the old one or the new one."""
+    """The new key takes the old one's name, which is kept beside it. Idempotent, whoever else does
+    it; at each moment there is a key of this name, the old one or the new one."""
     following = next_key_path(path)
-    for suffix in (".pub", ".key"):
-        new, old = following.with_suffix(suffix), path.with_suffix(suffix)
-        if new.exists():
-            if old.exists():
-                kept = old.with_suffix(f"{suffix}.old")
-                kept.unlink(missing_ok=True)
-                kept.hardlink_to(old)
-            new.replace(old)
+    # One that comes second would keep the new key as the old one.
+    with path.with_name(".lock").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for suffix in (".pub", ".key"):
+            new, old = following.with_suffix(suffix), path.with_suffix(suffix)
+            if new.exists():
+                if old.exists():
+                    kept = old.with_suffix(f"{suffix}.old")
+                    kept.unlink(missing_ok=True)
+                    kept.hardlink_to(old)
+                new.replace(old)
 
 
 class KeyRing:

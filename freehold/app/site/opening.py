@@ -9,7 +9,7 @@ from typing import Any
 
 from freehold.app import adapters
 from freehold.app.project.reading import OpenProject, find_root, read_project
-from freehold.app.site.keys import KeyRing, next_key_path, put_in_place
+from freehold.app.site.keys import KeyRing, put_in_place
 from freehold.app.site.people import People
 from freehold.catalog import (
     budgets,
@@ -200,10 +200,11 @@ def _require_moved(project: OpenProject) -> None:
 def _signer_and_ledger(
     signer_class: Any, project: OpenProject, clock: Clock
 ) -> tuple[Signer, MergingLedger]:
-    """Ends the replacement of a key that was interrupted after the ledger went on with it."""
-    path = project.state / LEDGER
-    for _ in range(2):
-        signer = _signer(signer_class, key_path(project.state))
+    """Ends the replacement of a key that was interrupted after the ledger went on with it. Another
+    process may be about to end it, or have done so since the key was read."""
+    path, own = project.state / LEDGER, key_path(project.state)
+    signer = _signer(signer_class, own)
+    for _ in range(3):
         try:
             ledger: MergingLedger = adapters.embedded("ledger")(
                 path,
@@ -213,10 +214,12 @@ def _signer_and_ledger(
                 projections=PROJECTIONS,
             )
         except IntegrityError as error:
-            following = next_key_path(key_path(project.state))
-            if error.code != "ledger.other-writer" or not following.exists():
+            if error.code != "ledger.other-writer":
                 raise
-            put_in_place(key_path(project.state))
+            put_in_place(own)
+            before, signer = signer.public.fingerprint, _signer(signer_class, own)
+            if signer.public.fingerprint == before:
+                raise
             continue
         return signer, ledger
     raise IntegrityError(

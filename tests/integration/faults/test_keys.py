@@ -1,15 +1,19 @@
 """A site's key is replaced, by somebody who may be interrupted, while others are away."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from threading import Barrier
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from freehold.app.site import opening
+from freehold.app.site.keys import put_in_place
 from freehold.app.site.trusting import rekey
-from freehold.domain.errors import Conflict
+from freehold.domain.errors import Conflict, IntegrityError
 
 REKEY = """
 import sys
@@ -157,3 +161,59 @@ def test_a_process_that_missed_the_new_key_writes_nothing_with_the_old_one(world
     world.settle()
     world.check()
     assert world.sync("azure", verify=True).faults == []
+
+
+def test_a_site_is_opened_while_another_process_puts_the_new_key_in_place(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has read the old key, and the ledger it opens goes on with the new one."""
+    begun(world)
+    load, new = opening._signer, list[str]()
+
+    def meanwhile(signer_class: Any, key: Path) -> Any:
+        found = load(signer_class, key)
+        if not new:
+            new.append("")
+            new[0] = rekeyed(world)
+        return found
+
+    monkeypatch.setattr(opening, "_signer", meanwhile)
+    with world.opened("onprem") as site:
+        assert site.signer.public.fingerprint == new[0]
+    world.write("onprem", "after")
+    world.settle()
+    world.check()
+
+
+def test_a_key_that_is_not_the_ledger_s_is_refused(world: Any) -> None:
+    begun(world)
+    with world.opened("onprem") as site, world.opened("aws") as other:
+        shutil.copy(other.key_path, site.key_path)
+    with pytest.raises(IntegrityError) as caught, world.opened("onprem"):
+        """With the key of another site."""
+    assert caught.value.code == "ledger.other-writer"
+
+
+def test_of_many_that_put_a_key_in_place_none_fails_and_the_old_one_is_kept(
+    tmp_path: Path,
+) -> None:
+    many = 4
+    with ThreadPoolExecutor(many) as threads:
+        for number in range(40):
+            path = tmp_path / str(number) / "site.key"
+            path.parent.mkdir()
+            for name in ("site.key", "site.pub"):
+                path.with_name(name).write_text(f"old {name}")
+                following = path.with_name(name.replace("site", "next"))
+                following.write_text(f"new {name}")
+            together = Barrier(many)
+
+            def place(path: Path = path, together: Barrier = together) -> None:
+                together.wait()
+                put_in_place(path)
+
+            for done in [threads.submit(place) for _ in range(many)]:
+                done.result()
+            for name in ("site.key", "site.pub"):
+                assert path.with_name(name).read_text() == f"new {name}"
+                assert path.with_name(f"{name}.old").read_text() == f"old {name}"
