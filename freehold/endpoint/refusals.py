@@ -58,8 +58,11 @@ class Refusals:
         asyncio.get_running_loop().call_later(_STEP, self._look)
 
     def _look(self) -> None:
-        while self._waiting and self._may():
-            one, error = self._waiting.popleft()
-            one.send_away(error)
-        if self._waiting:
-            self._look_soon()
+        try:
+            while self._waiting and self._may():
+                one, error = self._waiting.popleft()
+                one.send_away(error)
+        finally:
+            # The others are told, whatever one raises.
+            if self._waiting:
+                self._look_soon()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from freehold.domain.errors import FreeholdError
 from freehold.endpoint.grpc import frames
 from freehold.endpoint.grpc.call import MESSAGE_BYTES, Call
+from freehold.endpoint.grpc.call import Message as Whole
 from freehold.endpoint.grpc.connection import Connection
 from freehold.endpoint.grpc.frames import PREFACE, frame
 from freehold.endpoint.grpc.headers import Headers, block_of
@@ -35,14 +36,19 @@ class Method:
     def __init__(self, host: "Host", is_stream: bool) -> None:
         self._host, self.is_stream = host, is_stream
 
-    def message(self, call: Call, message: bytes) -> None:
-        if len(message) > LIMITS.body_bytes:
+    def message(self, call: Call, message: Whole) -> None:
+        try:
+            body = call.read(message)
+        except FreeholdError as exc:
+            call.refuse(exc)
+            return
+        if len(body) > LIMITS.body_bytes:
             raise Broken("a message is larger than it may be")
-        self._host.messages.append(message)
+        self._host.messages.append(body)
         if self.is_stream:
-            call.tell(message)
+            call.tell(body)
         else:
-            call.answer(message)
+            call.answer(body)
 
     def ended(self, call: Call) -> None:
         if self.is_stream:

@@ -8,7 +8,7 @@ so is an answer until its client has taken it: the call is one of those under wa
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from freehold.domain.errors import FreeholdError
 from freehold.endpoint.grpc.connection import STREAM_WINDOW, Connection
@@ -24,13 +24,27 @@ AHEAD = 4
 """Messages of a stream that may wait for their turn before no more is granted to it."""
 MESSAGE_BYTES = 128
 """What a message that waits costs beside its own bytes."""
+SMALL = 1024
+"""Bytes that a question about the endpoint itself may hold whatever else is held."""
 AT_ONCE = 16
 """Messages of a stream that are looked at before others of the loop have their turn: of those that
-cannot be read none waits."""
+are refused at once none waits."""
 KIND = b"application/grpc"
 ANSWER = block_of([(b"content-type", KIND), (b"grpc-accept-encoding", b"identity,deflate,gzip")])
 WELL = block_of(ending(Status.OK))
 _SECONDS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+
+
+class Message(NamedTuple):
+    """As it came."""
+
+    packed: int
+    body: bytes
+
+    @property
+    def cost(self) -> int:
+        """Bytes that it holds."""
+        return MESSAGE_BYTES + len(self.body)
 
 
 class Method(Protocol):
@@ -41,7 +55,7 @@ class Method(Protocol):
     counts: bool
     """Whether the endpoint is at work as long as it is open."""
 
-    def message(self, call: "Call", message: bytes) -> None:
+    def message(self, call: "Call", message: Message) -> None:
         """The next; of a stream, once the one before was answered."""
 
     def ended(self, call: "Call") -> None:
@@ -87,6 +101,8 @@ class Call:
         "_queued",
         "_sending",
         "_stream",
+        "_turn",
+        "_turns",
         "ended",
         "headers",
         "held",
@@ -113,10 +129,11 @@ class Call:
         self._due = _due(headers.get(b"grpc-timeout"))
         self._packing = _packing(headers.get(b"grpc-encoding", b"identity"))
         self._held = bytearray()
-        self._messages: deque[tuple[int, bytes]] = deque()
-        """Whether each is packed, and it."""
-        self._queued = 0
-        """Their bytes."""
+        self._messages: deque[Message] = deque()
+        self._queued = self._turn = 0
+        """Bytes that these hold; that the one holds which is looked at."""
+        self._turns = 0
+        """Messages that were looked at since others had their turn."""
         self._is_answering = self._is_going = self._begun = self._has_told = False
         self._is_put_off = self._is_over = False
         self.held = 0
@@ -127,7 +144,7 @@ class Call:
         self.unsent: Unsent | None = None
         self.send_window = self.receive_window = 0
         self.on_end: Callable[[], object] | None = None
-        """Told when nothing more is to be said, whatever the reason."""
+        """Told once, when nothing more is to be said, whatever the reason."""
 
     @property
     def peer(self) -> str:
@@ -196,6 +213,12 @@ class Call:
 
     # What the service calls
 
+    def read(self, message: Message) -> bytes:
+        """Unpacked. Raises RequestInvalid: `request.malformed`, `request.too-large`."""
+        if not message.packed:
+            return message.body
+        return unpack(message.body, self._packing, self._keeper.limits)
+
     def answer(self, message: bytes) -> None:
         """The only one, and its end."""
         if not self.ended:
@@ -213,7 +236,7 @@ class Call:
 
     def go_on(self) -> None:
         """With the next message."""
-        self._is_answering = False
+        self._is_answering, self._turn = False, 0
         self.since = monotonic()
         self._go_on()
         if not self.ended and not self.is_whole:
@@ -258,7 +281,7 @@ class Call:
         if at or (payload and len(self._held) == len(payload)):
             self.since = monotonic()  # another begins
         self._count()
-        if self._held or self._messages:
+        if (self._held or self._messages) and (self._method.counts or self.held > SMALL):
             self._keeper.require_room()
         self._go_on()
 
@@ -268,23 +291,27 @@ class Call:
         self._begun = True
         if packed > 1 or (packed and not self._packing):
             raise invalid("request.malformed", "the message is packed, and nothing says how")
-        self._messages.append((packed, body))
-        self._queued += MESSAGE_BYTES + len(body)
+        message = Message(packed, body)
+        self._messages.append(message)
+        self._queued += message.cost
 
     def _go_on(self) -> None:
         if self._is_going or self._is_put_off:
             return  # it does, once what is done now has returned
-        self._is_going, turns = True, 0
+        self._is_going = True
         try:
             # Answers that its client does not take are not added to.
             while not (self.ended or self._is_answering or self.unsent):
                 if self._messages and (self._method.is_stream or self.is_whole):
-                    if turns == AT_ONCE:
-                        self._put_off()
+                    if self._turns == AT_ONCE:
+                        self._is_put_off = True
+                        self._keeper.later(self._again)
                         return
-                    turns += 1
-                    self._is_answering = True
-                    self._look_at(*self._messages.popleft())
+                    self._turns += 1
+                    message = self._messages.popleft()
+                    self._is_answering, self._turn = True, message.cost
+                    self._queued -= self._turn
+                    self._method.message(self, message)
                 elif self.is_whole and not self._messages:
                     self._is_answering = True
                     self._method.ended(self)
@@ -294,29 +321,14 @@ class Call:
             self._is_going = False
             self._count()
 
-    def _look_at(self, packed: int, body: bytes) -> None:
-        self._queued -= MESSAGE_BYTES + len(body)
-        if packed:
-            try:
-                body = unpack(body, self._packing, self._keeper.limits)
-            except FreeholdError as exc:
-                self.refuse(exc)
-                return
-        self._method.message(self, body)
-
-    def _put_off(self) -> None:
-        if not self._is_put_off:
-            self._is_put_off = True
-            self._keeper.later(self._again)
-
     def _again(self) -> None:
-        self._is_put_off = False
+        self._is_put_off, self._turns = False, 0
         self._go_on()
 
     def _count(self) -> None:
         if self._is_over:
             return
-        size = len(self._held) + self._queued
+        size = len(self._held) + self._queued + self._turn
         if self.unsent is not None:
             size += len(self.unsent.body)
         if size != self.held:
@@ -342,6 +354,7 @@ class Call:
         else:
             block = ANSWER + block_of(trailers)
             self._sending.head(self._stream, block, is_last=True)
+        self._count()
 
     def _conclude(self) -> None:
         if self.ended:
@@ -349,9 +362,10 @@ class Call:
         self.ended = True
         self._messages.clear()
         self._held.clear()
-        self._queued = 0
+        self._queued = self._turn = 0
         if self.on_end is not None:
-            self.on_end()
+            told, self.on_end = self.on_end, None
+            told()
 
 
 def _framed(message: bytes) -> bytes:

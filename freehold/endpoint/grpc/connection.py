@@ -59,7 +59,8 @@ from freehold.endpoint.grpc.frames import (
     window,
 )
 from freehold.endpoint.grpc.headers import LIST_BYTES, HeaderReader, Headers
-from freehold.endpoint.grpc.sending import Pace, Sending, Stream
+from freehold.endpoint.grpc.patience import Pace, Patience
+from freehold.endpoint.grpc.sending import Sending, Stream
 from freehold.serving.admission import Bucket
 
 STREAMS = 128
@@ -73,7 +74,7 @@ GIVEN_UP, GIVEN_UP_AT_ONCE = 200, 2_000
 AT_ONCE = 64 * 2**10
 """Bytes that are gathered before they are given to the socket."""
 GRACE = 10.0
-"""Seconds for which a client that was asked to go is waited for."""
+"""Seconds for which a client is waited for that was asked to go, or told that all was said."""
 
 
 class Host(Protocol):
@@ -108,10 +109,8 @@ class Connection(asyncio.Protocol):
         self.sending = Sending(self.write, self._streams, self._done, host.now)
         self._out: list[bytes] | None = None
         """What is to be written at the end of a reading; None outside of one."""
-        self._gathered = 0
-        """Its bytes."""
-        self._given = 0
-        """Bytes that the socket was given."""
+        self._gathered = self._given = 0
+        """Bytes of it; that the socket was given."""
         self._given_up = Bucket(GIVEN_UP, GIVEN_UP_AT_ONCE, host.now)
         self._mark, self._farewell = b"", b""
         """Of the PING that asks whether the client is there; of the one that asks it to go."""
@@ -119,8 +118,7 @@ class Connection(asyncio.Protocol):
         self._dismissed: float | None = None
         self._has_heard = False
         """Whether it knows that it is to go."""
-        self._is_full = False
-        """Whether the socket takes no more for now."""
+        self._is_paused = False
         self._pace: Pace | None = None
         """Of the socket, while it is full or what is left is to go out."""
         self._heard = self._partial = self._block_since = host.now
@@ -146,11 +144,18 @@ class Connection(asyncio.Protocol):
         self._host.closed(self)
 
     def data_received(self, data: bytes) -> None:
+        self._heard = self._host.now
         if self.ended:
             return
-        self._heard = self._host.now
+        self._mark = b""  # it is there
         had = bool(self._buffer)
-        buffer = self._buffer + data if had else data
+        self._buffer = self._buffer + data if had else data
+        if not self.sending.is_held:
+            self._read(had)
+
+    def _read(self, had: bool) -> None:
+        """What has come. `had`: whether it begins with a piece of a frame that came before."""
+        buffer = self._buffer
         self._out, self._gathered = [], 0
         try:
             at = self._frames(buffer)
@@ -171,19 +176,26 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """No more is read of who does not read, and no more of an answer goes out."""
-        self._is_full = self.sending.is_held = True
+        self.sending.is_held = self._is_paused = True
         self._pace = Pace(self._host.now, self._taken)
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._is_full = self.sending.is_held = False
+        self.sending.is_held = False
         # Nothing was read meanwhile.
         self._heard = self._partial = self._block_since = self._asked = self._host.now
         if self.ended:
             return
         self._pace = None
         self.sending.go_on()
-        if not self._is_full and not self.ended:
+        if self._buffer and not (self.sending.is_held or self.ended):
+            self._read(True)
+        if not (self.sending.is_held or self.ended):
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
             self._transport.resume_reading()
 
     # Frames
@@ -197,7 +209,7 @@ class Connection(asyncio.Protocol):
             if len(buffer) < len(PREFACE):
                 return 0
             self._is_greeted, at = True, len(PREFACE)
-        while len(buffer) - at >= HEAD:
+        while len(buffer) - at >= HEAD and not self.sending.is_held:
             size = int.from_bytes(buffer[at : at + 3])
             if size > USUAL_FRAME:
                 raise Fault(FRAME_SIZE_ERROR, f"a frame of {size} bytes")
@@ -365,8 +377,6 @@ class Connection(asyncio.Protocol):
             self.write(frame(PING, ACK, 0, payload))
         elif payload == self._farewell:
             self._has_heard = True
-        elif payload == self._mark:
-            self._mark = b""
 
     def _reset(self, stream: int, payload: bytes) -> None:
         if len(payload) != 4:
@@ -387,7 +397,8 @@ class Connection(asyncio.Protocol):
     def _fail(self, fault: Fault) -> None:
         told, self._out = b"".join(self._out or ()), None
         self._give(told + goaway(self._last, fault.code, str(fault)))
-        self.end()
+        self._end()
+        self._transport.close()
 
     # What calls and the server call
 
@@ -440,21 +451,30 @@ class Connection(asyncio.Protocol):
             self.leave()
 
     def leave(self) -> None:
-        """Now, unless something is to be answered."""
+        """Now, unless something is to be answered. What its client still says is passed over: a
+        socket that is closed answers it by taking back what it has not delivered."""
         if not self._streams and not self.ended:
             self.write(goaway(self._last, NO_ERROR))
-            self.end()
+            self._end()
+            self._heard = self._host.now
+            self._transport.write_eof()
+            self._read_on()
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """What is written still goes out."""
         self.ended = True
         if self._pace is None:
             self._pace = Pace(self._host.now, self._taken)
-        self._transport.close()
 
     def abort(self) -> None:
         self.ended = True
         self._transport.abort()
+
+    def _takes_nothing(self, now: float, period: float) -> bool:
+        """Of what was written for it, or all of it long ago and says nothing."""
+        if self._pace is not None and self._pace.is_least(now, self._taken, period):
+            return True
+        return self.ended and self._taken == self._given and now - self._heard > GRACE
 
     def look(self, now: float, patience: "Patience") -> None:
         """Ends what has taken longer than it may."""
@@ -462,39 +482,19 @@ class Connection(asyncio.Protocol):
             self.write(reset(stream, CANCEL))
             self.sending.drop(stream)
             self._streams.pop(stream).drop()
-        if self.ended or self._is_full:
-            # What was written for it would have been taken by anybody who takes at all.
-            if self._pace is not None and self._pace.is_least(now, self._taken, patience.taking):
+        if self.ended or self.sending.is_held:
+            if self._takes_nothing(now, patience.taking):
                 self.abort()
-        elif not self._has_settings:
-            if now - self._partial > patience.head:
-                self.abort()
-        elif self._block_of:
-            if now - self._block_since > patience.head:
-                self.abort()
-        elif self._buffer and now - self._partial > patience.body:
+        elif (
+            (not self._has_settings and now - self._partial > patience.head)
+            or (self._block_of and now - self._block_since > patience.head)
+            or (self._buffer and now - self._partial > patience.body)
+            or (self._mark and now - self._asked > patience.lost)
+        ):
             self.abort()
         elif self._dismissed is not None and not self._streams:
             if now - self._dismissed > GRACE:
-                self.abort()
-        elif self._mark:
-            if now - self._asked > patience.lost:
-                self.abort()
-        elif now - self._heard > patience.silence:
+                self.leave()
+        elif not self._mark and now - self._heard > patience.silence:
             self._mark, self._asked = os.urandom(8), now
             self.write(frame(PING, 0, 0, self._mark))
-
-
-class Patience(Protocol):
-    """In seconds."""
-
-    head: float
-    """For a greeting, or a block of headers, to be whole."""
-    body: float
-    """For a frame."""
-    taking: float
-    """For a client to take what it was sent."""
-    silence: float
-    """After which it is asked whether it is there."""
-    lost: float
-    """For it to say so."""

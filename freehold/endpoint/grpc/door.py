@@ -3,9 +3,13 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 AT_ONCE = 16
 """Connections taken in one round of the loop: other processes take their share."""
+UNSENT = 16 * 2**10
+"""Bytes up to which the system takes more before it sent them. It would take some MB, and tell of
+none that went out until a third of them did: who takes slowly would look like who takes nothing."""
 PAUSE = 1.0
 """Seconds for which none is taken after one could not be: too many files are open, as a rule."""
 
@@ -46,6 +50,8 @@ class Door:
                 self._loop.remove_reader(self._listener)
                 self._loop.call_later(PAUSE, self._take_again)
                 return
+            with suppress(OSError):  # its client has gone, which is seen soon
+                taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
             # From here on it is somebody's, also between two rounds of the loop.
             task = self._loop.create_task(self._let_in(taken))
             self._opening.add(task)

@@ -48,20 +48,14 @@ class HeaderReader:
         except HPACKError as exc:
             raise Fault(COMPRESSION_ERROR, "headers that cannot be read") from exc
         after = tuple(self._decoder.header_table.dynamic_entries)
-        # Each by itself: one that is put in again, as it would be each time, is another.
-        if len(before) != len(after) or not all(map(is_, before, after)):
+        # Each by itself: one that is put in again, as it would be each time, is another. Where the
+        # table's size changes, what did not go into it may do so from then on.
+        is_other = len(before) != len(after) or not all(map(is_, before, after))
+        if is_other or (block and block[0] & 0xE0 == _OTHER_TABLE):
             self._known.clear()
-        elif _is_small(block, found) and len(self._known) < _KEPT:
+        elif len(block) <= _KEPT_BYTES and len(found) <= _KEPT_NAMES and len(self._known) < _KEPT:
             self._known[block] = found
         return found
-
-
-def _is_small(block: bytes, found: Headers) -> bool:
-    """Whether it may be kept. One that changes the table's size does so each time that it is read,
-    whatever the table holds."""
-    if len(block) > _KEPT_BYTES or len(found) > _KEPT_NAMES:
-        return False
-    return not block or block[0] & 0xE0 != _OTHER_TABLE
 
 
 def block_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

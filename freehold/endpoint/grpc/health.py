@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 from google.protobuf.message import DecodeError
 
+from freehold.domain.errors import FreeholdError
 from freehold.endpoint.endpoint import Endpoint
-from freehold.endpoint.grpc.call import Call, Method
+from freehold.endpoint.grpc.call import Call, Message, Method
 from freehold.endpoint.grpc.status import Status
 from freehold.serving.inference_messages import (
     HEALTH_SERVICE,
@@ -45,7 +46,7 @@ class _Check:
     def __init__(self, health: HealthService) -> None:
         self._health = health
 
-    def message(self, call: Call, message: bytes) -> None:
+    def message(self, call: Call, message: Message) -> None:
         service = _service(call, message)
         if service is None:
             return
@@ -67,7 +68,7 @@ class _Watch:
     def __init__(self, health: HealthService) -> None:
         self._health = health
 
-    def message(self, call: Call, message: bytes) -> None:
+    def message(self, call: Call, message: Message) -> None:
         service = _service(call, message)
         if service is not None:
             watching = asyncio.ensure_future(self._watch(call, service))
@@ -93,13 +94,15 @@ class _Watch:
         """It is told more until it goes."""
 
 
-def _service(call: Call, body: bytes) -> str | None:
+def _service(call: Call, message: Message) -> str | None:
     """None if the call has ended so."""
     try:
-        return str(HealthCheckRequest.FromString(body).service)
+        return str(HealthCheckRequest.FromString(call.read(message)).service)
     except DecodeError:
         call.fail(Status.INVALID_ARGUMENT, "no HealthCheckRequest")
-        return None
+    except FreeholdError as exc:
+        call.refuse(exc)
+    return None
 
 
 def _told(state: int) -> bytes:

@@ -17,43 +17,24 @@ from freehold.endpoint.grpc.frames import (
     frame,
 )
 from freehold.endpoint.grpc.headers import OK, SMALLER_TABLE
-
-LEAST = 1024
-"""Bytes that a client takes in a second at least, of what was given to it."""
+from freehold.endpoint.grpc.patience import Pace
 
 
 class Unsent:
     """What a client does not take yet."""
 
-    __slots__ = ("at", "body", "pace", "trailers")
+    __slots__ = ("at", "begun", "body", "pace", "trailers")
 
     def __init__(self, body: bytes, trailers: bytes | None, now: float) -> None:
         """`trailers`: a block; None if more is to come. `now`: seconds of the monotonic clock."""
-        self.body, self.trailers, self.pace = body, trailers, Pace(now)
+        self.body, self.trailers = body, trailers
+        self.begun, self.pace = now, Pace(now)
         self.at = 0
         """Bytes of the body that are on their way."""
 
     def add(self, body: bytes, trailers: bytes | None) -> None:
         self.body += body
         self.trailers = trailers
-
-
-class Pace:
-    """How much is taken, by periods."""
-
-    __slots__ = ("since", "taken")
-
-    def __init__(self, now: float, taken: int = 0) -> None:
-        """`taken`: bytes, before this period began."""
-        self.since, self.taken = now, taken
-
-    def is_least(self, now: float, taken: int, period: float) -> bool:
-        """Whether a period, in seconds, is over in which less than LEAST was taken. Another begins
-        with its end."""
-        if now - self.since <= period:
-            return False
-        before, self.since, self.taken = self.taken, now, taken
-        return taken - before < LEAST * period
 
 
 class Stream(Protocol):
@@ -155,20 +136,25 @@ class Sending:
     def late(self, now: float, period: float) -> list[int]:
         """Streams of which less than LEAST was taken in a period, in seconds: for want of their own
         windows, or of that of all."""
-        self.now = now
-        if not self._blocked or self.is_held:
+        step, self.now = now - self.now, now
+        if self.is_held:
+            # Nor is it heard what its client grants.
+            self._pace.pass_over(step)
+            for one in self._blocked.values():
+                _unsent_of(one).pace.pass_over(step)
+            return []
+        if not self._blocked:
             self._pace = Pace(now, self._taken)
             return []
-        is_slow = self._pace.is_least(now, self._taken, period)
-        if self._window <= 0 and is_slow:
-            return list(self._blocked)
+        before = self._pace.since
+        if self._pace.is_least(now, self._taken, period):
+            # Whatever the windows are by now.
+            return [k for k, one in self._blocked.items() if _unsent_of(one).begun <= before]
         found = []
         for stream, one in self._blocked.items():
-            unsent = one.unsent
-            if unsent is None:
-                continue
+            unsent = _unsent_of(one)
             if self._window <= 0 or one.send_window > 0:
-                unsent.pace = Pace(now, unsent.at)  # it waits for others
+                unsent.pace.pass_over(step)  # it waits for others
             elif unsent.pace.is_least(now, unsent.at, period):
                 found.append(stream)
         return found
@@ -219,8 +205,7 @@ class Sending:
 
     def _frame(self, stream: int, one: Stream) -> bool:
         """The next of what is not sent, if there is room for some of it."""
-        unsent = one.unsent
-        assert unsent is not None
+        unsent = _unsent_of(one)
         at, end = unsent.at, len(unsent.body)
         if at < end:
             step = min(end - at, one.send_window, self._window, self.most_frame)
@@ -242,3 +227,9 @@ class Sending:
     def _prefixed(self, block: bytes) -> bytes:
         prefix, self._prefix = self._prefix, b""
         return prefix + block
+
+
+def _unsent_of(one: Stream) -> Unsent:
+    """Of a stream that has something."""
+    assert one.unsent is not None
+    return one.unsent

@@ -7,6 +7,7 @@ a thread where the model is elsewhere.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from time import perf_counter
 from typing import Any
@@ -15,7 +16,7 @@ from google.protobuf.message import DecodeError
 
 from freehold.domain.errors import FreeholdError, Refused, RequestInvalid
 from freehold.endpoint.endpoint import Endpoint
-from freehold.endpoint.grpc.call import Call, Method
+from freehold.endpoint.grpc.call import Call, Message, Method
 from freehold.endpoint.loading import LoadedTable
 from freehold.endpoint.message import trace_of
 from freehold.endpoint.refusal import as_error, status_of
@@ -64,7 +65,7 @@ class InferenceService:
         self.hears_out = False
         """Whether what begins is answered though the endpoint stops."""
         self._waiting = 0
-        """Whole messages that are not answered."""
+        """Messages that wait for their turn, or to be sent away."""
         self.methods: Mapping[str, Method] = {
             "ServerLive": _Asked(self, lambda _: _LIVE),
             "ServerReady": _Asked(self, self._ready),
@@ -151,17 +152,23 @@ class InferenceService:
     def model(self) -> str:
         return self._endpoint.watcher.table.table.model
 
-    def begun(self, envelope: Any, trace: str | None) -> bytes | Awaitable[bytes]:
+    def begun(self, envelope: Any, trace: str | None, started: float) -> bytes | Awaitable[bytes]:
+        """`started`: seconds of `perf_counter`."""
         found = self._endpoint.watcher.answering(envelope.model_name, envelope.model_version)
         if found[0].waits:
-            return asyncio.to_thread(self._scored, envelope, *found, trace)
-        return self._scored(envelope, *found, trace)
+            return asyncio.to_thread(self._scored, envelope, *found, trace, started)
+        return self._scored(envelope, *found, trace, started)
 
     def _scored(
-        self, envelope: Any, loaded: LoadedTable, pinned: int | None, trace: str | None
+        self,
+        envelope: Any,
+        loaded: LoadedTable,
+        pinned: int | None,
+        trace: str | None,
+        started: float,
     ) -> bytes:
         endpoint = self._endpoint
-        started, at = perf_counter(), endpoint.inference.clock()
+        at = endpoint.inference.clock()
         request = read_message(envelope, endpoint.settings.limits, lambda: loaded.order(pinned))
         predictions = endpoint.inference.answer(loaded, request, at, pinned, trace)
         answer = response_message(request, predictions)
@@ -196,9 +203,9 @@ class _Asked:
     def __init__(self, service: InferenceService, answer: Callable[[bytes], bytes]) -> None:
         self._service, self._answer = service, answer
 
-    def message(self, call: Call, message: bytes) -> None:
+    def message(self, call: Call, message: Message) -> None:
         try:
-            call.answer(self._service.told(self._answer(message)))
+            call.answer(self._service.told(self._answer(call.read(message))))
         except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
             call.refuse(exc)
 
@@ -212,13 +219,8 @@ class _Infer:
     def __init__(self, service: InferenceService) -> None:
         self._service = service
 
-    def message(self, call: Call, message: bytes) -> None:
-        try:
-            envelope = read_envelope(message)
-        except Exception as exc:  # noqa: BLE001 (as above)
-            call.refuse(exc)
-            return
-        self._service.enter(_Turn(self._service, call, envelope, call.answer, call.refuse))
+    def message(self, call: Call, message: Message) -> None:
+        self._service.enter(_Turn(self._service, call, message))
 
     def ended(self, call: Call) -> None:
         """It was answered by its message."""
@@ -232,86 +234,105 @@ class _Stream:
     def __init__(self, service: InferenceService) -> None:
         self._service = service
 
-    def message(self, call: Call, message: bytes) -> None:
-        service, request_id = self._service, ""
-
-        def fault(exc: Exception) -> None:
-            call.tell(stream_error(service.counted(exc), service.model, request_id))
-
-        try:
-            envelope = read_envelope(message)
-        except Exception as exc:  # noqa: BLE001 (as above)
-            fault(exc)
-            return
-        request_id = envelope.id
-        answer = lambda told: call.tell(stream_message(told))  # noqa: E731
-        service.enter(_Turn(service, call, envelope, answer, fault))
+    def message(self, call: Call, message: Message) -> None:
+        self._service.enter(_StreamTurn(self._service, call, message))
 
     def ended(self, call: Call) -> None:
         call.close()
 
 
+_NOTHING = Message(0, b"")
+
+
 class _Turn:
-    """A message that waits for its turn."""
+    """A message that waits for its turn, and is read when it comes."""
 
-    __slots__ = (
-        "_answer",
-        "_envelope",
-        "_fault",
-        "_is_over",
-        "_service",
-        "call",
-        "entered",
-        "until",
-    )
+    __slots__ = ("_message", "_service", "call", "entered", "until")
 
-    def __init__(
-        self,
-        service: InferenceService,
-        call: Call,
-        envelope: Any,
-        answer: Callable[[bytes], None],
-        fault: Callable[[Exception], None],
-    ) -> None:
-        self._service, self.call, self._envelope = service, call, envelope
-        self._answer, self._fault = answer, fault
+    def __init__(self, service: InferenceService, call: Call, message: Message) -> None:
+        self._service, self.call, self._message = service, call, message
         self.entered = self.until = 0.0
+        # Whose client has gone keeps its place, and nothing else.
+        call.on_end = self._forget
 
     def answer(self) -> Awaitable[object] | None:
+        self._service.left()
         call = self.call
         if call.ended:  # the client has gone
-            self._service.left()
             return None
         if call.is_late:
-            self.send_away(
-                RequestInvalid("the caller's deadline has passed", code="request.deadline")
-            )
+            what = "the caller's deadline has passed"
+            self._fault(RequestInvalid(what, code="request.deadline"))
             return None
-        envelope, self._envelope = self._envelope, None
+        started = perf_counter()
         try:
-            found = self._service.begun(envelope, trace_of(call.headers.get(b"traceparent")))
+            envelope = self._read()
+            trace = trace_of(call.headers.get(b"traceparent"))
+            found = self._service.begun(envelope, trace, started)
             if not isinstance(found, bytes):
                 return self._later(found)
-            self._answer(found)
+            self._tell(found)
         except Exception as exc:  # noqa: BLE001 (the boundary: a bug of ours answers too)
             self._fault(exc)
-        self._service.left()
         return None
 
     async def _later(self, found: Awaitable[bytes]) -> None:
         try:
-            self._answer(await found)
+            self._tell(await found)
         except Exception as exc:  # noqa: BLE001 (as above)
             self._fault(exc)
-        self._service.left()
 
     def let_go(self) -> bool:
-        self._envelope = None
+        self._forget()
         return self._service.may_wait
 
     def send_away(self, error: FreeholdError) -> None:
         self._service.left()
         self._fault(error)
+
+    def _forget(self) -> None:
+        self._message = _NOTHING
+
+    def _read(self) -> Any:
+        """An Envelope; once. Raises RequestInvalid."""
+        message = self._message
+        self._forget()
+        return read_envelope(self.call.read(message))
+
+    def _tell(self, answer: bytes) -> None:
+        self.call.answer(answer)
+
+    def _fault(self, exc: Exception) -> None:
+        self.call.refuse(exc)
+
+
+class _StreamTurn(_Turn):
+    __slots__ = ("_name",)
+
+    def __init__(self, service: InferenceService, call: Call, message: Message) -> None:
+        super().__init__(service, call, message)
+        self._name: str | None = None
+        """The request's id; None if it is not read yet."""
+
+    def let_go(self) -> bool:
+        """Who is sent away is told which request it was."""
+        return self._service.may_wait
+
+    def _read(self) -> Any:
+        self._name = ""
+        envelope = super()._read()
+        self._name = envelope.id
+        return envelope
+
+    def _tell(self, answer: bytes) -> None:
+        self.call.tell(stream_message(answer))
+
+    def _fault(self, exc: Exception) -> None:
+        if self._name is None:
+            with suppress(FreeholdError):  # what is told is another fault
+                self._read()
+        error = self._service.counted(exc)
+        self.call.tell(stream_error(error, self._service.model, self._name or ""))
 
 
 def _read(message: Any, body: bytes) -> Any:

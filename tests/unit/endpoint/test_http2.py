@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from freehold.domain.errors import FreeholdError
 from freehold.endpoint.grpc import connection as module
-from freehold.endpoint.grpc.call import Call
+from freehold.endpoint.grpc.call import Call, Message
 from freehold.endpoint.grpc.connection import CONNECTION_WINDOW, STREAM_WINDOW, Connection
 from freehold.endpoint.grpc.frames import (
     ACK,
@@ -69,7 +69,7 @@ class Transport:
 
     def __init__(self) -> None:
         self.written = b""
-        self.is_closed = self.is_aborted = self.is_paused = False
+        self.is_closed = self.is_aborted = self.is_paused = self.has_said_all = False
         self.waiting = 0
         """Bytes that the system did not take."""
 
@@ -80,7 +80,7 @@ class Transport:
         return ("127.0.0.1", 50_000) if name == "peername" else None
 
     def write(self, data: bytes) -> None:
-        assert not self.is_closed
+        assert not self.is_closed and not self.has_said_all
         self.written += data
 
     def close(self) -> None:
@@ -88,6 +88,9 @@ class Transport:
 
     def abort(self) -> None:
         self.is_closed = self.is_aborted = True
+
+    def write_eof(self) -> None:
+        self.has_said_all = True
 
     def pause_reading(self) -> None:
         self.is_paused = True
@@ -103,21 +106,28 @@ class Transport:
 class Echo:
     """Gives every message back, as one that is the first or one of many; at once or when told."""
 
-    counts = True
-
     def __init__(self, is_stream: bool) -> None:
-        self.is_stream = is_stream
+        self.is_stream, self.counts = is_stream, True
         self.waits = False
-        self.waiting: list[tuple[Call, bytes]] = []
+        self.waiting: list[tuple[Call, Message]] = []
         self.most = 0
 
-    def message(self, call: Call, message: bytes) -> None:
+    def message(self, call: Call, message: Message) -> None:
         if self.waits:
             self.waiting.append((call, message))
-        elif self.is_stream:
-            call.tell(message)
         else:
-            call.answer(message)
+            self._answer(call, message)
+
+    def _answer(self, call: Call, message: Message) -> None:
+        try:
+            body = call.read(message)
+        except FreeholdError as exc:
+            call.refuse(exc)
+            return
+        if self.is_stream:
+            call.tell(body)
+        else:
+            call.answer(body)
 
     def ended(self, call: Call) -> None:
         if self.is_stream:
@@ -126,10 +136,7 @@ class Echo:
     def go_on(self) -> None:
         waiting, self.waiting = self.waiting, []
         for call, message in waiting:
-            if self.is_stream:
-                call.tell(message)
-            else:
-                call.answer(message)
+            self._answer(call, message)
 
 
 class Service:
@@ -211,6 +218,7 @@ class Client:
     def exchange(self) -> None:
         """Until neither has more to say."""
         while True:
+            self.service.turn()
             said, told = self.h2.data_to_send(), self.service.transport.take()
             if not said and not told:
                 return
@@ -219,7 +227,6 @@ class Client:
                 if not self.service.connection.ended:
                     self.service.connection.data_received(said[:step])
                 said = said[step:]
-                self.service.turn()
             if told:
                 self.events += self.h2.receive_data(told)
 
@@ -586,21 +593,21 @@ def test_a_client_is_asked_to_go_and_loses_nothing() -> None:
     mark = told[-8:]
     # What was on its way when it hears of it.
     service.connection.data_received(asked(3, b"late") + frame(PING, ACK, 0, mark))
-    assert not service.transport.is_closed
+    assert not service.transport.has_said_all
     service.method.go_on()
     told = service.transport.take()
     assert framed(b"first") in told and framed(b"late") in told
     assert farewell(told) == 0
-    assert service.transport.is_closed and not service.transport.is_aborted
+    assert service.transport.has_said_all and not service.transport.is_closed
 
 
 def test_who_is_asked_to_go_and_has_nothing_to_say_goes() -> None:
     service = Service()
     greeted(service)
     service.connection.dismiss()
-    assert not service.transport.is_closed
+    assert not service.transport.has_said_all
     service.connection.data_received(frame(PING, ACK, 0, service.transport.take()[-8:]))
-    assert service.transport.is_closed
+    assert service.transport.has_said_all
 
 
 class Patience:

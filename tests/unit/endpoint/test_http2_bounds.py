@@ -3,11 +3,10 @@ answers that are not taken, and who is slow."""
 
 import zlib
 from time import monotonic
-from unittest.mock import patch
 
 import pytest
 
-from freehold.endpoint.grpc import call as call_module
+from freehold.endpoint.grpc import connection as module
 from freehold.endpoint.grpc.call import AT_ONCE, MESSAGE_BYTES
 from freehold.endpoint.grpc.frames import (
     ACK,
@@ -26,7 +25,7 @@ from freehold.endpoint.grpc.frames import (
     WINDOW,
     frame,
 )
-from freehold.endpoint.grpc.sending import LEAST
+from freehold.endpoint.grpc.patience import LEAST
 from tests.unit.endpoint.test_http2 import (
     BEGUN,
     BLOCK,
@@ -94,18 +93,18 @@ def test_messages_that_wait_are_counted_packed_as_they_came() -> None:
     client = Client(service)
     stream = client.begin((b"grpc-encoding", b"deflate"))
     bomb = zlib.compress(bytes(10**6))
-    with patch.object(call_module, "unpack", wraps=call_module.unpack) as unpacked:
-        for _ in range(4):
-            client.say(stream, framed(bomb, packed=True))
-        assert unpacked.call_count == 1, "whose turn it is"
-        assert service.held == 3 * (MESSAGE_BYTES + len(bomb))
-        service.method.go_on()
-        client.exchange()
-        assert unpacked.call_count == 1, "the answer before is not taken"
-        client.take()
-        assert unpacked.call_count == 2
-    assert service.held >= 2 * (MESSAGE_BYTES + len(bomb))
+    for _ in range(4):
+        client.say(stream, framed(bomb, packed=True))
+    cost = MESSAGE_BYTES + len(bomb)
+    assert len(service.method.waiting) == 1
+    assert service.held == 4 * cost, "the one whose turn it is, too"
+    service.method.go_on()
+    client.exchange()
+    assert service.method.waiting == [], "the answer before is not taken"
+    assert service.held == 3 * cost + 10**6 + 5
     client.take()
+    assert len(service.method.waiting) == 1
+    assert service.held == 3 * cost
     while service.method.waiting:
         service.method.go_on()
         client.exchange()
@@ -135,17 +134,43 @@ def test_what_does_not_fit_any_more_is_refused(sent: bytes) -> None:
     assert service.calls == set()
 
 
-def test_of_messages_that_are_answered_at_once_others_have_their_turn_before_all_are() -> None:
+@pytest.mark.parametrize("cut", [1, 10**6], ids=["a frame each", "all in one"])
+def test_of_messages_that_are_answered_at_once_others_have_their_turn_before_all_are(
+    cut: int,
+) -> None:
     service = Service(is_stream=True)
     greeted(service, BEGUN)
     messages = 3 * AT_ONCE + 1
-    service.connection.data_received(frame(DATA, END_STREAM, 1, framed(b"x") * messages))
+    said = framed(b"x") * messages
+    step = min(cut * len(framed(b"x")), len(said))
+    frames = [frame(DATA, 0, 1, said[at : at + step]) for at in range(0, len(said), step)]
+    service.connection.data_received(b"".join(frames) + frame(DATA, END_STREAM, 1, b""))
     answered = []
     while service.calls:
         answered.append(len(data_of(service)))
         service.turn()
     answered.append(len(data_of(service)))
     assert answered == [AT_ONCE, AT_ONCE, AT_ONCE, 1]
+
+
+def test_a_message_that_waits_for_its_turn_counts_until_it_is_answered() -> None:
+    service = Service()
+    service.method.waits = True
+    greeted(service, asked(1, bytes(1000)))
+    assert service.held == MESSAGE_BYTES + 1000
+    service.method.go_on()
+    assert service.held == 0 and service.calls == set()
+
+
+def test_questions_about_the_endpoint_are_answered_whatever_is_held() -> None:
+    service = Service()
+    service.method.waits, service.room = True, 1000
+    greeted(service, asked(1, bytes(800)))
+    service.method.waits = service.method.counts = False
+    service.connection.data_received(asked(3, bytes(200)))
+    assert framed(bytes(200)) in service.transport.take()
+    service.connection.data_received(asked(5, bytes(2000)))
+    assert service.errors == ["endpoint.overloaded"], "it is none"
 
 
 def test_nothing_sent_is_no_progress() -> None:
@@ -281,6 +306,62 @@ def test_an_answer_that_waits_for_others_is_not_given_up() -> None:
     assert RESET not in [one[0] for one in frames_of(service.transport.take())]
 
 
+def test_who_opens_windows_by_turns_and_takes_nothing_is_given_up() -> None:
+    service = answering(100_000, 100, setting(4, 0))
+    service.connection.data_received(grant(1, USUAL_WINDOW - 1))
+    for look in range(1, int(20 * PERIOD)):
+        service.now = look / 2
+        service.connection.look(service.now, Patience())
+        # That of all is open whenever a period ends, and shut in the middle of it.
+        if look % int(2 * PERIOD) == int(PERIOD):
+            service.connection.data_received(grant(1, 1))
+        elif look % int(2 * PERIOD) == int(1.5 * PERIOD):
+            service.connection.data_received(grant(0, 1))
+    assert service.calls == set()
+
+
+def test_while_the_socket_is_full_a_call_is_not_given_up_for_what_is_not_heard() -> None:
+    service = answering(10**6)
+    service.connection.data_received(grant(0, 2**20))
+    service.transport.waiting = 2**20
+    service.connection.pause_writing()
+    for second in range(1, 100):
+        service.now = float(second)
+        service.transport.waiting -= 2 * LEAST
+        service.connection.look(service.now, Patience())
+    service.connection.resume_writing()
+    service.now = 100.5
+    service.connection.look(service.now, Patience())
+    assert service.calls and not service.transport.is_closed
+
+
+def test_while_the_socket_is_full_nothing_more_is_looked_at() -> None:
+    """Whatever has come already: answers to it would have no bound."""
+    service = Service()
+    greeted(service)
+    service.transport.take()
+    pings = frame(PING, 0, 0, bytes(8)) * 20_000
+    service.connection.pause_writing()
+    service.connection.data_received(pings)
+    assert service.transport.take() == b""
+    service.connection.resume_writing()
+    assert len(service.transport.take()) == len(pings)
+    write = service.transport.write
+
+    def full(data: bytes) -> None:
+        write(data)
+        service.connection.pause_writing()
+
+    service.transport.write = full  # type: ignore[method-assign]
+    service.connection.data_received(pings)
+    first = len(service.transport.take())
+    assert 0 < first < 2**17
+    service.transport.write = write  # type: ignore[method-assign]
+    service.connection.resume_writing()
+    assert first + len(service.transport.take()) == len(pings)
+    assert not service.transport.is_paused
+
+
 @pytest.mark.parametrize(("step", "stays"), [(1, False), (LEAST, True)])
 @pytest.mark.parametrize("ended", [False, True])
 def test_a_socket_that_is_emptied_slowly_is_left_if_it_is_not_emptied_steadily(
@@ -291,7 +372,7 @@ def test_a_socket_that_is_emptied_slowly_is_left_if_it_is_not_emptied_steadily(
     service.transport.waiting = 2**20
     service.connection.pause_writing()
     if ended:
-        service.connection.end()
+        service.connection.leave()
     for second in range(1, int(4 * PERIOD)):
         service.now = float(second)
         service.transport.waiting -= step
@@ -305,7 +386,7 @@ def test_a_connection_that_ends_before_it_was_full_has_its_time_too() -> None:
     service.connection.pause_writing()
     service.connection.resume_writing()
     service.now, service.transport.waiting = 5 * PERIOD, 10_000
-    service.connection.end()
+    service.connection.leave()
     service.connection.look(6 * PERIOD - 1, Patience())
     assert not service.transport.is_aborted
     service.connection.look(6 * PERIOD + 1, Patience())
@@ -333,13 +414,58 @@ def test_who_is_asked_to_go_and_has_a_call_open_is_asked_whether_it_is_there() -
     greeted(service, asked(1, b"x"))
     service.connection.dismiss()
     mark = service.transport.take()[-8:]
+    service.connection.data_received(frame(PING, ACK, 0, mark))
     service.connection.look(61.0, Patience())
     ((kind, _, asks),) = frames_of(service.transport.take())
     assert kind == PING and asks != mark
-    # The answer to the other question is no answer to this one.
-    service.connection.data_received(frame(PING, ACK, 0, mark))
+    service.connection.look(80.0, Patience())
+    assert not service.transport.is_aborted
     service.connection.look(82.0, Patience())
     assert service.transport.is_aborted
+
+
+def test_who_says_anything_is_there() -> None:
+    service = Service()
+    greeted(service)
+    service.connection.look(61.0, Patience())
+    service.now = 70.0
+    service.connection.data_received(grant(0, 1))
+    service.connection.look(82.0, Patience())
+    assert not service.transport.is_aborted
+
+
+def test_who_was_told_that_all_is_said_is_read_on_until_it_goes() -> None:
+    """A closed socket would take back what it has not delivered, once anything comes."""
+    service = Service()
+    greeted(service)
+    service.transport.waiting = 50_000
+    service.connection.pause_writing()
+    service.connection.leave()
+    assert service.transport.has_said_all and not service.transport.is_paused
+    service.connection.resume_writing()
+    for second in range(1, 30):
+        service.now = float(second)
+        service.transport.waiting -= 2 * LEAST if service.transport.waiting else 0
+        service.transport.waiting = max(0, service.transport.waiting)
+        service.connection.data_received(grant(0, 1))
+        service.connection.look(service.now, Patience())
+        assert not service.transport.is_closed
+    service.connection.look(service.now + module.GRACE - 1, Patience())
+    assert not service.transport.is_closed
+    service.connection.look(service.now + module.GRACE + 1, Patience())
+    assert service.transport.is_aborted
+
+
+def test_who_is_asked_to_go_and_does_not_hear_of_it_is_left_after_its_last_answer() -> None:
+    service = Service()
+    service.method.waits = True
+    greeted(service, asked(1, b"x"))
+    service.connection.dismiss()
+    service.now = 3 * module.GRACE
+    service.method.go_on()
+    service.transport.waiting = 50_000
+    service.connection.look(service.now, Patience())
+    assert service.transport.has_said_all and not service.transport.is_closed
 
 
 def test_headers_that_do_not_end_have_the_time_of_the_first_piece() -> None:
@@ -380,6 +506,19 @@ def test_a_block_that_changes_the_size_of_the_table_does_so_each_time() -> None:
         *(frame(HEADERS, END_HEADERS, 2 * n + 1, block) for n, block in enumerate(blocks)),
     )
     assert farewell(service.transport.take()) == COMPRESSION_ERROR
+
+
+def test_what_was_kept_while_the_table_had_no_room_is_read_anew_once_it_has() -> None:
+    put_in = BLOCK + b"\x40\1x\1" + b"1"
+    none, room, the_first = b"\x20", b"\x3f\xe1\x1f", b"\xbe"
+    blocks = [none + BLOCK, put_in, room + BLOCK, put_in, BLOCK + the_first]
+    service = Service()
+    greeted(
+        service,
+        *(frame(HEADERS, END_HEADERS, 2 * n + 1, block) for n, block in enumerate(blocks)),
+    )
+    assert farewell(service.transport.take()) is None
+    assert len(service.calls) == len(blocks)
 
 
 def test_large_blocks_are_not_kept() -> None:

@@ -95,3 +95,22 @@ def test_after_a_silence_a_few_are_told_at_once_again_and_no_more() -> None:
         await crowd.after(0.0, 2 * AT_ONCE)
 
     asyncio.run(play())
+
+
+def test_the_others_are_told_whatever_one_raises() -> None:
+    async def play() -> None:
+        seen: list[BaseException] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, what: seen.append(what["exception"]))
+        crowd = Crowd()
+        crowd.come(AT_ONCE + 3)
+
+        def faulty(error: FreeholdError) -> None:
+            crowd.told.append(AT_ONCE)
+            raise OverflowError
+
+        crowd.ones[AT_ONCE].send_away = faulty  # type: ignore[method-assign]
+        await crowd.after(1.0, AT_ONCE + 3)
+        assert [type(one) for one in seen] == [OverflowError]
+
+    asyncio.run(play())
