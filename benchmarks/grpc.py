@@ -22,7 +22,8 @@ import grpc
 import numpy as np
 import uvloop
 
-from benchmarks.report import report, versions_of
+from benchmarks.outcome import Outcome
+from benchmarks.report import versions_of
 from benchmarks.serving.family import spent
 from benchmarks.serving.folder import ServingFolder, model
 from benchmarks.serving.questions import WIDTH
@@ -36,6 +37,7 @@ SECONDS = 3.0
 ROUNDS = 5
 WARM_UP = 300
 """Requests before the first round."""
+AIMED, LEAST = "freehold over bare, 1 row, requests/s", 0.7
 
 
 class Server(NamedTuple):
@@ -143,8 +145,7 @@ def compared(
 
 
 def main() -> None:
-    figures: dict[str, float] = {}
-    ratios: dict[str, float] = {}
+    outcome = Outcome()
     with TemporaryDirectory() as place:
         text = Path(place) / "model.txt"
         text.write_text(model())
@@ -155,13 +156,14 @@ def main() -> None:
             ours = Server(endpoint.pid, endpoint.grpc)
             for name, rows in (("1 row", 1), ("64 rows", 64)):
                 found, compared_with = compared(ours, text, request(rows), name)
-                figures |= found
-                ratios |= compared_with
-    report(
+                outcome.figures |= found
+                outcome.ratios |= compared_with
+    outcome.versions = versions_of("freehold", "hpack", "grpcio", "protobuf", "lightgbm")
+    aimed = outcome.ratios[AIMED]
+    outcome.aim(f"{AIMED} (aim: {LEAST})", aimed, lambda found: found >= LEAST)
+    outcome.show(
         "How much of a bare grpc.aio server is left with everything of an endpoint in it?",
-        figures,
-        ratios,
-        versions_of("freehold", "hpack", "grpcio", "protobuf", "lightgbm"),
+        as_json="--json" in sys.argv[1:],
     )
 
 
