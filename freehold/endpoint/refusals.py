@@ -18,6 +18,8 @@ from freehold.serving.admission import Bucket
 EVERY_SECOND = 2_000
 AT_ONCE = 100
 """After a while in which nobody was sent away."""
+SLICE = 0.002
+"""Seconds of telling after which others have their turn."""
 _STEP = 0.005
 """Seconds between two looks at who may be told."""
 
@@ -58,8 +60,10 @@ class Refusals:
         asyncio.get_running_loop().call_later(_STEP, self._look)
 
     def _look(self) -> None:
+        until = self._clock() + SLICE
         try:
-            while self._waiting and self._may():
+            # Those of a stream are read for it: the loop is not held up by many.
+            while self._waiting and self._clock() <= until and self._may():
                 one, error = self._waiting.popleft()
                 one.send_away(error)
         finally:

@@ -219,6 +219,11 @@ class Call:
             return message.body
         return unpack(message.body, self._packing, self._keeper.limits)
 
+    def let_go(self) -> None:
+        """The message that is looked at is kept no more."""
+        self._turn = 0
+        self._count()
+
     def answer(self, message: bytes) -> None:
         """The only one, and its end."""
         if not self.ended:

@@ -14,6 +14,8 @@ Laws
 
 import asyncio
 import os
+from contextlib import suppress
+from math import inf
 from time import monotonic
 from typing import Any, Protocol, cast
 
@@ -32,7 +34,6 @@ from freehold.endpoint.grpc.frames import (
     GOAWAY,
     HEAD,
     HEADERS,
-    MOST_FRAME,
     MOST_STREAMS,
     MOST_WINDOW,
     NO_ERROR,
@@ -45,7 +46,6 @@ from freehold.endpoint.grpc.frames import (
     REFUSED_STREAM,
     RESET,
     SETTINGS,
-    TABLE_SIZE,
     USUAL_FRAME,
     USUAL_WINDOW,
     WINDOW,
@@ -123,6 +123,8 @@ class Connection(asyncio.Protocol):
         """Of the socket, while it is full or what is left is to go out."""
         self._heard = self._partial = self._block_since = host.now
         """When something last came; since when a frame is not whole; a block."""
+        self._left = self._answered = -inf
+        """When it was left; when it was last answered."""
         self.ended = False
         self.peer = ""
 
@@ -341,18 +343,7 @@ class Connection(asyncio.Protocol):
             self._require_settings()
             return
         self._has_settings = True
-        first = None
-        for name, value in settings_in(payload):
-            if name == FIRST_WINDOW:
-                first = value
-            elif name == MOST_FRAME:
-                if not USUAL_FRAME <= value < 2**24:
-                    raise Fault(PROTOCOL_ERROR, "no size of a frame")
-                self.sending.most_frame = value
-            elif name == TABLE_SIZE:
-                self.sending.forget(value)
-        if first is not None:
-            self.sending.widen_first(first)
+        self.sending.agree(settings_in(payload))
         self.write(frame(SETTINGS, ACK, 0, b""))
 
     def _window(self, stream: int, payload: bytes) -> None:
@@ -434,6 +425,7 @@ class Connection(asyncio.Protocol):
         if one is None:
             return
         one.done()
+        self._answered = self._host.now
         if not one.is_whole:
             # It need not send the rest.
             self.write(reset(stream, NO_ERROR))
@@ -451,14 +443,19 @@ class Connection(asyncio.Protocol):
             self.leave()
 
     def leave(self) -> None:
-        """Now, unless something is to be answered. What its client still says is passed over: a
-        socket that is closed answers it by taking back what it has not delivered."""
-        if not self._streams and not self.ended:
-            self.write(goaway(self._last, NO_ERROR))
-            self._end()
-            self._heard = self._host.now
+        """Now, unless something is to be answered. While an answer may be on its way, what its
+        client says is passed over: a closed socket would take back what it has not delivered."""
+        if self._streams or self.ended:
+            return
+        self.write(goaway(self._last, NO_ERROR))
+        self._end()
+        if self._host.now - self._answered > GRACE:
+            self._transport.close()
+            return
+        self._heard = self._left = self._host.now
+        with suppress(OSError):  # it has gone, which the loop is about to see
             self._transport.write_eof()
-            self._read_on()
+        self._read_on()
 
     def _end(self) -> None:
         """What is written still goes out."""
@@ -474,7 +471,8 @@ class Connection(asyncio.Protocol):
         """Of what was written for it, or all of it long ago and says nothing."""
         if self._pace is not None and self._pace.is_least(now, self._taken, period):
             return True
-        return self.ended and self._taken == self._given and now - self._heard > GRACE
+        is_long = now - self._heard > GRACE or now - self._left > 3 * GRACE
+        return self.ended and self._taken == self._given and is_long
 
     def look(self, now: float, patience: "Patience") -> None:
         """Ends what has taken longer than it may."""

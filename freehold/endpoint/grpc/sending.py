@@ -1,15 +1,19 @@
 """What goes out of a connection by HTTP/2: answers, as far as its client's windows let them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from freehold.endpoint.grpc.frames import (
     DATA,
     END_HEADERS,
     END_STREAM,
+    FIRST_WINDOW,
     FLOW_CONTROL_ERROR,
     HEADERS,
+    MOST_FRAME,
     MOST_WINDOW,
+    PROTOCOL_ERROR,
+    TABLE_SIZE,
     USUAL_FRAME,
     USUAL_TABLE,
     USUAL_WINDOW,
@@ -102,18 +106,26 @@ class Sending:
         if (self._window if one is None else one.send_window) > MOST_WINDOW:
             raise Fault(FLOW_CONTROL_ERROR, "a window that is too large")
 
-    def widen_first(self, size: int) -> None:
-        """That of each stream at first, of those that are open too. Raises Fault."""
+    def agree(self, settings: Iterable[tuple[int, int]]) -> None:
+        """Of one that stands there again, the last holds. Raises Fault."""
+        said = dict(settings)
+        most = said.get(MOST_FRAME, self.most_frame)
+        if not USUAL_FRAME <= most < 2**24:
+            raise Fault(PROTOCOL_ERROR, "no size of a frame")
+        self.most_frame = most
+        if said.get(TABLE_SIZE, USUAL_TABLE) < USUAL_TABLE:
+            # Nothing is put into the client's table here.
+            self._prefix = SMALLER_TABLE
+        if FIRST_WINDOW in said:
+            self._widen_all(said[FIRST_WINDOW])
+
+    def _widen_all(self, size: int) -> None:
+        """Streams have this window at first, and those that are open have had it."""
         if size > MOST_WINDOW:
             raise Fault(FLOW_CONTROL_ERROR, "a window that is too large")
         step, self.first_window = size - self.first_window, size
         for one in self._streams.values():
             self.widen(one, step)
-
-    def forget(self, table: int) -> None:
-        """Its table of names has this size; here nothing is put into it."""
-        if table < USUAL_TABLE:
-            self._prefix = SMALLER_TABLE
 
     def go_on(self) -> None:
         """As far as there is room: of each that is blocked a frame, then of each another."""

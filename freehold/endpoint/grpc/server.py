@@ -164,7 +164,12 @@ class GrpcServer:
             self.now = monotonic()
             self._service.end_slow(self.now - self.body)
             for one in tuple(self._connections):
-                one.look(self.now, self)
+                try:
+                    one.look(self.now, self)
+                except Exception as exc:  # noqa: BLE001 (the others are looked at, and this is told)
+                    told = {"message": "a connection by gRPC is ended", "exception": exc}
+                    asyncio.get_running_loop().call_exception_handler(told)
+                    one.abort()
 
     # What connections call
 

@@ -284,6 +284,7 @@ class _Turn:
 
     def let_go(self) -> bool:
         self._forget()
+        self.call.let_go()
         return self._service.may_wait
 
     def send_away(self, error: FreeholdError) -> None:

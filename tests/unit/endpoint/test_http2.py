@@ -605,9 +605,9 @@ def test_who_is_asked_to_go_and_has_nothing_to_say_goes() -> None:
     service = Service()
     greeted(service)
     service.connection.dismiss()
-    assert not service.transport.has_said_all
+    assert not service.transport.is_closed
     service.connection.data_received(frame(PING, ACK, 0, service.transport.take()[-8:]))
-    assert service.transport.has_said_all
+    assert service.transport.is_closed
 
 
 class Patience:

@@ -1,6 +1,7 @@
 """What a connection by HTTP/2 keeps of a client, and how long: bytes that wait for their turn,
 answers that are not taken, and who is slow."""
 
+import errno
 import zlib
 from time import monotonic
 
@@ -26,6 +27,7 @@ from freehold.endpoint.grpc.frames import (
     frame,
 )
 from freehold.endpoint.grpc.patience import LEAST
+from freehold.serving.admission import sent_away
 from tests.unit.endpoint.test_http2 import (
     BEGUN,
     BLOCK,
@@ -160,6 +162,17 @@ def test_a_message_that_waits_for_its_turn_counts_until_it_is_answered() -> None
     assert service.held == MESSAGE_BYTES + 1000
     service.method.go_on()
     assert service.held == 0 and service.calls == set()
+
+
+def test_a_message_that_is_let_go_counts_no_more() -> None:
+    service = Service()
+    service.method.waits = True
+    greeted(service, asked(1, bytes(1000)))
+    ((call, _),) = service.method.waiting
+    call.let_go()
+    assert service.held == 0
+    call.refuse(sent_away(1))
+    assert service.calls == set() and service.errors == ["endpoint.overloaded"]
 
 
 def test_questions_about_the_endpoint_are_answered_whatever_is_held() -> None:
@@ -434,19 +447,25 @@ def test_who_says_anything_is_there() -> None:
     assert not service.transport.is_aborted
 
 
+def answered() -> Service:
+    """An answer of it may be on its way."""
+    service = Service()
+    greeted(service, asked(1, b"x"))
+    assert service.calls == set()
+    return service
+
+
 def test_who_was_told_that_all_is_said_is_read_on_until_it_goes() -> None:
     """A closed socket would take back what it has not delivered, once anything comes."""
-    service = Service()
-    greeted(service)
-    service.transport.waiting = 50_000
+    service = answered()
+    service.transport.waiting = 20 * LEAST
     service.connection.pause_writing()
     service.connection.leave()
     assert service.transport.has_said_all and not service.transport.is_paused
     service.connection.resume_writing()
-    for second in range(1, 30):
+    for second in range(1, 15):
         service.now = float(second)
-        service.transport.waiting -= 2 * LEAST if service.transport.waiting else 0
-        service.transport.waiting = max(0, service.transport.waiting)
+        service.transport.waiting = max(0, service.transport.waiting - 2 * LEAST)
         service.connection.data_received(grant(0, 1))
         service.connection.look(service.now, Patience())
         assert not service.transport.is_closed
@@ -454,6 +473,36 @@ def test_who_was_told_that_all_is_said_is_read_on_until_it_goes() -> None:
     assert not service.transport.is_closed
     service.connection.look(service.now + module.GRACE + 1, Patience())
     assert service.transport.is_aborted
+
+
+def test_who_says_something_again_and_again_is_not_read_on_for_ever() -> None:
+    service = answered()
+    service.connection.leave()
+    for second in range(1, int(3 * module.GRACE)):
+        service.now = float(second)
+        service.connection.data_received(grant(0, 1))
+        service.connection.look(service.now, Patience())
+        assert not service.transport.is_closed
+    service.connection.look(3 * module.GRACE + 1, Patience())
+    assert service.transport.is_aborted
+
+
+def test_who_was_answered_long_ago_is_left_at_once() -> None:
+    service = answered()
+    service.now = module.GRACE + 1
+    service.connection.leave()
+    assert service.transport.is_closed and not service.transport.is_aborted
+
+
+def test_a_socket_whose_client_has_gone_is_left_too() -> None:
+    def gone() -> None:
+        raise OSError(errno.ENOTCONN, "")
+
+    service = answered()
+    service.connection.pause_writing()
+    service.transport.write_eof = gone  # type: ignore[method-assign]
+    service.connection.leave()
+    assert service.connection.ended and not service.transport.is_paused
 
 
 def test_who_is_asked_to_go_and_does_not_hear_of_it_is_left_after_its_last_answer() -> None:

@@ -114,3 +114,26 @@ def test_the_others_are_told_whatever_one_raises() -> None:
         assert [type(one) for one in seen] == [OverflowError]
 
     asyncio.run(play())
+
+
+def test_between_two_that_take_long_to_tell_others_have_their_turn() -> None:
+    async def play() -> None:
+        crowd = Crowd()
+        crowd.come(AT_ONCE)
+        rounds, told_in = 0, list[int]()
+
+        class Slow(One):
+            def send_away(self, error: FreeholdError) -> None:
+                crowd.now += 0.04
+                told_in.append(rounds)
+
+        for number in range(4):
+            crowd.refusals.tell(Slow(number, crowd.told), sent_away(1))
+        crowd.now += 1.0
+        async with asyncio.timeout(30):
+            while len(told_in) < 4:
+                await asyncio.sleep(0)
+                rounds += 1
+        assert len(set(told_in)) == 4
+
+    asyncio.run(play())
