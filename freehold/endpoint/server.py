@@ -25,6 +25,8 @@ from freehold.serving.request import Limits
 
 LOOK = 0.5
 """Seconds between two looks at who takes too long."""
+LET_IN = 0.01
+"""Seconds after which whoever was let in before the end is among the connections."""
 FRESH = 0.5
 """Seconds for the first request of a connection to come while the server stops."""
 LEISURE = 5.0
@@ -178,6 +180,8 @@ class Server:
             await woken.wait()
         for server in servers:
             server.close()
+        # Whom the loop let in just now it tells of in one of its next rounds.
+        await asyncio.sleep(LET_IN)
         while self._retires and self._connections and not self._stop.is_set():
             await asyncio.sleep(LOOK / 10)
         if self._beside is None:
