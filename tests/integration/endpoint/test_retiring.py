@@ -64,10 +64,10 @@ def retired(chance: random.Random) -> str:
         try:
             taken, _ = listener.accept()
         except BlockingIOError:
-            client.settimeout(30)
+            client.settimeout(10)
             try:
                 return client.recv(1000).partition(b"\r\n")[0].decode()
-            except ConnectionResetError:
+            except OSError:
                 return "lost"
         taken.close()
         return "waits"
