@@ -92,7 +92,7 @@ async def farewell(size: int) -> list[int]:
         for call in service.waiting:
             call.answer(bytes(size))
         found = await asking
-        await until(lambda: not service.connections)
+        await until(lambda: door.is_quiet and not service.connections)
         return found
 
 
