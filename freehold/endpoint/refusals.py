@@ -19,7 +19,7 @@ EVERY_SECOND = 2_000
 AT_ONCE = 100
 """After a while in which nobody was sent away."""
 SLICE = 0.002
-"""Seconds of telling after which others have their turn."""
+"""Seconds of answering or telling after which it is looked at who else has come."""
 _STEP = 0.005
 """Seconds between two looks at who may be told."""
 

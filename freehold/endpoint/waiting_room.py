@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from freehold.domain.errors import FreeholdError
-from freehold.endpoint.refusals import Refusals, Unanswered
+from freehold.endpoint.refusals import SLICE, Refusals, Unanswered
 from freehold.serving.admission import (
     CALLER,
     DEADLINE,
@@ -28,8 +28,6 @@ from freehold.serving.admission import (
 )
 from freehold.serving.request import invalid
 
-SLICE = 0.002
-"""Seconds of answering after which it is looked at who else has come."""
 AT_ONCE = 16
 """Requests that wait for models elsewhere at a time: enough to share a call of one, and few enough
 for a higher class not to wait long behind them."""

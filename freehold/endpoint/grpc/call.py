@@ -90,6 +90,7 @@ class Call:
         "_due",
         "_has_told",
         "_held",
+        "_in_turn",
         "_is_answering",
         "_is_going",
         "_is_over",
@@ -101,7 +102,6 @@ class Call:
         "_queued",
         "_sending",
         "_stream",
-        "_turn",
         "_turns",
         "ended",
         "headers",
@@ -130,8 +130,8 @@ class Call:
         self._packing = _packing(headers.get(b"grpc-encoding", b"identity"))
         self._held = bytearray()
         self._messages: deque[Message] = deque()
-        self._queued = self._turn = 0
-        """Bytes that these hold; that the one holds which is looked at."""
+        self._queued = self._in_turn = 0
+        """Bytes that these hold; that the one holds whose turn it is."""
         self._turns = 0
         """Messages that were looked at since others had their turn."""
         self._is_answering = self._is_going = self._begun = self._has_told = False
@@ -221,7 +221,7 @@ class Call:
 
     def let_go(self) -> None:
         """The message that is looked at is kept no more."""
-        self._turn = 0
+        self._in_turn = 0
         self._count()
 
     def answer(self, message: bytes) -> None:
@@ -241,7 +241,7 @@ class Call:
 
     def go_on(self) -> None:
         """With the next message."""
-        self._is_answering, self._turn = False, 0
+        self._is_answering, self._in_turn = False, 0
         self.since = monotonic()
         self._go_on()
         if not self.ended and not self.is_whole:
@@ -314,8 +314,8 @@ class Call:
                         return
                     self._turns += 1
                     message = self._messages.popleft()
-                    self._is_answering, self._turn = True, message.cost
-                    self._queued -= self._turn
+                    self._is_answering, self._in_turn = True, message.cost
+                    self._queued -= self._in_turn
                     self._method.message(self, message)
                 elif self.is_whole and not self._messages:
                     self._is_answering = True
@@ -333,7 +333,7 @@ class Call:
     def _count(self) -> None:
         if self._is_over:
             return
-        size = len(self._held) + self._queued + self._turn
+        size = len(self._held) + self._queued + self._in_turn
         if self.unsent is not None:
             size += len(self.unsent.body)
         if size != self.held:
@@ -367,7 +367,7 @@ class Call:
         self.ended = True
         self._messages.clear()
         self._held.clear()
-        self._queued = self._turn = 0
+        self._queued = self._in_turn = 0
         if self.on_end is not None:
             told, self.on_end = self.on_end, None
             told()

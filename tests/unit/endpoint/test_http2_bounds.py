@@ -279,6 +279,17 @@ def test_trailers_tell_of_a_smaller_table_if_they_are_the_first_block_after_it()
 # Who is slow
 
 
+def take_steadily(service: Service, seconds: int) -> None:
+    """The socket is full meanwhile."""
+    service.transport.waiting = 2**20
+    service.connection.pause_writing()
+    for second in range(1, seconds):
+        service.now = float(second)
+        service.transport.waiting -= 2 * LEAST
+        service.connection.look(service.now, Patience())
+    service.connection.resume_writing()
+
+
 def test_the_first_look_gives_up_nothing() -> None:
     service = Service(now=10**6)
     greeted(service, asked(1, bytes(100_000)))
@@ -336,13 +347,7 @@ def test_who_opens_windows_by_turns_and_takes_nothing_is_given_up() -> None:
 def test_while_the_socket_is_full_a_call_is_not_given_up_for_what_is_not_heard() -> None:
     service = answering(10**6)
     service.connection.data_received(grant(0, 2**20))
-    service.transport.waiting = 2**20
-    service.connection.pause_writing()
-    for second in range(1, 100):
-        service.now = float(second)
-        service.transport.waiting -= 2 * LEAST
-        service.connection.look(service.now, Patience())
-    service.connection.resume_writing()
+    take_steadily(service, 100)
     service.now = 100.5
     service.connection.look(service.now, Patience())
     assert service.calls and not service.transport.is_closed
@@ -409,13 +414,7 @@ def test_a_connection_that_ends_before_it_was_full_has_its_time_too() -> None:
 def test_who_was_full_is_asked_whether_it_is_there_only_a_while_after_it_reads_again() -> None:
     service = Service()
     greeted(service)
-    service.transport.waiting = 2**20
-    service.connection.pause_writing()
-    for second in range(1, 200):
-        service.now = float(second)
-        service.transport.waiting -= 2 * LEAST
-        service.connection.look(service.now, Patience())
-    service.connection.resume_writing()
+    take_steadily(service, 200)
     service.transport.take()
     service.connection.look(200.0, Patience())
     assert service.transport.take() == b""
