@@ -91,9 +91,10 @@ class Endpoint:
         """Whoever has the socket says how many requests are open."""
         self.metrics.counts_open(count)
 
-    def retire(self) -> None:
-        """Another process answers what comes; this one ends soon, and keeps nothing back."""
-        self._log.hasten()
+    def retire(self, seconds: float) -> None:
+        """Another process answers what comes. This one should end within so many seconds, in which
+        it keeps nothing back."""
+        self._log.hasten(seconds)
         if self._replica is not None:
             self._replica.end()
 

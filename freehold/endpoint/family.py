@@ -3,8 +3,8 @@
 The first process listens, loads what may be shared, and forks the others, which share that memory.
 It answers nothing itself and starts no thread, so that it can fork at any time. When a release
 brings another model it loads that once, and forks others again: each takes the place of one, which
-listens no more and ends with its connections. Where the models cannot be shared, or gRPC, which
-cannot go so quietly, is on, each process loads what is released itself.
+listens no more and ends with its connections. Where the models cannot be shared, or too many that
+were replaced last, each process loads what is released itself.
 """
 
 import gc
@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
@@ -32,7 +31,7 @@ from freehold.endpoint.idleness import Idle
 from freehold.endpoint.kin import Kin
 from freehold.endpoint.listening import GRACE, HOST, address_of, bound, url_of
 from freehold.endpoint.loading import KEY, LoadedTable, Loader, read, stamp_of
-from freehold.endpoint.member import ALONE, DOZE, RETIRE, ROUSE, Bidding, Member, say
+from freehold.endpoint.member import ALONE, DOZE, LASTING, RETIRE, ROUSE, Bidding, Member, say
 from freehold.endpoint.process import (
     be_quick,
     check_grpc,
@@ -70,14 +69,14 @@ class Family:
         self._loader = Loader(settings.folder, key, self._runtime, self._signing, batching)
         self._seen = stamp_of(settings.folder)
         self._shared: LoadedTable | None = self._loader.load_to_share(None)
-        self._renews = self._shared is not None and settings.grpc_port is None
+        self._renews = self._shared is not None
         places = range(settings.processes)
         self._doors = [bound(HOST, 0) for _ in places]
         self._members = [Member(place) for place in places]
         self._coming: list[Member] = []
         """Each takes the place of one as soon as it answers."""
         self._leaving: list[Member] = []
-        """Whose place was taken."""
+        """Whose place was taken. Streams that are open by gRPC may have some of them last."""
         self._is_told = self._dozes = False
 
     def run(self, on_ready: Callable[[], None], until: Sequence[int], wakes: int) -> None:
@@ -117,7 +116,7 @@ class Family:
     def _may_sleep(self) -> bool:
         """Once none has anything to score, all are to let their callers by gRPC go; if one is asked
         before they have, all let them in again."""
-        dozes = all(one.idle for one in self._members)
+        dozes = all(one.idle for one in self._members) and not self._leaving
         if dozes != self._dozes:
             self._dozes = dozes
             for member in self._members:
@@ -164,7 +163,7 @@ class Family:
         self._seen = stamp
         before = () if self._shared is None else self._shared.digests
         try:
-            found = self._loader.load_to_share(self._shared)
+            found = None if self._too_many_last else self._loader.load_to_share(self._shared)
         except Exception:  # noqa: BLE001 (who answers refuses it for the same reason, and says so)
             found = None
         if found is None:
@@ -177,8 +176,7 @@ class Family:
         gc.collect()
         gc.freeze()
         for one in self._coming:
-            one.bid(RETIRE)
-        self._leaving += self._coming
+            self._let_go(one)
         self._coming = [Member(member.place) for member in self._members if member.pid]
         for member in self._coming:
             self._start(member)
@@ -187,8 +185,17 @@ class Family:
         self._coming.remove(member)
         before, self._members[member.place] = self._members[member.place], member
         if before.pid:
-            before.bid(RETIRE)
-            self._leaving.append(before)
+            self._let_go(before)
+
+    def _let_go(self, member: Member) -> None:
+        member.retire(time.monotonic())
+        self._leaving.append(member)
+
+    @property
+    def _too_many_last(self) -> bool:
+        """Whether no more are to be replaced: of those that were, as many as answer have stayed."""
+        now = time.monotonic()
+        return sum(one.lasts(now) for one in self._leaving) >= self._settings.processes
 
     def _living(self) -> Iterator[Member]:
         return (one for one in (*self._members, *self._coming, *self._leaving) if one.pid)
@@ -309,25 +316,15 @@ def serve_family(
     """Answers by `settings.processes` until SIGTERM or SIGINT, an end of `until`, or idleness. For
     the main thread of a process that has no other. Raises as `serve`."""
     with ExitStack() as stack:
-        if grpc_listener is not None:
-            check_grpc(settings, grpc_listener)
+        check_grpc(settings, grpc_listener)
+        if settings.grpc_port is not None:
+            grpc_listener = grpc_listener or stack.enter_context(
+                bound(settings.host, settings.grpc_port, "--grpc-port")
+            )
             on_grpc(address_of(grpc_listener))
-        elif settings.grpc_port is not None:
-            check_grpc(settings)
-            held = stack.enter_context(_held(settings.host, settings.grpc_port))
-            settings = replace(settings, grpc_port=held.getsockname()[1])
-            on_grpc(address_of(held))
         family = Family(settings, listener, idle_seconds, grpc_listener)
         on_loaded(family.identity)
         _run(family, lambda: on_ready(url_of(listener)), until)
-
-
-def _held(host: str, port: int) -> socket.socket:
-    """Keeps a port for processes that each listen at it: gRPC has no way to be given a socket."""
-    held = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    held.bind((host, port))
-    return held
 
 
 def _run(family: Family, on_ready: Callable[[], None], until: Sequence[int]) -> None:
@@ -352,4 +349,4 @@ def _run(family: Family, on_ready: Callable[[], None], until: Sequence[int]) -> 
 
 def _retire(server: Server, endpoint: Endpoint) -> None:
     server.retire()
-    endpoint.retire()
+    endpoint.retire(LASTING)

@@ -1,7 +1,9 @@
 """One of an endpoint's processes, as the first one sees it, and what the two tell each other."""
 
 import json
+import math
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Event, Thread
@@ -11,6 +13,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds before a process that ended is started again, doubled as long as it ends at once."""
 LASTED = 10.0
 """Seconds after which a process did not end at once."""
+LASTING = 10.0
+"""Seconds after which one whose place was taken has not gone: a stream by gRPC is open. Longer than
+connections by HTTP are left to say nothing."""
 ALONE, RETIRE, DOZE, ROUSE = b"a", b"r", b"d", b"w"
 
 
@@ -32,6 +37,8 @@ class Member:
     idle: bool = False
     left: bool = False
     """Whether nobody is connected to it by gRPC, since it was bidden to doze."""
+    retired: float = math.inf
+    """When another took its place."""
 
     def bid(self, what: bytes) -> None:
         """To one that has just ended nothing can be said."""
@@ -40,6 +47,15 @@ class Member:
                 os.write(self.bids, what)
             except BrokenPipeError:
                 return
+
+    def retire(self, now: float) -> None:
+        """Another took its place."""
+        self.retired = now
+        self.bid(RETIRE)
+
+    def lasts(self, now: float) -> bool:
+        """Whether it is still there though it should have gone."""
+        return now - self.retired > LASTING
 
     def close(self) -> None:
         os.close(self.told)
@@ -59,14 +75,16 @@ class Bidding:
     def __init__(self, reading: int) -> None:
         self._reading = reading
         self._alone = Event()
+        self._retired = math.inf
 
     def waits(self) -> bool:
         """Whether a model that this process lacks is to be left to the first one, which loads it
-        for all. Once asked after the first one could not, no."""
+        for all. Once asked after the first one could not, no; nor where this process lasts though
+        another took its place: none will take over."""
         if self._alone.is_set():
             self._alone.clear()
             return False
-        return True
+        return time.monotonic() - self._retired < LASTING
 
     def obey(self, biddings: Mapping[bytes, Callable[[], None]], stop: Callable[[], None]) -> None:
         """From now on, on a thread of its own. `stop`: the first process has ended."""
@@ -76,8 +94,10 @@ class Bidding:
                 for bidden in (told[at : at + 1] for at in range(len(told))):
                     if bidden == ALONE:
                         self._alone.set()
-                    else:
-                        biddings[bidden]()
+                        continue
+                    if bidden == RETIRE:
+                        self._retired = time.monotonic()
+                    biddings[bidden]()
             stop()
 
         Thread(target=listen, name="bidding", daemon=True).start()

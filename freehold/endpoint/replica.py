@@ -37,7 +37,9 @@ class Replica:
         self._thread = Thread(target=self._run, name="replica", daemon=True)
 
     def serves(self, table: RoutingTable) -> None:
-        """From now on; the first call begins the beats."""
+        """From now on; the first call begins the beats. Nothing, once it has ended."""
+        if self._stop.is_set():
+            return
         with self._lock:
             self._count()
             self._model = table.model
@@ -48,12 +50,12 @@ class Replica:
         if not self._thread.is_alive() and not self._stop.is_set():
             self._thread.start()
 
-    def beat(self, *, ended: bool = False) -> None:
+    def beat(self) -> None:
         with self._lock:
             self._count()
             told = {
                 "beat": self._beat,
-                "ended": ended,
+                "ended": self._stop.is_set(),
                 "model": self._model,
                 "seconds": dict(self._seconds),
                 "start": self._start,
@@ -69,7 +71,7 @@ class Replica:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
-        self.beat(ended=True)
+        self.beat()
 
     def _count(self) -> None:
         """A clock that was put back counts for nothing until it has caught up."""

@@ -21,7 +21,7 @@ Laws
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Thread
 from time import monotonic
@@ -107,6 +107,7 @@ class RequestLog:
         """Of which no part says anything yet."""
         self._sketches: Versions = {}
         self._asked = self._answered = 0
+        self._hasty_until = 0.0
         self._closing = self._ended = False
         self._faults: dict[str, str] = {}
         """Code → why, of what has not passed."""
@@ -169,10 +170,10 @@ class RequestLog:
             self._raise()
             return self._state()
 
-    def hasten(self) -> None:
-        """What waits is written now, and what comes almost at once."""
+    def hasten(self, seconds: float) -> None:
+        """What waits is written now, and what comes in the next `seconds` almost at once."""
         with self._changed:
-            self._settings = replace(self._settings, window=HASTE)
+            self._hasty_until = monotonic() + seconds
             self._asked += 1
             self._changed.notify_all()
 
@@ -239,7 +240,8 @@ class RequestLog:
 
     def _make_ahead(self) -> None:
         """Until something is due to be written."""
-        end = monotonic() + self._settings.window
+        now = monotonic()
+        end = now + (HASTE if now < self._hasty_until else self._settings.window)
         while True:
             with self._changed:
                 self._changed.wait_for(

@@ -132,7 +132,8 @@ class Server:
 
     def retire(self) -> None:
         """Others listen too, and take over: it listens no more, each connection ends with its next
-        answer or after a while, and it with them. Safe from any thread."""
+        answer or after a while, what is connected beside it goes as it can, and it with them. Safe
+        from any thread."""
         self._retires = True
         self._wake()
 
@@ -180,9 +181,14 @@ class Server:
             await woken.wait()
         for server in servers:
             server.close()
+        has_left = asyncio.Event()
+        if self._beside is None or self._stop.is_set():
+            has_left.set()
+        else:
+            self._beside.leave(has_left.set)
         # Whom the loop let in just now it tells of in one of its next rounds.
         await asyncio.sleep(LET_IN)
-        while self._retires and self._connections and not self._stop.is_set():
+        while not self._stop.is_set() and (self._connections or not has_left.is_set()):
             await asyncio.sleep(LOOK / 10)
         if self._beside is None:
             await self._drain()

@@ -25,8 +25,8 @@ _SERVICES = ("", SERVICE, HEALTH_SERVICE)
 class HealthService:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self.dozes = False
-        """Whether watches end: the endpoint is about to sleep. Who watches on wakes it."""
+        self.goes = False
+        """Whether watches end: this process is about to. Who watches on is told by another."""
         self.methods: Mapping[str, Method] = {"Check": _Check(self), "Watch": _Watch(self)}
         """By name."""
 
@@ -83,9 +83,9 @@ class _Watch:
             if state != before and call.unsent is None:
                 call.tell(_told(state))
                 before = state
-            if self._health.dozes or stops:
+            if self._health.goes or stops:
                 call.on_end = None
-                why = "the endpoint stops" if stops else "the endpoint goes to sleep"
+                why = "the endpoint stops" if stops else "the process that answered ends: ask again"
                 call.fail(Status.UNAVAILABLE, why)
             else:
                 await asyncio.sleep(INTERVAL)

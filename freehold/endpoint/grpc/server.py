@@ -91,8 +91,6 @@ class GrpcServer:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if self._endpoint.settings.processes > 1:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             made.bind((self._host, self._port))
             made.listen(BACKLOG)
@@ -107,14 +105,14 @@ class GrpcServer:
         return made
 
     def leave(self, on_left: Callable[[], None]) -> None:
-        self._health.dozes = True
+        self._health.goes = True
         self._dismiss_all()
         self._on_left = on_left
         self._tell_if_left()
 
     def stay(self) -> None:
         self._on_left = None
-        self._health.dozes = False
+        self._health.goes = False
         if self._door is not None:
             self._door.open()
 

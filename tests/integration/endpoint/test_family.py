@@ -248,7 +248,7 @@ def test_what_the_first_process_cannot_load_each_refuses(real: Any) -> None:
 
 def test_what_cannot_be_shared_each_loads_itself(real: Any) -> None:
     real.real_version(2)
-    with EndpointProcess.start(real.folder, processes=2, grpc_port=0) as endpoint:
+    with EndpointProcess.start(real.folder, processes=2, runtime="isolated") as endpoint:
         before = children(endpoint.pid)
         real.route((2, 100.0, "champion"))
         eventually(lambda: serves(endpoint, 2, 2))

@@ -103,6 +103,17 @@ def test_a_beat_that_the_disk_does_not_take_leaves_the_one_before(
     assert told(tmp_path)["seconds"] == {"1": 20.0}
 
 
+def test_what_is_served_after_its_end_is_anothers_time(
+    replica: Replica, tmp_path: Path, clock: Clock
+) -> None:
+    replica.serves(table(1, v1=100.0))
+    clock.pass_seconds(10)
+    replica.end()
+    clock.pass_seconds(10)
+    replica.serves(table(2, v2=100.0))
+    assert told(tmp_path)["seconds"] == {"1": 10.0} and told(tmp_path)["ended"] is True
+
+
 def test_a_real_endpoint_tells_its_start_and_its_end(site: Any) -> None:
     site.model(1)
     site.route((1, 100.0, "champion"))

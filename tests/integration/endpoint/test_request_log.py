@@ -2,11 +2,13 @@
 
 import errno
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import duckdb
 import polars as pl
 import pytest
+from waiting import until
 
 from freehold.domain.columns import Column, Columns
 from freehold.domain.errors import StorageFailed
@@ -213,6 +215,25 @@ def test_the_window_writes_too(site: Any, client_of: Any, request_of: Any) -> No
     while not list((site.folder / "log").glob("*.parquet")):
         pass
     assert read(site).height == 1
+
+
+def test_who_is_hasty_is_so_for_a_while(
+    site: Any, client_of: Any, request_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.model(1)
+    site.route((1, 100.0, "champion"))
+    client = client_of(log=LogSettings(window=3600.0))
+    client.endpoint.retire(1000.0)
+    client.infer(request_of(1))
+    until(lambda: bool(list((site.folder / "log").glob("*.parquet"))))
+    monkeypatch.setattr(request_log, "monotonic", lambda: monotonic() + 1000.0)
+    # Of the window that had begun.
+    flush(client)
+    client.infer(request_of(2, 3))
+    sleep(0.3)
+    assert read(site).height == 1
+    client.endpoint.close()
+    assert read(site).height == 3
 
 
 def test_a_clean_stop_writes_the_rest(site: Any, request_of: Any, client_of: Any) -> None:
