@@ -31,7 +31,7 @@ from freehold.endpoint.idleness import Idle
 from freehold.endpoint.kin import Kin
 from freehold.endpoint.listening import GRACE, HOST, address_of, bound, url_of
 from freehold.endpoint.loading import KEY, LoadedTable, Loader, read, stamp_of
-from freehold.endpoint.member import ALONE, DOZE, LASTING, RETIRE, ROUSE, Bidding, Member, say
+from freehold.endpoint.member import ALONE, DOZE, LASTING, RETIRE, ROUSE, STOP, Bidding, Member, say
 from freehold.endpoint.process import (
     be_quick,
     check_grpc,
@@ -77,7 +77,8 @@ class Family:
         """Each takes the place of one as soon as it answers."""
         self._leaving: list[Member] = []
         """Whose place was taken. Streams that are open by gRPC may have some of them last."""
-        self._is_told = self._dozes = False
+        self._is_told = self._dozes = self._is_apart = False
+        """The last: whether they have loaded by themselves what is not in `_shared`."""
 
     def run(self, on_ready: Callable[[], None], until: Sequence[int], wakes: int) -> None:
         """Until told to stop by a signal, `until` one of these file descriptors ends, or all are
@@ -116,7 +117,8 @@ class Family:
     def _may_sleep(self) -> bool:
         """Once none has anything to score, all are to let their callers by gRPC go; if one is asked
         before they have, all let them in again."""
-        dozes = all(one.idle for one in self._members) and not self._leaving
+        is_settled = not (self._coming or self._leaving)
+        dozes = is_settled and all(one.idle for one in self._members)
         if dozes != self._dozes:
             self._dozes = dozes
             for member in self._members:
@@ -145,7 +147,7 @@ class Family:
         data = os.read(member.told, 65536)
         for line in data.splitlines():
             said = json.loads(line)
-            if "error" in said and member not in self._coming:
+            if "error" in said and member in self._members:
                 raise not_started(said, "the endpoint did not start")
             member.ready = member.ready or "ready" in said
             member.idle = said.get("idle", member.idle)
@@ -161,18 +163,20 @@ class Family:
         if stamp == self._seen:
             return
         self._seen = stamp
-        before = () if self._shared is None else self._shared.digests
+        before = () if self._shared is None or self._is_apart else self._shared.digests
         try:
             found = None if self._too_many_last else self._loader.load_to_share(self._shared)
         except Exception:  # noqa: BLE001 (who answers refuses it for the same reason, and says so)
             found = None
         if found is None:
+            self._is_apart = True
             for member in (*self._members, *self._coming):
                 member.bid(ALONE)
             return
         self._shared = found
         if set(found.digests) <= set(before):
             return
+        self._is_apart = False
         gc.collect()
         gc.freeze()
         for one in self._coming:
@@ -225,7 +229,7 @@ class Family:
                 os.close(descriptor)
             for other in living:
                 other.close()
-            self._be(member, Bidding(listening), writing)
+            self._be(member, Bidding(listening, self._is_apart), writing)
         os.close(writing)
         os.close(listening)
         member.pid, member.began = pid, time.monotonic()
@@ -271,6 +275,7 @@ class Family:
                 RETIRE: partial(_retire, server, endpoint),
                 DOZE: partial(server.doze, lambda: say(left=True)),
                 ROUSE: server.rouse,
+                STOP: server.stop,
             }
             bidding.obey(biddings, server.stop)
             server.run(
@@ -286,6 +291,8 @@ class Family:
         living = list(self._living())
         for member in living:
             os.kill(member.pid, signal.SIGTERM)
+            # A signal says nothing to one that was just forked, or does not answer yet.
+            member.bid(STOP)
         until, codes = time.monotonic() + _STOPPED, []
         while living:
             for member in list(living):

@@ -13,10 +13,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds before a process that ended is started again, doubled as long as it ends at once."""
 LASTED = 10.0
 """Seconds after which a process did not end at once."""
-LASTING = 10.0
-"""Seconds after which one whose place was taken has not gone: a stream by gRPC is open. Longer than
-connections by HTTP are left to say nothing."""
-ALONE, RETIRE, DOZE, ROUSE = b"a", b"r", b"d", b"w"
+LASTING = 6.0
+"""Seconds after which one whose place was taken has not gone: a stream is open, as a rule. Longer
+than connections by HTTP are left to say nothing."""
+ALONE, RETIRE, DOZE, ROUSE, STOP = b"a", b"r", b"d", b"w", b"s"
 
 
 @dataclass
@@ -72,9 +72,12 @@ class Member:
 class Bidding:
     """What the first process bids this one."""
 
-    def __init__(self, reading: int) -> None:
+    def __init__(self, reading: int, is_alone: bool) -> None:
+        """`is_alone`: as if bidden so already."""
         self._reading = reading
         self._alone = Event()
+        if is_alone:
+            self._alone.set()
         self._retired = math.inf
 
     def waits(self) -> bool:

@@ -30,7 +30,7 @@ class Replica:
         self._clock, self._on_lost, self._every = clock, on_lost, every
         self._start = self._beat = clock()
         self._path = folder / FOLDER / f"{self._start:016d}-{os.getpid()}.json"
-        self._lock, self._stop = Lock(), Event()
+        self._lock, self._ending, self._stop = Lock(), Lock(), Event()
         self._model = ""
         self._shares: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
@@ -66,12 +66,14 @@ class Replica:
                 self._on_lost()
 
     def end(self) -> None:
-        if self._stop.is_set():
-            return
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self.beat()
+        """Returns once the last beat is told, whoever it was that ended it."""
+        with self._ending:
+            if self._stop.is_set():
+                return
+            self._stop.set()
+            if self._thread.is_alive():
+                self._thread.join()
+            self.beat()
 
     def _count(self) -> None:
         """A clock that was put back counts for nothing until it has caught up."""

@@ -121,7 +121,7 @@ class GrpcServer:
         What clients begin until they have heard of it is answered."""
         if self._door is None or self._sweeping is None:
             return
-        self._service.hears_out = self._stops = True
+        self._stops = True
         self._dismiss_all()
         begun = monotonic()
         while self._connections or not self._door.is_quiet:
@@ -130,7 +130,7 @@ class GrpcServer:
                 break
             self._service.end_idle(now - QUIET)
             if now - begun > HEARING:
-                self._service.hears_out = False
+                self._service.is_deaf = True
                 for one in tuple(self._connections):
                     one.leave()
             await asyncio.sleep(QUIET / 10)
@@ -152,7 +152,8 @@ class GrpcServer:
             one.dismiss()
 
     def _tell_if_left(self) -> None:
-        if self._on_left is not None and not self._connections:
+        is_quiet = self._door is None or self._door.is_quiet
+        if self._on_left is not None and is_quiet and not self._connections:
             told, self._on_left = self._on_left, None
             told()
 
@@ -161,6 +162,7 @@ class GrpcServer:
             await asyncio.sleep(SWEEP)
             self.now = monotonic()
             self._service.end_slow(self.now - self.body)
+            self._tell_if_left()
             for one in tuple(self._connections):
                 try:
                     one.look(self.now, self)
@@ -175,7 +177,7 @@ class GrpcServer:
         self._connections.add(connection)
         if len(self._connections) > self._endpoint.settings.admission.connections:
             connection.abort()
-        elif self._stops or self._on_left is not None:
+        elif self._stops or self._health.goes:
             connection.dismiss()
 
     def closed(self, connection: Connection) -> None:

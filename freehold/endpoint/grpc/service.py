@@ -62,8 +62,8 @@ class InferenceService:
         """Those about the endpoint itself."""
         self._held = 0
         """Bytes of messages before their turn, and of answers that are not taken."""
-        self.hears_out = False
-        """Whether what begins is answered though the endpoint stops."""
+        self.is_deaf = False
+        """Whether what begins is sent away: the endpoint stops, and callers had time to hear it."""
         self._waiting = 0
         """Messages that wait for their turn, or to be sent away."""
         self.methods: Mapping[str, Method] = {
@@ -87,7 +87,7 @@ class InferenceService:
         calls = self._calls if call.counts else self._beside
         if len(calls) >= CONCURRENT:
             raise sent_away(len(calls))
-        if call.counts and self._endpoint.application.draining and not self.hears_out:
+        if call.counts and self.is_deaf:
             raise Refused("the endpoint stops: it takes no new calls", code="endpoint.stopping")
         calls.add(call)
 

@@ -1,6 +1,10 @@
 """Several processes that answer by gRPC too, while releases replace them: asked by real clients."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +23,8 @@ import polars as pl
 import pytest
 
 from freehold.endpoint.endpoint_process import EndpointProcess
-from freehold.endpoint.member import LASTING
+from freehold.endpoint.family import Family
+from freehold.endpoint.member import LASTING, Member, say
 from freehold.serving.inference_messages import (
     HEALTH_SERVICE,
     SERVICE,
@@ -61,12 +66,28 @@ def processes(endpoint: EndpointProcess) -> set[int]:
     return set(map(int, place.read_text().split()))
 
 
-def serves(endpoint: EndpointProcess, routing: int) -> bool:
-    """Whether each of two answers by that table."""
+def figures(endpoint: EndpointProcess, name: str) -> dict[str, float]:
+    """By process."""
     with urlopen(f"{endpoint.url}/metrics") as reply:
         lines = reply.read().decode().splitlines()
-    told = [one.split()[-1] for one in lines if one.startswith("freehold_routing_version{")]
-    return list(map(float, told)) == [routing] * 2
+    told = [one.split() for one in lines if one.startswith(f"{name}{{")]
+    return {one.partition('process="')[2].partition('"')[0]: float(n) for one, n in told}
+
+
+def serves(endpoint: EndpointProcess, routing: int) -> bool:
+    """Whether each of two answers by that table."""
+    told = figures(endpoint, "freehold_routing_version")
+    return list(told.values()) == [routing] * 2
+
+
+def versions(endpoint: EndpointProcess) -> set[int]:
+    """That answer on connections made anew."""
+    found: set[int] = set()
+    for _ in range(10):
+        with connected(endpoint) as channel:
+            told = channel.unary_unary(f"/{SERVICE}/ModelInfer")(QUESTION, timeout=PATIENCE)
+            found |= answer_of(ModelInferResponse.FromString(told))[1]
+    return found
 
 
 @contextmanager
@@ -189,12 +210,12 @@ def test_where_as_many_last_as_answer_no_more_are_replaced(real: Any) -> None:
         before = processes(endpoint)
         streams: list[Stream] = []
         # Connections fall to either process by chance.
-        while len(streams) < 24:
+        while len(figures(endpoint, "freehold_rows_total")) < 2:
             streams.append(Stream(stack.enter_context(connected(endpoint))))
             streams[-1].ask()
         real.route((2, 100.0, "champion"))
         eventually(partial(serves, endpoint, 2))
-        sleep(LASTING + 1)
+        sleep(LASTING + 3)
         assert len(processes(endpoint)) == 4 and before <= processes(endpoint)
         held = processes(endpoint)
         real.route((3, 100.0, "champion"))
@@ -204,13 +225,24 @@ def test_where_as_many_last_as_answer_no_more_are_replaced(real: Any) -> None:
         for one in streams:
             one.end()
         eventually(lambda: processes(endpoint) == held - before)
+        # What each of them loaded is not what others are forked from: one that is started again
+        # loads it too, and the next release replaces all, whatever it brings.
+        os.kill(min(held - before), signal.SIGKILL)
+        eventually(lambda: len(processes(endpoint) - held) == 1)
+        eventually(partial(serves, endpoint, 3))
+        assert versions(endpoint) == {3}
+        held = processes(endpoint)
+        real.route((2, 100.0, "champion"))
+        eventually(partial(serves, endpoint, 4))
+        eventually(lambda: not held & processes(endpoint))
+        assert versions(endpoint) == {2}
 
 
 def test_it_does_not_sleep_while_a_stream_lasts(real: Any) -> None:
     """Though it is a process that was replaced which answers it."""
     real.real_version(2)
     with (
-        EndpointProcess.start(real.folder, processes=2, grpc_port=0, sleep_after=1.0) as endpoint,
+        EndpointProcess.start(real.folder, processes=2, grpc_port=0, sleep_after=3.0) as endpoint,
         connected(endpoint) as channel,
     ):
         (awake,) = processes(endpoint)
@@ -218,7 +250,53 @@ def test_it_does_not_sleep_while_a_stream_lasts(real: Any) -> None:
         assert stream.ask()[1] == {1}
         real.route((2, 100.0, "champion"))
         eventually(partial(serves, endpoint, 2))
-        sleep(4.0)
+        sleep(8.0)
         assert stream.ask()[1] <= {1, 2} and processes(endpoint) == {awake}
         stream.end()
         eventually(lambda: not processes(endpoint))
+
+
+STARTING = """
+import os, signal, sys, time
+from pathlib import Path
+
+from freehold.endpoint import family
+from freehold.endpoint.listening import bound
+from freehold.endpoint.settings import EndpointSettings
+
+class Slow(family.Endpoint):
+    def __init__(self, *given):
+        # The first process's only child so far has said nothing yet.
+        os.kill(os.getppid(), signal.SIGTERM)
+        time.sleep(0.3)
+        super().__init__(*given)
+
+family.Endpoint = Slow
+with bound("127.0.0.1", 0) as listener:
+    settings = EndpointSettings(Path(sys.argv[1]), port=0, grpc_port=0, processes=2)
+    family.serve_family(settings, listener, *[lambda _: None] * 3)
+print("stopped")
+"""
+
+
+def test_one_that_is_told_to_stop_while_its_processes_start_stops(real: Any) -> None:
+    """And not because they are killed in the end, which is an error."""
+    command = [sys.executable, "-c", STARTING, str(real.folder)]
+    for _ in range(4):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "stopped\n", "")
+
+
+def test_a_process_that_nobody_waits_for_any_more_ends_nothing_by_its_error() -> None:
+    """A release came before it was ready, and others take the place."""
+    family = Family.__new__(Family)
+    listening, telling = os.pipe()
+    goes, comes = Member(0, pid=1, told=listening), Member(0)
+    family._members, family._coming, family._leaving = [Member(0)], [comes], [goes]
+    try:
+        say(telling, {"error": "endpoint.withdrawn"})
+        family._heard(goes)
+    finally:
+        os.close(listening)
+        os.close(telling)
+    assert not goes.ready and family._leaving == [goes]

@@ -398,17 +398,6 @@ def test_what_is_under_way_is_answered_when_it_stops(site: Any, waiting: Waiting
         assert not stopping.is_alive()
 
 
-def test_a_call_that_begins_while_it_stops_is_told_to_come_again(running: EndpointThread) -> None:
-    with Caller(running) as caller:
-        caller.infer(sent(1.0))
-        running.endpoint.application.draining = True
-        stopped = "UNAVAILABLE", "endpoint.stopping"
-        assert refusal(lambda: caller.infer(sent(1.0)))[:2] == stopped
-        assert refusal(lambda: next(caller.stream(iter([sent(1.0)]))))[:2] == stopped
-        running.endpoint.application.draining = False
-        assert len(scores(caller.infer(sent(1.0)))) == 1
-
-
 def test_whatever_is_scored_is_answered_though_it_stops_under_load(site: Any) -> None:
     site.model(1)
     site.route((1, 100.0, "champion"))

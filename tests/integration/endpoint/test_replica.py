@@ -1,12 +1,16 @@
 """An endpoint says how long it has been up, and for which versions, however it dies."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
+from time import sleep
 from typing import Any
 
 import pytest
 
 from freehold.domain.routing import RoutingTable, Variant
+from freehold.endpoint import replica as module
 from freehold.endpoint.process import EndpointThread
 from freehold.endpoint.replica import Replica
 from freehold.endpoint.settings import EndpointSettings
@@ -112,6 +116,30 @@ def test_what_is_served_after_its_end_is_anothers_time(
     clock.pass_seconds(10)
     replica.serves(table(2, v2=100.0))
     assert told(tmp_path)["seconds"] == {"1": 10.0} and told(tmp_path)["ended"] is True
+
+
+def test_whoever_ends_it_a_second_time_waits_for_the_last_beat(
+    replica: Replica, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica.serves(table(1, v1=100.0))
+    write, is_writing, goes_on = module._write, Event(), Event()
+
+    def slowly(path: Path, data: bytes) -> None:
+        is_writing.set()
+        goes_on.wait()
+        write(path, data)
+
+    monkeypatch.setattr(module, "_write", slowly)
+    with ThreadPoolExecutor(2) as both:
+        first = both.submit(replica.end)
+        is_writing.wait()
+        second = both.submit(replica.end)
+        sleep(0.2)
+        assert not second.done() and told(tmp_path)["ended"] is False
+        goes_on.set()
+        first.result()
+        second.result()
+    assert told(tmp_path)["ended"] is True
 
 
 def test_a_real_endpoint_tells_its_start_and_its_end(site: Any) -> None:
