@@ -139,7 +139,8 @@ def test_the_bound_is_never_above_the_best(problem: Problem, gap: float) -> None
         assert isinstance(found, Solution)
         assert found.bound <= best.objective * (1 + 1e-7) + 1e-12
         assert best.objective * (1 - 1e-9) <= found.objective
-        assert found.gap <= gap
+        # An answer at the very gap may be a last bit beyond it: 1 - 6.3 / 7.0 is.
+        assert found.gap <= gap + 1e-12
 
 
 @settings(max_examples=150, deadline=None)
