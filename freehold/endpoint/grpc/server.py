@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
-from freehold.domain.errors import FreeholdError, Refused
+from freehold.domain.errors import FreeholdError
 from freehold.endpoint.endpoint import Endpoint
 from freehold.endpoint.grpc.call import KIND, Call, Method
 from freehold.endpoint.grpc.connection import Connection
@@ -16,7 +16,7 @@ from freehold.endpoint.grpc.health import HealthService
 from freehold.endpoint.grpc.service import InferenceService
 from freehold.endpoint.grpc.status import Status, ending, ending_of
 from freehold.endpoint.grpc.warming import warm_messages
-from freehold.endpoint.listening import BACKLOG, address_of
+from freehold.endpoint.listening import address_of, bound
 from freehold.endpoint.waiting_room import WaitingRoom
 from freehold.serving.inference_messages import HEALTH_SERVICE, SERVICE
 
@@ -79,30 +79,13 @@ class GrpcServer:
         return self._service.open
 
     async def start(self) -> None:
-        """Raises Refused `endpoint.port`."""
+        """Raises Refused as `bound`."""
         if self._listener is None:
-            self._listener = self._bound()
+            self._listener = bound(self._host, self._port, "--grpc-port")
         warm_messages(self._endpoint)
         self._door = Door(self._listener, lambda: Connection(self))
         self._door.open()
         self._sweeping = asyncio.create_task(self._sweep())
-
-    def _bound(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            made.bind((self._host, self._port))
-            made.listen(BACKLOG)
-        except OSError as exc:
-            made.close()
-            raise Refused(
-                f"{self._host}:{self._port} cannot be listened on",
-                why=str(exc),
-                hint="choose another port with --grpc-port",
-                code="endpoint.port",
-            ) from exc
-        return made
 
     def leave(self, on_left: Callable[[], None]) -> None:
         self._health.goes = True

@@ -6,14 +6,14 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
-from time import monotonic, sleep
+from time import sleep
 from typing import Any
 from urllib.request import urlopen
 
@@ -21,6 +21,7 @@ import grpc
 import numpy as np
 import polars as pl
 import pytest
+from waiting import until
 
 from freehold.endpoint.endpoint_process import EndpointProcess
 from freehold.endpoint.family import Family
@@ -52,13 +53,6 @@ def question() -> bytes:
 
 
 QUESTION = question()
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    until = monotonic() + PATIENCE
-    while not holds():
-        assert monotonic() < until, "it does not come about"
-        sleep(0.02)
 
 
 def processes(endpoint: EndpointProcess) -> set[int]:
@@ -159,8 +153,8 @@ def test_a_model_that_a_release_brings_is_loaded_once_for_all(real: Any, ask: An
             for version in others:
                 before = processes(endpoint)
                 routing = real.route((version, 100.0, "champion")).version
-                eventually(partial(serves, endpoint, routing))
-                eventually(lambda gone=before: not gone & processes(endpoint))
+                until(partial(serves, endpoint, routing))
+                until(lambda gone=before: not gone & processes(endpoint))
                 assert len(processes(endpoint)) == 2
         finally:
             over.set()
@@ -181,23 +175,23 @@ def test_a_stream_that_is_open_is_answered_on_by_what_is_released(real: Any) -> 
         stream = Stream(channel)
         assert stream.ask()[1] == {1}
         real.route((2, 100.0, "champion"))
-        eventually(partial(serves, endpoint, 2))
+        until(partial(serves, endpoint, 2))
         # Whoever watches a process is told that it ends, and watches on.
         with pytest.raises(grpc.RpcError) as caught:
             next(watched)
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]
         assert HealthCheckResponse.FromString(next(watch(b""))).status == 1
-        eventually(lambda: len(processes(endpoint)) == 3)
+        until(lambda: len(processes(endpoint)) == 3)
         (last,) = before & processes(endpoint)
-        eventually(lambda: stream.ask()[1] == {2})
+        until(lambda: stream.ask()[1] == {2})
         real.route((3, 100.0, "champion"))
-        eventually(partial(serves, endpoint, 3))
-        eventually(lambda: stream.ask()[1] == {3})
+        until(partial(serves, endpoint, 3))
+        until(lambda: stream.ask()[1] == {3})
         scores, _ = stream.ask()
         assert np.allclose(scores, expected[3][:2], atol=1e-5)
         assert last in processes(endpoint)
         stream.end()
-        eventually(lambda: last not in processes(endpoint))
+        until(lambda: last not in processes(endpoint))
     beats = [json.loads(one.read_bytes()) for one in (real.folder / "replicas").glob("*.json")]
     assert [one["ended"] for one in beats] == [True] * 3
 
@@ -214,27 +208,27 @@ def test_where_as_many_last_as_answer_no_more_are_replaced(real: Any) -> None:
             streams.append(Stream(stack.enter_context(connected(endpoint))))
             streams[-1].ask()
         real.route((2, 100.0, "champion"))
-        eventually(partial(serves, endpoint, 2))
+        until(partial(serves, endpoint, 2))
         sleep(LASTING + 3)
         assert len(processes(endpoint)) == 4 and before <= processes(endpoint)
         held = processes(endpoint)
         real.route((3, 100.0, "champion"))
-        eventually(partial(serves, endpoint, 3))
-        eventually(lambda: all(one.ask()[1] == {3} for one in streams))
+        until(partial(serves, endpoint, 3))
+        until(lambda: all(one.ask()[1] == {3} for one in streams))
         assert processes(endpoint) == held
         for one in streams:
             one.end()
-        eventually(lambda: processes(endpoint) == held - before)
+        until(lambda: processes(endpoint) == held - before)
         # What each of them loaded is not what others are forked from: one that is started again
         # loads it too, and the next release replaces all, whatever it brings.
         os.kill(min(held - before), signal.SIGKILL)
-        eventually(lambda: len(processes(endpoint) - held) == 1)
-        eventually(partial(serves, endpoint, 3))
+        until(lambda: len(processes(endpoint) - held) == 1)
+        until(partial(serves, endpoint, 3))
         assert versions(endpoint) == {3}
         held = processes(endpoint)
         real.route((2, 100.0, "champion"))
-        eventually(partial(serves, endpoint, 4))
-        eventually(lambda: not held & processes(endpoint))
+        until(partial(serves, endpoint, 4))
+        until(lambda: not held & processes(endpoint))
         assert versions(endpoint) == {2}
 
 
@@ -249,11 +243,11 @@ def test_it_does_not_sleep_while_a_stream_lasts(real: Any) -> None:
         stream = Stream(channel)
         assert stream.ask()[1] == {1}
         real.route((2, 100.0, "champion"))
-        eventually(partial(serves, endpoint, 2))
+        until(partial(serves, endpoint, 2))
         sleep(8.0)
         assert stream.ask()[1] <= {1, 2} and processes(endpoint) == {awake}
         stream.end()
-        eventually(lambda: not processes(endpoint))
+        until(lambda: not processes(endpoint))
 
 
 STARTING = """

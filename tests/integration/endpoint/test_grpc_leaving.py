@@ -27,17 +27,20 @@ from freehold.endpoint.settings import EndpointSettings
 from freehold.endpoint.waiting_room import WaitingRoom
 from freehold.serving.inference_messages import SERVICE, ModelInferRequest
 
-BLOCK = block_of(
-    [
-        (b":method", b"POST"),
-        (b":scheme", b"http"),
-        (b":path", f"/{SERVICE}/ModelInfer".encode()),
-        (b":authority", b"here"),
-        (b"content-type", b"application/grpc"),
-        (b"te", b"trailers"),
-    ]
-)
 GREETING = PREFACE + frame(SETTINGS, 0, 0, b"")
+
+
+def asked_of(method: str) -> bytes:
+    return block_of(
+        [
+            (b":method", b"POST"),
+            (b":scheme", b"http"),
+            (b":path", f"/{SERVICE}/{method}".encode()),
+            (b":authority", b"here"),
+            (b"content-type", b"application/grpc"),
+            (b"te", b"trailers"),
+        ]
+    )
 
 
 def question(name: str) -> bytes:
@@ -75,8 +78,10 @@ class Frames:
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def begin(self, stream: int, message: bytes, *, whole: bool = True) -> None:
-        self.socket.sendall(frame(HEADERS, END_HEADERS, stream, BLOCK))
+    def begin(
+        self, stream: int, message: bytes, *, whole: bool = True, method: str = "ModelInfer"
+    ) -> None:
+        self.socket.sendall(frame(HEADERS, END_HEADERS, stream, asked_of(method)))
         self.socket.sendall(frame(DATA, END_STREAM if whole else 0, stream, message))
 
     def end(self, stream: int, rest: bytes) -> None:
@@ -124,6 +129,8 @@ def test_of_who_goes_on_after_it_was_told_only_what_it_had_begun_is_answered(
         sleep(HEARING + 0.5)
         client.begin(7, question("too late"))
         assert b"endpoint.stopping" in client.until(HEADERS, 7, END_STREAM)
+        client.begin(9, question("too late"), method="ModelStreamInfer")
+        assert b"endpoint.stopping" in client.until(HEADERS, 9, END_STREAM)
         client.end(1, asked[20:])
         assert b"under way/0" in client.until(HEADERS, 1, END_STREAM)
 
